@@ -1,0 +1,69 @@
+# streamlua: make help lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+VERSION  := 0.1.0
+PACKAGES := luajit rdkafka libmariadb libevent sqlite3 libarchive
+
+# Recursive on purpose: pkg-config is asked only by the targets that build, after `deps` had its turn.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lsimdjson -lm
+
+WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wno-format-truncation
+CWARNINGS := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+ifneq ($(CI)$(WERROR),)
+WARNINGS += -Werror
+endif
+OPTIMIZE ?= -O2 -flto=auto
+FLAGS    = $(OPTIMIZE) -g -D_GNU_SOURCE -DSTREAMLUA_VERSION='"$(VERSION)"' -fvisibility=hidden -fno-omit-frame-pointer \
+           $(WARNINGS) -Icore -I$(BUILD) $(PKG_CFLAGS) $(EXTRA_FLAGS)
+# Scripts reach the engine's sl_* functions through LuaJIT's FFI, which looks them up in the program itself.
+LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic-symbol='sl_*' $(EXTRA_FLAGS)
+
+SOURCES  := $(sort $(wildcard core/*/*.c))
+CXX_SOURCES := $(sort $(wildcard core/*/*.cc))
+LUA      := $(sort $(shell find lua -name '*.lua' -not -path 'lua/types/*'))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.o) $(BUILD)/lua_modules.o
+UNIT     := $(sort $(wildcard tests/unit/*_test.c))
+UNIT_BIN := $(UNIT:tests/unit/%.c=$(BUILD)/unit/%)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: all
+all: $(BUILD)/streamlua ## build build/streamlua
+
+$(BUILD)/streamlua: $(OBJECTS) $(BUILD)/core/main.o
+	$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(CWARNINGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
+
+# The runtime is compiled into the program: its text, one array a module, named by its path below lua/.
+$(BUILD)/lua_modules.c: $(LUA) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "flow/lua_modules.h"'; \
+	   i=0; for f in $(LUA); do echo "static const char m$$i[] = {"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo "};"; i=$$((i+1)); done; \
+	   echo "const struct lua_module lua_modules[] = {"; \
+	   i=0; for f in $(LUA); do n=$${f#lua/}; n=$${n%.lua}; echo "{ \"$${n//\//.}\", m$$i, sizeof m$$i },"; i=$$((i+1)); done; \
+	   echo "{ 0, 0, 0 } };"; } > $@
+
+$(BUILD)/lua_modules.o: $(BUILD)/lua_modules.c
+	$(CC) -std=gnu17 $(FLAGS) -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(FLAGS) -Itests -MMD -MP -c -o $@.o $<
+	$(CXX) $(LDFLAGS) -o $@ $@.o $(OBJECTS) $(PKG_LIBS) -lcmocka
+
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d

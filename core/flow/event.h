@@ -1,0 +1,109 @@
+/* What flows: a message becomes events, an event becomes changes. All of it lives in the arena of the intake that read
+ * the message, until the transaction that holds the event is committed. */
+#ifndef FLOW_EVENT_H
+#define FLOW_EVENT_H
+
+#include "flow/shape.h"
+#include "flow/value.h"
+
+struct partition; /* flow/progress.h */
+struct target;    /* flow/target.h */
+struct script;    /* flow/script.h */
+struct intake;    /* flow/intake.h */
+
+struct header {
+	struct slice name;
+	struct slice value; /* p is NULL for a null value */
+};
+
+/* A record of a source. Sources lend it for the length of a callback; the intake copies what must stay. */
+struct message {
+	struct slice topic;
+	int32_t partition;
+	int64_t offset;
+	int64_t time_ms; /* Kafka's timestamp, or 0 */
+	struct slice key, value; /* p is NULL where there is none: a NULL value is a tombstone, an empty one is not */
+	const struct header *headers;
+	uint32_t header_count;
+	struct partition *owner; /* whose progress it is part of. Differs from topic and partition where a file replays records (kcat -J) */
+	int64_t position;        /* its offset in the owner: a Kafka offset, or the number of a file's line */
+};
+
+/* The order is known to lua/streamlua/row.lua. */
+enum op {
+	OP_INSERT = 0,
+	OP_UPDATE,
+	OP_DELETE,
+	OP_SNAPSHOT, /* read by a connector's snapshot or bootstrap: an upsert */
+	OP_TRUNCATE,
+	OP_DDL,
+	OP_CONTROL, /* heartbeat, transaction mark, watermark, tombstone after a delete: counted and ignored */
+};
+
+enum image_state { IMAGE_ABSENT = 0, IMAGE_WHOLE, IMAGE_PARTIAL, IMAGE_KEY_ONLY };
+
+/* One side of a row. shape is NULL when the state is ABSENT. */
+struct image {
+	const struct shape *shape;
+	struct value *values;           /* shape->count of them */
+	const struct reading *readings; /* how to read values[i]; set by the router for (shape, script), NULL before */
+	uint8_t state;                  /* enum image_state; PARTIAL: columns that are not there keep their value */
+};
+
+/* Where an event ended. Every event gets exactly one of these; the counters of a run add up to what was read. */
+enum outcome {
+	OUTCOME_PENDING = 0, /* still on its way */
+	OUTCOME_WRITTEN,
+	OUTCOME_FILTERED,  /* a script said no, or made no row of it */
+	OUTCOME_UNMATCHED, /* no script serves its table */
+	OUTCOME_IGNORED,   /* control message, DDL or truncate that the job ignores */
+	OUTCOME_DEAD,
+	OUTCOME_SKIPPED, /* at fault, and the script says on_error = "skip" */
+	OUTCOME_COUNT,
+};
+
+enum stage { STAGE_DECODE = 0, STAGE_SCRIPT, STAGE_SINK };
+
+enum change_op {
+	CHANGE_UPSERT, /* the row with this key has these columns; columns that are ABSENT keep their value */
+	CHANGE_UPDATE, /* as UPSERT, but a row that is not there is not made */
+	CHANGE_DELETE, /* only the key's values are set */
+};
+
+/* What one event does to one row of a target. */
+struct change {
+	struct change *next; /* of the same event, in order */
+	struct target *target;
+	struct value *values; /* count of them, aligned with target->columns, all ready */
+	uint32_t count;       /* target->count when it was made; columns that an open target got since are ABSENT */
+	uint8_t op;           /* enum change_op */
+};
+
+struct event {
+	/* decoded */
+	uint8_t op; /* enum op */
+	struct slice database, table; /* p is NULL where the message does not say */
+	struct image row; /* the new image; of a delete, the old one (its key where no more is known) */
+	struct image old; /* the old image of an update */
+	struct image key; /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
+	int64_t time_ms;  /* of the change at its source; 0 unknown */
+	const struct message *message;
+	uint32_t part, parts; /* a message can hold many events: part 0 .. parts - 1 */
+
+	/* on its way */
+	struct intake *intake;
+	struct script *script;
+	struct change *changes, **changes_end;
+	uint8_t outcome, stage; /* enum outcome; of DEAD and SKIPPED, enum stage */
+	struct slice error;     /* of DEAD and SKIPPED: what is wrong, for a person */
+	struct slice script_version; /* that made the changes */
+	uint64_t lane_hash[2];  /* of the key; of the old key too where it changed */
+	uint8_t lane_hashes;    /* 1 or 2 */
+	uint8_t lanes_waited;   /* lanes of its own that have not reached it yet (flow/lane.h) */
+	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
+	struct event *next;     /* in the intake, in order of arrival */
+	struct event *lane_next[2];
+	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* The seam to what messages mean: one file a format. A format is told one message and adds the events in it. */
+#ifndef FLOW_FORMAT_H
+#define FLOW_FORMAT_H
+
+#include "flow/event.h"
+#include "flow/target.h"
+
+struct json; /* flow/json.h */
+
+struct format_options {
+	struct reading_settings readings;
+	bool absent_is_null; /* `absent = "null"` */
+	int32_t zone_minutes; /* of TIMESTAMPs that carry no zone: `zone = "+08:00"` */
+};
+
+/* Where a format puts what it finds. One for a worker; the arena and the list change with each intake. */
+struct decoder {
+	const struct format *format;
+	struct format_options options;
+	struct shapes *shapes;
+	struct json *json;
+	struct arena *arena;   /* events and values live here, as long as the message's copy does */
+	struct event *first, **end; /* events of this message, in order */
+	void *state;           /* the format's own, from its open() */
+};
+
+struct format {
+	const char *name;
+	void *(*open)(struct decoder *decoder); /* may be NULL */
+	void (*close)(void *state);             /* may be NULL */
+	/* Adds this message's events with decoder_add. The message's bytes are in the arena already, followed by JSON_PADDING
+	 * readable bytes: slices of them may be kept. A control message is an event with OP_CONTROL; no event at all is not
+	 * allowed. -1: it cannot be decoded, and err says why (without naming topic or offset). */
+	int (*decode)(struct decoder *decoder, const struct message *message, struct error *err);
+};
+
+/* A new event at the end of the list, cleared, with its message set. */
+struct event *decoder_add(struct decoder *decoder, const struct message *message);
+/* The last two parts of "<prefix>.<database>.<table>" (or of "<database>.<table>"); a topic without a dot is the table. */
+void format_names_from_topic(struct slice topic, struct slice *database, struct slice *table);
+/* The last header of that name, or NULL. */
+const struct header *message_header(const struct message *message, const char *name);
+
+extern const struct format format_debezium, format_json;
+const struct format *format_find(struct slice name); /* NULL: there is none */
+
+#endif

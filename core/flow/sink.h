@@ -1,0 +1,90 @@
+/* The seam to where rows go. A sink writes one transaction a lane at a time; rows, dead letters and progress land
+ * together or not at all. A sink never decides what an error means for the events: it says which kind it was. */
+#ifndef FLOW_SINK_H
+#define FLOW_SINK_H
+
+#include "flow/event.h"
+#include "flow/target.h"
+
+struct sink;
+
+enum sink_result {
+	SINK_COMMITTED,
+	SINK_REFUSED, /* rolled back; an event in it is at fault. With one event in the transaction, that one */
+	SINK_TAKEN,   /* rolled back; a unique value is still held by another row (1062): try this event later */
+	SINK_RETRY,   /* rolled back, or never begun: the target is away or busy. Send the same again; the sink has already waited its back-off */
+	SINK_FENCED,  /* rolled back; another worker has taken one of these partitions over: what is left of it must be dropped */
+	SINK_FAILED,  /* rolled back; only a change of the job or the target's schema helps (missing table, missing privilege). The sink has waited */
+};
+
+/* One row of streamlua_progress as a transaction moves it: written only where the row's epoch and seq are what we last saw. */
+struct progress_row {
+	struct slice topic; /* of the owner: a Kafka topic or a file's path */
+	int32_t partition;
+	int32_t lane;
+	int64_t next_offset; /* everything below is done */
+	struct slice done;   /* offsets at or above next_offset that this lane has done too (progress_encode) */
+	int64_t epoch, seq;  /* seq: the number of this write; the row must hold seq - 1 */
+	int64_t watermark;   /* event time in ms, INT64_MIN unknown */
+};
+
+struct tx {
+	int32_t lane;
+	struct event **events; /* in the order in which the lane got them. DEAD ones are written as dead letters */
+	size_t count;
+	const struct progress_row *progress;
+	size_t progress_count;
+	const char *script_version;
+	void (*done)(struct tx *tx, enum sink_result result, const struct error *err); /* exactly once, never from within commit() */
+	void *ctx;
+};
+
+/* What take_over answers for a partition. */
+struct progress_loaded {
+	int64_t epoch;       /* ours, larger than any before */
+	bool fresh;          /* nothing is known of this partition */
+	int64_t next_offset; /* the largest of its lanes' */
+	int64_t watermark;   /* INT64_MIN unknown */
+	size_t lane_count;   /* rows that follow */
+	struct progress_lane {
+		int32_t lane;
+		int64_t seq;
+		struct slice done; /* lent for the callback */
+	} *lanes;
+};
+
+struct takeover {
+	const struct source_partition_name {
+		struct slice topic;
+		int32_t partition;
+	} *partitions;
+	size_t count;
+	/* loaded: one for each partition, lent. On err (the sink gave up: only after close) loaded is NULL. */
+	void (*done)(struct takeover *takeover, const struct progress_loaded *loaded, const struct error *err);
+	void *ctx;
+};
+
+struct sink_ops {
+	const char *name;
+	/* Keeps progress: exactly once. Otherwise take_over finds nothing, and the source's own commits are the progress. */
+	bool transactional;
+	/* Connects and makes the tables of our own (streamlua_*) where they are missing. Blocks. -1: wrong password, no such database ... */
+	int (*open)(struct sink *sink, struct error *err);
+	/* Fills one target from the schema: columns, key, unique indexes. target->exists is false where there is no such table.
+	 * Blocks; strings are made in target->arena. -1 only where the sink cannot tell. */
+	int (*describe)(struct sink *sink, struct target *target, struct error *err);
+	/* Bumps the epoch of these partitions and reads their progress, in one transaction; retried by the sink until it works. */
+	void (*take_over)(struct sink *sink, struct takeover *takeover);
+	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
+	void (*commit)(struct sink *sink, struct tx *tx);
+	/* The statements that commit() would send, for people (run --dry-run, explain). */
+	void (*show)(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
+	void (*close)(struct sink *sink); /* frees it; transactions on their way are rolled back, done is not called */
+};
+
+struct sink {
+	const struct sink_ops *ops;
+	int32_t lanes; /* how many transactions can be on their way; 1 for a file */
+};
+
+#endif

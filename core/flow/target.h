@@ -1,0 +1,74 @@
+/* A table of the sink as its schema describes it. Filled by the sink (sink->describe) at start and at each reload. */
+#ifndef FLOW_TARGET_H
+#define FLOW_TARGET_H
+
+#include "flow/shape.h"
+#include "flow/value.h"
+
+enum column_type {
+	COLUMN_UNKNOWN = 0, /* a sink without a schema, or SQLite without a declared type */
+	COLUMN_INTEGER,     /* any width, BOOL, YEAR is apart */
+	COLUMN_DECIMAL,
+	COLUMN_FLOAT,
+	COLUMN_DOUBLE,
+	COLUMN_BIT,
+	COLUMN_TEXT, /* CHAR, VARCHAR, TEXT */
+	COLUMN_BINARY, /* BINARY(n) */
+	COLUMN_BYTES,  /* VARBINARY, BLOB */
+	COLUMN_ENUM,
+	COLUMN_SET,
+	COLUMN_JSON,
+	COLUMN_DATE,
+	COLUMN_DATETIME,
+	COLUMN_TIMESTAMP,
+	COLUMN_TIME,
+	COLUMN_YEAR,
+	COLUMN_GEOMETRY,
+};
+
+struct target_column {
+	struct slice name;
+	struct slice sql_type; /* as the database prints it: "bigint(20) unsigned" */
+	uint8_t type;          /* enum column_type */
+	bool is_unsigned, nullable, generated, has_default, auto_increment;
+	uint32_t length; /* characters, bytes or bits; of an integer its width in bits */
+	int16_t scale;   /* DECIMAL: digits after the point; times: digits of the fraction */
+	struct slice default_sql; /* SQLite has no DEFAULT in VALUES: the default's expression; "" otherwise */
+	/* Two values are one key exactly when their bytes are equal (numbers, binary and _bin collations); where trailing
+	 * spaces do not count (PAD SPACE), after they are cut. False for a collation that folds case or accents. */
+	bool exact, pads;
+};
+
+enum { TARGET_KEY_MOST = 16 };
+
+struct target {
+	struct slice name; /* may be "schema.table" */
+	uint32_t id;       /* 0, 1, 2 ... within a script host */
+	struct target_column *columns;
+	uint32_t count;
+	uint32_t key[TARGET_KEY_MOST]; /* columns that tell rows apart: the primary key, else the script's `key` */
+	uint32_t key_count;
+	bool has_primary_key;
+	bool key_exact;    /* all key columns are exact: rows of one key can be found in memory */
+	bool other_unique; /* a unique index beside the primary key: an upsert could overwrite another row */
+	bool open;         /* the sink has no schema: columns are added as they are named (target_add) */
+	bool exists;
+	struct arena *arena; /* the names live here; borrowed from who holds all targets */
+};
+
+/* By exact name, else without regard to ASCII case; -1 where there is none. */
+int target_find(const struct target *target, struct slice name);
+/* Open targets only: the column with this name, added where it is new. */
+int target_add(struct target *target, struct slice name);
+bool target_is_key(const struct target *target, uint32_t column);
+
+/* How a source column is read on its way into this target column (NULL: none is known): by its own schema if the message
+ * had one, else by the column's type. `settings` say what neither can (format = { "debezium", decimal = ... }). */
+struct reading_settings {
+	uint8_t decimal; /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
+	uint8_t binary;  /* BASE64 (default), BASE64_URL, HEX */
+	bool plain;      /* values are written as the row has them (format json, and any Lua format): times are text already */
+};
+struct reading reading_resolve(const struct column *from, const struct target_column *to, const struct reading_settings *settings);
+
+#endif

@@ -1,0 +1,77 @@
+/* One column's value on its way from a message to a row.
+ *
+ * A value has two lives. On the wire it is what the message holds, cut out and unescaped but not understood: 19691 may be
+ * a number or a date. Read (value_read) it is what the row means, in the form that a script sees and a sink writes:
+ * a DATE is the text 2023-11-30, a DECIMAL a NUMBER lexeme with all its digits, a BLOB its bytes. Reading happens once,
+ * in place, and only for values that somebody asks for. */
+#ifndef FLOW_VALUE_H
+#define FLOW_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+/* The order is known to lua/streamlua/row.lua. */
+enum value_kind {
+	VALUE_ABSENT = 0, /* the message does not say: keep what the row has */
+	VALUE_NULL,
+	VALUE_FALSE,
+	VALUE_TRUE,
+	VALUE_NUMBER,  /* p: its lexeme, exactly as JSON's grammar has it */
+	VALUE_TEXT,    /* p: valid UTF-8, unescaped */
+	VALUE_BYTES,   /* p: bytes of no character set */
+	VALUE_JSON,    /* p: the text of an object or array, as it stands in the message */
+	VALUE_DEFAULT, /* a column that a script left out of a whole row: the column's default, else NULL */
+};
+
+struct value {
+	const char *p; /* borrowed: from the event's arena */
+	uint32_t n;
+	uint8_t kind; /* enum value_kind */
+	bool ready;   /* read: p and kind are what the row means */
+};
+
+#define VALUE_IS_SET(v) ((v)->kind != VALUE_ABSENT)
+
+/* What a value on the wire means. From the message's schema where it has one, else from the target column. */
+enum meaning {
+	MEANING_UNKNOWN = 0, /* nothing says; read as PLAIN */
+	MEANING_PLAIN,       /* as it stands */
+	MEANING_UNSIGNED,    /* a 64-bit integer that a signed type wrapped: negative means + 2^64 */
+	MEANING_DECIMAL,     /* base64 of a big-endian two's complement integer, over 10^scale */
+	MEANING_DECIMAL_GUESS, /* as DECIMAL unless the text reads as a decimal number */
+	MEANING_BASE64,      /* bytes */
+	MEANING_BASE64_URL,
+	MEANING_HEX,
+	MEANING_LATIN1,      /* one character a byte */
+	MEANING_BITS,        /* base64 of a little-endian bit string; becomes a NUMBER */
+	MEANING_DAYS,        /* since 1970-01-01: DATE */
+	MEANING_DATETIME_MS, MEANING_DATETIME_US, MEANING_DATETIME_NS, /* since the epoch, no zone: DATETIME */
+	MEANING_TIME_MS, MEANING_TIME_US, MEANING_TIME_NS,             /* of the day, or a duration: TIME */
+	MEANING_ZONED,       /* ISO 8601 text with an offset: TIMESTAMP, as UTC */
+	MEANING_ISO,         /* ISO 8601 text whose zone says nothing: DATE, TIME or DATETIME */
+	MEANING_SET,         /* a JSON array of members */
+	MEANING_GEOMETRY,    /* {"wkb":base64,"srid":n}: becomes MySQL's internal form, BYTES */
+	MEANING_JSON,        /* any JSON value is the text of a JSON column */
+};
+
+struct reading {
+	uint8_t meaning; /* enum meaning */
+	int16_t scale;   /* DECIMAL: digits after the point; DATETIME and TIME: digits of the fraction, -1 for as many as there are */
+	int32_t length;  /* BITS: how many; BASE64 into BINARY(n): n, for the padding; else 0 */
+};
+
+/* Reads v in place: afterwards v->ready. Bytes that are made are taken from the arena. -1 where the value is not what its
+ * meaning says; err then names the reason, not the column. NULL and ABSENT are always fine. */
+int value_read(struct value *v, struct reading reading, struct arena *arena, struct error *err);
+
+/* JSON's number grammar (RFC 8259, 6), whole. */
+bool value_is_number(struct slice text);
+
+/* A short form for messages to people: at most 60 bytes, quoted where it is text. */
+struct slice value_show(const struct value *v, struct arena *arena);
+
+#endif

@@ -1,0 +1,47 @@
+/* A job: what job.lua says, its scripts compiled in a VM, and the source and sink it names. */
+#ifndef RUN_JOB_H
+#define RUN_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "flow/bundle.h"
+
+/* What the command line adds to job.lua. Strings are borrowed from argv. */
+struct run_options {
+	const char *job_path;
+	int32_t workers;   /* 0: one */
+	bool watch, dry_run;
+	const char *from;  /* NULL, "earliest", "latest" or a time (flow/... START_*) */
+	const char *until; /* NULL, "latest" or a time */
+	int64_t max_events; /* 0: no limit */
+	const char *http;  /* "HOST:PORT" or "off"; NULL: 127.0.0.1:8686 where that is free */
+	bool log_json;
+	const char *pid_file; /* NULL: a file of our own choice (run/pidfile.h) */
+};
+
+struct job; /* one VM with job.lua evaluated and all scripts compiled */
+
+/* Reads job.lua and its scripts from disk into a sealed bundle, after they compiled in a VM of their own: what the master does at
+ * start and at each reload. Does not touch the outside but for files. -1: err names file, line and reason. */
+int job_read(struct bundle *bundle, const char *job_path, struct error *err);
+
+/* A job from a sealed bundle. NULL with err. */
+struct job *job_new(const struct bundle *bundle, struct error *err);
+void job_free(struct job *job);
+const char *job_name(const struct job *job);
+const char *job_sink_name(const struct job *job);   /* "tidb", "sqlite" ... */
+bool job_is_bounded(const struct job *job);         /* a file source */
+/* job.lua's source and sink as text: where it differs between two bundles, a reload cannot take it over and says so. */
+const char *job_outside(const struct job *job);
+
+/* Checks the job against the outside: opens the sink, describes every target, runs every script's examples. Blocks.
+ * `report` (may be NULL) gets one line of text for each script on what it will write, and each warning.
+ * -1: the first thing that is wrong, with file and line. */
+int job_check(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
+
+/* Runs the scripts' examples, without any sink. Counts into passed and failed, a line to report for each failure. */
+int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* A worker: one loop, one VM, one source, one sink. It lives in a process of its own, forked by the master. */
+#ifndef RUN_WORKER_H
+#define RUN_WORKER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "flow/bundle.h"
+#include "run/job.h"
+
+/* Memory that master and worker share (mmap): what must be seen even when the worker is stuck. */
+struct worker_beat {
+	_Atomic int64_t mono_ms;    /* the loop's last turn */
+	_Atomic uint64_t script_event; /* 0, or 1 + the number of the event that Lua works on */
+};
+
+struct worker_start {
+	const struct run_options *options;
+	const struct bundle *bundle; /* sealed */
+	int32_t number, of;          /* worker 0 .. of - 1 */
+	int channel_fd;              /* to the master */
+	struct worker_beat *beat;
+	int64_t run_started_ms;      /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
+	bool restarted;              /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
+};
+
+/* Runs until it is stopped, finished or broken; returns the exit code (0, 1 or 2) that the process should end with.
+ *
+ * STATS is one JSON object:
+ * {"read":n,"written":n,"filtered":n,"unmatched":n,"ignored":n,"dead":n,"skipped":n,
+ *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"memory_bytes":n,"version":"..","ready":bool,"problem":"" or why it waits,
+ *  "scripts":[{"name":"orders","read":n,"written":n,"filtered":n,"dead":n,"skipped":n}],
+ *  "partitions":[{"topic":"..","partition":n,"next_offset":n,"lag":n or -1}]}
+ */
+int worker_run(const struct worker_start *start);
+
+#endif
