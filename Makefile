@@ -26,14 +26,14 @@ LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic-symbol='sl_*' $(EXTRA_FLAGS)
 
 SOURCES  := $(sort $(wildcard core/*/*.c))
 CXX_SOURCES := $(sort $(wildcard core/*/*.cc))
-LUA      := $(sort $(shell find lua -name '*.lua' -not -path 'lua/types/*'))
+LUA      := $(sort $(shell find lua -name '*.lua' -not -path 'lua/types/*') $(shell find lua/templates -type f))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.o) $(BUILD)/lua_modules.o
 UNIT     := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(UNIT:tests/unit/%.c=$(BUILD)/unit/%)
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: all
 all: $(BUILD)/streamlua ## build build/streamlua
@@ -49,7 +49,8 @@ $(BUILD)/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
 
-# The runtime is compiled into the program: its text, one array a module, named by its path below lua/.
+# The runtime is compiled into the program, and with it the files that `streamlua new` makes: its text, one array a module, named
+# by its path below lua/.
 $(BUILD)/lua_modules.c: $(LUA) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "flow/lua_modules.h"'; \
@@ -65,5 +66,28 @@ $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(FLAGS) -Itests -MMD -MP -c -o $@.o $<
 	$(CXX) $(LDFLAGS) -o $@ $@.o $(OBJECTS) $(PKG_LIBS) -lcmocka
+
+# Debian's own interpreter, whatever else stands in PATH: the packages that the tests use are its.
+PYTHON := /usr/bin/python3
+
+.PHONY: deps test-deps
+deps: ## install what building needs (apt-get, as root or with sudo)
+	@tests/support/deps.sh build
+
+test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
+	@tests/support/deps.sh test
+
+# STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only.
+.PHONY: e2e
+e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a real broker and database
+	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
+		-o cache_dir=$(abspath $(BUILD))/pytest --durations=15 $(E2E)
+
+.PHONY: services-up services-down
+services-up: ## start Kafka and MariaDB in build/services, and print how to use them
+	@tests/support/services.sh up $(BUILD)/services
+
+services-down: ## stop them
+	@tests/support/services.sh down $(BUILD)/services
 
 -include $(OBJECTS:.o=.d) $(BUILD)/core/main.d

@@ -1,1 +1,113 @@
-return {}
+-- The module that job.lua and scripts get from require "streamlua". Everything in it is read-only; what is needed from the
+-- engine comes from streamlua.host (lua/README.md, "For the host").
+local check = require "streamlua.check"
+local codec = require "streamlua.codec"
+local decimal = require "streamlua.decimal"
+local format = require "streamlua.format"
+local host = require "streamlua.host"
+local job = require "streamlua.job"
+local json = require "streamlua.json"
+local readonly = require "streamlua.readonly"
+local sink = require "streamlua.sink"
+local source = require "streamlua.source"
+local time = require "streamlua.time"
+
+local null = readonly.sentinel "null"
+
+local function names(list)
+  local set = {}
+  for name in list:gmatch "%S+" do
+    set[name] = true
+  end
+  return set
+end
+
+-- For functions that check what they are told and say where: fn(where, ...).
+local function placed(fn)
+  return function(where)
+    return function(...)
+      return fn(where, ...)
+    end
+  end
+end
+
+local function all_placed(functions)
+  local result = {}
+  for name, fn in pairs(functions) do
+    result[name] = placed(fn)
+  end
+  return result
+end
+
+-- For functions of values: an error of theirs is the caller's.
+local function blaming_caller(fn)
+  return function(...)
+    local ok, value = pcall(fn, ...)
+    if not ok then
+      error(value, 2)
+    end
+    return value
+  end
+end
+
+local function all_blaming_caller(functions)
+  local result = {}
+  for name, fn in pairs(functions) do
+    result[name] = blaming_caller(fn)
+  end
+  return result
+end
+
+local function needs_text(what, fn)
+  return function(text)
+    if type(text) ~= "string" then
+      error(("%s: a text is needed, not %s"):format(what, check.kind_of(text)), 0)
+    end
+    return fn(text)
+  end
+end
+
+local function text_codec(name, functions)
+  return readonly.new("sl." .. name, {
+    encode = blaming_caller(needs_text(name .. ".encode", functions.encode)),
+    decode = blaming_caller(needs_text(name .. ".decode", functions.decode)),
+  })
+end
+
+-- sl.env("KAFKA_BROKERS", "127.0.0.1:9092")
+local function env(where, name, default)
+  if type(name) ~= "string" or name == "" then
+    check.fail(where, "env", "the name of a variable is needed, not %s", check.kind_of(name))
+  end
+  local value = host.env(name)
+  if value == nil then
+    value = default
+  end
+  if value == nil then
+    check.fail(where, nil, "the environment variable '%s' is not set, and sl.env has no default for it", name)
+  end
+  return value
+end
+
+return readonly.new("sl", {
+  null = null,
+  source = readonly.new("sl.source", {}, all_placed(source)),
+  sink = readonly.new("sl.sink", {}, all_placed(sink), names "kafka"),
+  json = readonly.new("sl.json", {
+    array = json.array,
+    encode = blaming_caller(function(value)
+      return json.encode(value, null)
+    end),
+    decode = blaming_caller(needs_text("json.decode", function(text)
+      return json.decode(text, null)
+    end)),
+  }),
+  base64 = text_codec("base64", codec.base64),
+  hex = text_codec("hex", codec.hex),
+  decimal = readonly.new("sl.decimal", all_blaming_caller(decimal)),
+  time = readonly.new("sl.time", all_blaming_caller(time)),
+}, {
+  job = placed(job.new),
+  format = placed(format.new),
+  env = placed(env),
+}, names "tumbling hopping session count sum min max avg first last count_distinct")

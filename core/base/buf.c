@@ -42,17 +42,25 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_end(args);
 }
 
-void buf_int(struct buf *b, int64_t number)
+size_t int_text(int64_t number, char *out)
 {
 	char digits[24], *p = digits + sizeof digits;
 	uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	size_t n;
 
 	do
 		*--p = (char)('0' + rest % 10);
 	while (rest /= 10);
 	if (number < 0)
 		*--p = '-';
-	buf_append(b, p, (size_t)(digits + sizeof digits - p));
+	n = (size_t)(digits + sizeof digits - p);
+	memcpy(out, p, n);
+	return n;
+}
+
+void buf_int(struct buf *b, int64_t number)
+{
+	b->n += int_text(number, buf_reserve(b, 24));
 }
 
 void buf_hex(struct buf *b, struct slice bytes)

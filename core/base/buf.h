@@ -20,8 +20,9 @@ struct buf {
 char *buf_reserve(struct buf *b, size_t n);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
-/* A decimal number, without printf's cost. */
+/* A decimal number, without printf's cost; int_text writes at most 20 bytes to out, no NUL, and returns how many. */
 void buf_int(struct buf *b, int64_t number);
+size_t int_text(int64_t number, char *out);
 /* Lower-case hexadecimal. */
 void buf_hex(struct buf *b, struct slice bytes);
 /* A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */

@@ -27,6 +27,7 @@ struct message {
 	uint32_t header_count;
 	struct partition *owner; /* whose progress it is part of. Differs from topic and partition where a file replays records (kcat -J) */
 	int64_t position;        /* its offset in the owner: a Kafka offset, or the number of a file's line */
+	const char *flaw; /* NULL, or why the source could not take the record apart (a constant): a dead letter */
 };
 
 /* The order is known to lua/streamlua/row.lua. */
@@ -62,6 +63,8 @@ enum outcome {
 	OUTCOME_COUNT,
 };
 
+enum lane_state { LANE_WAITING = 0, LANE_SENT, LANE_DONE };
+
 enum stage { STAGE_DECODE = 0, STAGE_SCRIPT, STAGE_SINK };
 
 enum change_op {
@@ -93,13 +96,18 @@ struct event {
 	/* on its way */
 	struct intake *intake;
 	struct script *script;
+	bool row_matches; /* what `where` said of the new row; true without one */
 	struct change *changes, **changes_end;
 	uint8_t outcome, stage; /* enum outcome; of DEAD and SKIPPED, enum stage */
+	bool was_done;          /* committed before a restart: only its place counts */
+	bool must_stop;         /* the job says to stop at such an event */
+	bool settled;           /* ended: its memory is only here for its neighbours' */
 	struct slice error;     /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version; /* that made the changes */
 	uint64_t lane_hash[2];  /* of the key; of the old key too where it changed */
 	uint8_t lane_hashes;    /* 1 or 2 */
 	uint8_t lanes_waited;   /* lanes of its own that have not reached it yet (flow/lane.h) */
+	uint8_t lane_state;     /* enum lane_state */
 	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
 	struct event *next;     /* in the intake, in order of arrival */
 	struct event *lane_next[2];

@@ -30,4 +30,17 @@ struct json_node {
 int json_read(struct json *json, struct slice text, uint32_t depth, const char *raw, struct arena *arena, const struct json_node **nodes,
 	      struct error *err);
 
+/* The member of that name, the last where there are several; NULL where there is none, or where `of` is no expanded object. */
+static inline const struct json_node *json_member(const struct json_node *nodes, const struct json_node *of, const char *name)
+{
+	const struct json_node *found = NULL;
+
+	if (of->value.kind != VALUE_JSON || !of->object || !of->expanded)
+		return NULL;
+	for (const struct json_node *node = of + 1; node < nodes + of->end; node = nodes + node->end)
+		if (slice_is(node->name, name))
+			found = node;
+	return found;
+}
+
 #endif

@@ -42,14 +42,14 @@ struct tx {
 /* What take_over answers for a partition. */
 struct progress_loaded {
 	int64_t epoch;       /* ours, larger than any before */
-	bool fresh;          /* nothing is known of this partition */
+	bool fresh;          /* no event of this partition was ever committed: next_offset of all its rows is -1 */
 	int64_t next_offset; /* the largest of its lanes' */
 	int64_t watermark;   /* INT64_MIN unknown */
 	size_t lane_count;   /* rows that follow */
 	struct progress_lane {
 		int32_t lane;
-		int64_t seq;
-		struct slice done; /* lent for the callback */
+		int64_t next_offset, seq;
+		struct slice done; /* lent for the callback; counted from this row's next_offset */
 	} *lanes;
 };
 
@@ -75,6 +75,8 @@ struct sink_ops {
 	int (*describe)(struct sink *sink, struct target *target, struct error *err);
 	/* Bumps the epoch of these partitions and reads their progress, in one transaction; retried by the sink until it works. */
 	void (*take_over)(struct sink *sink, struct takeover *takeover);
+	/* Forgets how far this job has come (--from): the epoch stays and grows, next_offset becomes -1, which is "fresh". Blocks. */
+	int (*reset)(struct sink *sink, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);
 	/* The statements that commit() would send, for people (run --dry-run, explain). */

@@ -32,7 +32,7 @@ struct source_events {
 	void *ctx;
 };
 
-enum { START_CONFIGURED = -1 }; /* for take(): no progress yet, start where the job says (earliest, latest, a time) */
+enum { START_CONFIGURED = -1 }; /* for take(): the sink knows of no progress; start where the job says (earliest, latest, a time) */
 
 struct source_ops {
 	const char *name;

@@ -7,6 +7,12 @@
 #include "flow/batch.h"
 #include "flow/sink.h"
 
+enum {
+	/* A statement is ended past either: parsing one takes memory on the server, and a refusal names the whole of it. */
+	SQL_STATEMENT_BYTES_MOST = 1 << 20,
+	SQL_STATEMENT_ROWS_MOST = 2000,
+};
+
 enum sql_dialect {
 	SQL_MYSQL,               /* backslash escapes in strings (the default sql_mode) */
 	SQL_MYSQL_NO_BACKSLASH,  /* NO_BACKSLASH_ESCAPES */
@@ -17,5 +23,30 @@ void sql_identifier(struct buf *out, struct slice name); /* `a``b`; "db.table" a
 void sql_table(struct buf *out, struct slice name);
 /* A literal for this column: numbers bare where the column is numeric, bytes as x'..', text quoted. */
 void sql_value(struct buf *out, enum sql_dialect dialect, const struct value *value, const struct target_column *column);
+
+/* What a statement of a transaction is there for: an error means different things in each. */
+enum sql_part { SQL_BEGIN, SQL_PROGRESS, SQL_ROWS, SQL_DEAD_LETTERS, SQL_COMMIT };
+
+struct sql_text {
+	struct buf text;       /* statements, each ended by ";\n" */
+	enum sql_part *parts;  /* what each statement is */
+	size_t *ends;          /* where each ends in text */
+	size_t count, cap;
+};
+void sql_text_clear(struct sql_text *sql);
+void sql_text_free(struct sql_text *sql);
+
+/* The whole transaction: BEGIN, progress, rows, dead letters, COMMIT. Progress stands first: a worker whose partition was taken
+ * over fails before it touches a row. On MySQL its statements set a column that may not be NULL to NULL where epoch or seq differ
+ * from what is expected, or a row is not there: in strict mode the server itself stops there with error 1048, in the one round trip
+ * that the whole text takes. On SQLite each progress row is an UPDATE of its own, and whoever runs it counts: it must change one row. */
+void sql_transaction(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct batch *batch);
+
+/* The statements for people (sink_ops.show), without BLOBs: progress rows and dead letters as comments. */
+void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
+
+/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters (also streamlua_state, streamlua_parked when they are
+ * used): NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
+const char *const *sql_tables(enum sql_dialect dialect);
 
 #endif

@@ -40,8 +40,9 @@ struct value {
 enum meaning {
 	MEANING_UNKNOWN = 0, /* nothing says; read as PLAIN */
 	MEANING_PLAIN,       /* as it stands */
-	MEANING_UNSIGNED,    /* a 64-bit integer that a signed type wrapped: negative means + 2^64 */
-	MEANING_DECIMAL,     /* base64 of a big-endian two's complement integer, over 10^scale */
+	MEANING_NUMERIC,     /* for a numeric column: true and false are 1 and 0, text that reads as a number is one */
+	MEANING_UNSIGNED,    /* NUMERIC of a 64-bit integer that a signed type wrapped: negative means + 2^64; other text is DECIMAL's base64 */
+	MEANING_DECIMAL,     /* base64 of a big-endian two's complement integer, over 10^scale; or {"scale":n,"value":base64} */
 	MEANING_DECIMAL_GUESS, /* as DECIMAL unless the text reads as a decimal number */
 	MEANING_BASE64,      /* bytes */
 	MEANING_BASE64_URL,
@@ -70,6 +71,12 @@ int value_read(struct value *v, struct reading reading, struct arena *arena, str
 
 /* JSON's number grammar (RFC 8259, 6), whole. */
 bool value_is_number(struct slice text);
+/* The NUMBER v where it is an integer of 64 bits, without fraction or exponent. */
+bool value_is_integer(const struct value *v, int64_t *number);
+
+/* A number as Lua has it. False where a double would not hold its digits: an integer beyond 2^53, or more than 15 significant
+ * digits without an exponent; scripts then see its text. */
+bool value_to_double(const struct value *value, double *number);
 
 /* A short form for messages to people: at most 60 bytes, quoted where it is text. */
 struct slice value_show(const struct value *v, struct arena *arena);

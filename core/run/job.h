@@ -32,6 +32,7 @@ struct job *job_new(const struct bundle *bundle, struct error *err);
 void job_free(struct job *job);
 const char *job_name(const struct job *job);
 const char *job_sink_name(const struct job *job);   /* "tidb", "sqlite" ... */
+uint32_t job_script_count(const struct job *job);
 bool job_is_bounded(const struct job *job);         /* a file source */
 /* job.lua's source and sink as text: where it differs between two bundles, a reload cannot take it over and says so. */
 const char *job_outside(const struct job *job);

@@ -1,0 +1,273 @@
+#include "flow/flow_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "flow/json.h"
+
+/* ---- what lanes tell ---- */
+
+static void event_finished(void *ctx, struct event *event)
+{
+	flow_finish_event(ctx, event);
+}
+
+/* Its partition has a new owner, who will read it again: it is counted there. */
+static void event_dropped(void *ctx, struct event *event)
+{
+	struct flow *flow = ctx;
+
+	flow->read--;
+	event->settled = true;
+	intake_release(event->intake);
+}
+
+static void partition_fenced(void *ctx, struct partition *partition)
+{
+	struct error err;
+
+	partition->revoked = true;
+	error_set(&err, "another worker has taken over %.*s:%d; what this one had not committed is dropped, and it begins anew",
+		  SLICE_ARG(partition->topic), partition->number);
+	flow_fail(ctx, false, err.text);
+}
+
+static void partition_held(void *ctx, struct partition *partition)
+{
+	flow_partition_pause(ctx, partition);
+}
+
+static void event_stops(void *ctx, struct event *event)
+{
+	struct error err;
+
+	error_set(&err, "stopped at %.*s:%d offset %lld, table %.*s: %.*s", SLICE_ARG(event->message->topic), event->message->partition,
+		  (long long)event->message->offset, SLICE_ARG(event->table), SLICE_ARG(event->error));
+	flow_fail(ctx, true, err.text);
+}
+
+static void sink_problem(void *ctx, const char *text)
+{
+	struct flow *flow = ctx;
+
+	snprintf(flow->problem, sizeof flow->problem, "%s", text);
+	if (*text)
+		log_warn("the target does not take transactions, trying again: %s", text);
+	else
+		log_info("the target takes transactions again");
+}
+
+static void lanes_wake(void *ctx)
+{
+	struct flow *flow = ctx;
+
+	flow->events.wake(flow->events.ctx);
+}
+
+/* ---- lifetime ---- */
+
+struct flow *flow_new(const struct flow_options *options, const struct flow_events *events)
+{
+	struct flow *flow = calloc(1, sizeof *flow);
+	struct lanes_events from_lanes = {
+		.finished = event_finished,
+		.dropped = event_dropped,
+		.fenced = partition_fenced,
+		.held = partition_held,
+		.stop = event_stops,
+		.problem = sink_problem,
+		.wake = lanes_wake,
+		.ctx = flow,
+	};
+
+	BUG_IF(!flow);
+	flow->options = *options;
+	flow->events = *events;
+	flow->host = options->host;
+	flow->watermark = INT64_MIN;
+	flow->messages = malloc(INTAKE_MESSAGES_MOST * sizeof(*flow->messages));
+	BUG_IF(!flow->messages);
+	flow->lanes = lanes_new(options->sink, options->sink->lanes, &from_lanes);
+	flow->decoder = (struct decoder){ .format = options->format, .options = options->format_options, .shapes = options->shapes };
+	flow->decoder.json = json_new();
+	if (options->format && options->format->open)
+		flow->decoder.state = options->format->open(&flow->decoder);
+	return flow;
+}
+
+int flow_start(struct flow *flow, struct error *err)
+{
+	struct source_events events = flow_source_events;
+
+	events.ctx = flow;
+	return flow->options.source->ops->start(flow->options.source, &events, err);
+}
+
+void flow_free(struct flow *flow)
+{
+	if (!flow)
+		return;
+	if (flow->decoder.format && flow->decoder.format->close)
+		flow->decoder.format->close(flow->decoder.state);
+	lanes_free(flow->lanes);
+	flow_partitions_free(flow);
+	intakes_free(&flow->intakes);
+	json_free(flow->decoder.json);
+	free(flow->messages);
+	free(flow);
+}
+
+/* ---- the turn ---- */
+
+void flow_fail(struct flow *flow, bool stop, const char *reason)
+{
+	if (flow->over)
+		return;
+	flow->over = true;
+	lanes_hold(flow->lanes, true);
+	flow->events.failed(flow->events.ctx, stop, reason);
+}
+
+void flow_stop(struct flow *flow)
+{
+	if (flow->stopping)
+		return;
+	flow->stopping = true;
+	flow->options.source->ops->stop(flow->options.source);
+	flow->events.wake(flow->events.ctx);
+}
+
+void flow_swap(struct flow *flow, struct script_host *host)
+{
+	BUG_IF(flow->next_host);
+	flow->next_host = host;
+	lanes_hold(flow->lanes, true);
+	flow->events.wake(flow->events.ctx);
+}
+
+static void swap(struct flow *flow)
+{
+	struct script_host *old = flow->host;
+
+	flow->host = flow->next_host;
+	flow->next_host = NULL;
+	lanes_hold(flow->lanes, false);
+	flow_intakes_again(flow);
+	flow->events.swapped(flow->events.ctx, old);
+}
+
+static bool all_ended(const struct flow *flow)
+{
+	if (flow->takeovers || !flow->ready)
+		return false;
+	if (!flow->partitions)
+		return flow->idle;
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		if (!partition->ended)
+			return false;
+	return true;
+}
+
+static bool is_draining(const struct flow *flow)
+{
+	return flow->stopping || all_ended(flow) ||
+	       (flow->options.events_most && (int64_t)flow->messages_read >= flow->options.events_most);
+}
+
+/* Nothing more is to be read: writes what progress is left, and tells when all is committed. */
+static void drain(struct flow *flow)
+{
+	if (lanes_waiting(flow->lanes) || lanes_in_flight(flow->lanes) || flow->takeovers)
+		return;
+	flow_partitions_tick(flow);
+	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
+		return;
+	flow->over = true;
+	flow->events.finished(flow->events.ctx);
+}
+
+int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
+{
+	int64_t again, tick;
+	size_t count = 0;
+
+	if (flow->over)
+		return TICK_MS;
+	flow->mono_ms = mono_ms;
+	flow->wall_ms = wall_ms;
+	if (flow->next_host && lanes_in_flight(flow->lanes) == 0)
+		swap(flow);
+	flow_partitions_resume(flow);
+	if (!flow->stopping && !flow->next_host)
+		count = flow_intake_turn(flow);
+	if (flow->over)
+		return TICK_MS;
+	again = lanes_turn(flow->lanes, mono_ms, script_host_version(flow->host));
+	if (mono_ms - flow->tick_ms >= TICK_MS) {
+		flow->tick_ms = mono_ms;
+		flow_partitions_tick(flow);
+	}
+	if (!flow->next_host && is_draining(flow) && count == 0)
+		drain(flow);
+	if (count)
+		return 0;
+	tick = flow->tick_ms + TICK_MS - mono_ms;
+	again = again == INT64_MAX ? tick : again - mono_ms;
+	return again < tick ? again : tick;
+}
+
+/* ---- numbers ---- */
+
+static void script_stats(const struct flow *flow, struct buf *json)
+{
+	buf_text(json, ",\"scripts\":[");
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+		const struct script *script = script_host_script(flow->host, i);
+		const uint64_t *n = script->counters.outcomes;
+
+		buf_text(json, i ? ",{\"name\":" : "{\"name\":");
+		buf_json_string(json, script->name);
+		buf_printf(json, ",\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"dead\":%llu,\"skipped\":%llu}", (unsigned long long)n[OUTCOME_PENDING],
+			   (unsigned long long)n[OUTCOME_WRITTEN], (unsigned long long)n[OUTCOME_FILTERED], (unsigned long long)n[OUTCOME_DEAD],
+			   (unsigned long long)n[OUTCOME_SKIPPED]);
+	}
+	buf_char(json, ']');
+}
+
+static void partition_stats(const struct flow *flow, struct buf *json)
+{
+	const char *comma = "";
+
+	buf_text(json, ",\"partitions\":[");
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
+		if (!partition->taken)
+			continue;
+		buf_printf(json, "%s{\"topic\":", comma);
+		buf_json_string(json, partition->topic);
+		buf_printf(json, ",\"partition\":%d,\"next_offset\":%lld,\"lag\":%lld}", partition->number, (long long)partition_next_offset(partition),
+			   (long long)flow->options.source->ops->lag(flow->options.source, partition->source_id));
+		comma = ",";
+	}
+	buf_char(json, ']');
+}
+
+void flow_stats(const struct flow *flow, struct buf *json)
+{
+	const struct lane_counters *lanes = lanes_counters(flow->lanes);
+	uint32_t held = 0;
+
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		held += partition->paused;
+	buf_printf(json, "\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"unmatched\":%llu,\"ignored\":%llu,\"dead\":%llu,\"skipped\":%llu",
+		   (unsigned long long)flow->read, (unsigned long long)flow->outcomes[OUTCOME_WRITTEN], (unsigned long long)flow->outcomes[OUTCOME_FILTERED],
+		   (unsigned long long)flow->outcomes[OUTCOME_UNMATCHED], (unsigned long long)flow->outcomes[OUTCOME_IGNORED],
+		   (unsigned long long)flow->outcomes[OUTCOME_DEAD], (unsigned long long)flow->outcomes[OUTCOME_SKIPPED]);
+	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"memory_bytes\":%zu",
+		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries, lanes_in_flight(flow->lanes),
+		   held, intakes_bytes(&flow->intakes));
+	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host), flow->ready && !*flow->problem ? "true" : "false");
+	buf_json_string(json, slice_of(flow->problem));
+	script_stats(flow, json);
+	partition_stats(flow, json);
+}

@@ -1,0 +1,264 @@
+/* From messages to events in lanes: one intake a turn. */
+#include "flow/flow_private.h"
+
+#include "base/log.h"
+
+/* How many events may wait in lanes: two full transactions for each. More would only be memory. */
+enum { WAITING_FACTOR = 2 };
+
+void flow_on_message(void *ctx, const struct message *message)
+{
+	struct flow *flow = ctx;
+
+	flow->messages[flow->message_count++] = intake_copy(flow->intake, message);
+}
+
+/* ---- decoding ---- */
+
+static struct event *add_event(struct flow *flow, const struct message *message, enum op op)
+{
+	struct event *event = arena_zalloc(&flow->intake->arena, sizeof *event);
+
+	event->op = (uint8_t)op;
+	event->message = message;
+	intake_add(flow->intake, event);
+	return event;
+}
+
+static void decode_message(struct flow *flow, const struct message *message)
+{
+	struct decoder *decoder = &flow->decoder;
+	struct error err = { "" };
+	uint32_t parts = 0;
+	int failed;
+
+	decoder->first = NULL;
+	decoder->end = &decoder->first;
+	failed = message->flaw ? error_set(&err, "%s", message->flaw) : decoder->format->decode(decoder, message, &err);
+	if (failed) {
+		script_event_fault(add_event(flow, message, OP_CONTROL), STAGE_DECODE, slice_of(err.text));
+		return;
+	}
+	for (struct event *event = decoder->first, *next; event; event = next) {
+		next = event->next;
+		event->part = parts++;
+		intake_add(flow->intake, event);
+	}
+}
+
+/* The script's events come in the order of the messages; a message of which it made none still needs its place. */
+static void decode_in_lua(struct flow *flow)
+{
+	struct intake *intake = flow->intake;
+	struct event *event;
+
+	script_host_decode(flow->host, intake, flow->messages, flow->message_count);
+	event = intake->first;
+	intake->first = NULL;
+	intake->end = &intake->first;
+	intake->unfinished -= intake->count;
+	intake->count = 0;
+	for (size_t i = 0; i < flow->message_count; i++) {
+		const struct message *message = flow->messages[i];
+
+		if (!event || event->message != message)
+			add_event(flow, message, OP_CONTROL);
+		while (event && event->message == message) {
+			struct event *next = event->next;
+
+			intake_add(intake, event);
+			event = next;
+		}
+	}
+}
+
+static void decode(struct flow *flow)
+{
+	flow->decoder.arena = &flow->intake->arena;
+	if (!flow->decoder.format) {
+		decode_in_lua(flow);
+		return;
+	}
+	for (size_t i = 0; i < flow->message_count; i++)
+		decode_message(flow, flow->messages[i]);
+}
+
+/* ---- what is no row ---- */
+
+static void by_rule(struct flow *flow, struct event *event, enum on_control rule, const char *what)
+{
+	switch (rule) {
+	case ON_CONTROL_IGNORE:
+		event->outcome = OUTCOME_IGNORED;
+		break;
+	case ON_CONTROL_STOP:
+		event->error = arena_printf(&event->intake->arena, "%s of %.*s, and the job says to stop there", what, SLICE_ARG(event->table));
+		event->must_stop = true;
+		break;
+	case ON_CONTROL_DEAD_LETTER:
+		script_event_fault(event, STAGE_DECODE, slice_of(what));
+		break;
+	}
+	(void)flow;
+}
+
+static void settle_control(struct flow *flow)
+{
+	for (struct event *event = flow->intake->first; event; event = event->next) {
+		if (event->outcome != OUTCOME_PENDING)
+			continue;
+		if (event->op == OP_CONTROL)
+			event->outcome = OUTCOME_IGNORED;
+		else if (event->op == OP_DDL)
+			by_rule(flow, event, flow->options.on_ddl, "schema change");
+		else if (event->op == OP_TRUNCATE)
+			by_rule(flow, event, flow->options.on_truncate, "TRUNCATE");
+	}
+}
+
+/* ---- endings ---- */
+
+static void log_fault(struct flow *flow, const struct event *event)
+{
+	static const char *const stages[] = { "decode", "script", "sink" };
+	static struct log_gate gate;
+	struct arena *arena = &event->intake->arena;
+	const struct message *message = event->message;
+
+	if (!log_gate(&gate, 5, flow->mono_ms))
+		return;
+	log_write(LOG_WARN,
+		  (const char *[]){ "topic", arena_copy(arena, message->topic).p, "partition", arena_printf(arena, "%d", message->partition).p, "offset",
+				    arena_printf(arena, "%lld", (long long)message->offset).p, "table", arena_copy(arena, event->table).p, "stage",
+				    stages[event->stage], NULL },
+		  "%s: %.*s", event->outcome == OUTCOME_DEAD ? "dead letter" : "skipped", SLICE_ARG(event->error));
+}
+
+void flow_finish_event(struct flow *flow, struct event *event)
+{
+	struct partition *partition = event->message->owner;
+
+	BUG_IF(event->outcome == OUTCOME_PENDING);
+	if (!event->was_done) {
+		flow->outcomes[event->outcome]++;
+		if (event->script)
+			event->script->counters.outcomes[event->outcome]++;
+		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
+			log_fault(flow, event);
+	}
+	if (!partition->revoked && !event->was_done)
+		partition_finish(partition, event->ordinal);
+	event->settled = true;
+	intake_release(event->intake);
+}
+
+static void stop_at(struct flow *flow, const struct event *event)
+{
+	struct error err;
+
+	error_set(&err, "stopped at %.*s:%d offset %lld, table %.*s: %.*s", SLICE_ARG(event->message->topic), event->message->partition,
+		  (long long)event->message->offset, SLICE_ARG(event->table), SLICE_ARG(event->error));
+	flow_fail(flow, true, err.text);
+}
+
+/* Sends the events of an intake where they go: into lanes, or to their end. */
+static void send(struct flow *flow, struct intake *intake)
+{
+	for (struct event *event = intake->first, *next; event; event = next) {
+		next = event->next; /* finishing the last event gives the intake back; `next` is NULL then */
+		if (event->settled)
+			continue;
+		if (event->must_stop ||
+		    (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
+			stop_at(flow, event);
+			return;
+		}
+		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD)
+			lanes_add(flow->lanes, event);
+		else
+			flow_finish_event(flow, event);
+	}
+}
+
+static void enter(struct flow *flow)
+{
+	for (struct event *event = flow->intake->first; event; event = event->next) {
+		struct partition *partition = event->message->owner;
+
+		event->was_done = partition_enter(partition, event);
+		if (event->was_done)
+			event->outcome = OUTCOME_IGNORED;
+		else
+			flow->read++;
+		if (partition_unfinished(partition) >= PROGRESS_WINDOW_MOST)
+			flow_partition_pause(flow, partition);
+	}
+}
+
+/* ---- the turn ---- */
+
+static size_t room(const struct flow *flow)
+{
+	size_t waiting_most = (size_t)flow->options.sink->lanes * LANE_EVENTS_MOST * WAITING_FACTOR;
+	size_t room = INTAKE_MESSAGES_MOST;
+
+	if (lanes_waiting(flow->lanes) >= waiting_most || intakes_bytes(&flow->intakes) >= flow->options.memory_bytes)
+		return 0;
+	if (flow->options.events_most) {
+		int64_t left = flow->options.events_most - (int64_t)flow->messages_read;
+
+		room = left <= 0 ? 0 : (size_t)left < room ? (size_t)left : room;
+	}
+	return room;
+}
+
+size_t flow_intake_turn(struct flow *flow)
+{
+	size_t most = room(flow), count;
+	struct intake *intake;
+
+	if (most == 0)
+		return 0;
+	intake = flow->intake = intake_new(&flow->intakes);
+	flow->message_count = 0;
+	flow->options.source->ops->poll(flow->options.source, most);
+	count = flow->message_count;
+	flow->messages_read += count;
+	if (count && !flow->over) {
+		decode(flow);
+		enter(flow);
+		settle_control(flow);
+		script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+		send(flow, intake);
+	}
+	flow->intake = NULL;
+	intake_release(intake);
+	return count;
+}
+
+/* Nothing is on its way, so every unsettled event waits in a lane: it starts from what was decoded. */
+void flow_intakes_again(struct flow *flow)
+{
+	lanes_clear(flow->lanes);
+	for (struct intake *intake = flow->intakes.oldest, *next; intake; intake = next) {
+		intake->unfinished++; /* it must not go back while it is walked */
+		for (struct event *event = intake->first; event; event = event->next) {
+			struct image *images[] = { &event->row, &event->old, &event->key };
+
+			if (event->settled || (event->outcome == OUTCOME_DEAD && event->stage == STAGE_DECODE))
+				continue;
+			event->outcome = OUTCOME_PENDING;
+			event->changes = NULL;
+			event->changes_end = &event->changes;
+			event->error = (struct slice){ 0 };
+			event->bytes = 0;
+			event->lane_state = LANE_WAITING;
+			for (size_t i = 0; i < 3; i++)
+				images[i]->readings = NULL;
+		}
+		script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+		send(flow, intake);
+		next = intake->next;
+		intake_release(intake);
+	}
+}

@@ -1,0 +1,54 @@
+/* What the files of the flow share: flow.c turns it, flow_partitions.c knows whose partitions are ours, flow_intake.c makes
+ * events of messages. */
+#ifndef FLOW_FLOW_PRIVATE_H
+#define FLOW_FLOW_PRIVATE_H
+
+#include "flow/flow.h"
+#include "flow/intake.h"
+#include "flow/lane.h"
+#include "flow/progress.h"
+
+enum {
+	INTAKE_MESSAGES_MOST = 1000,
+	TICK_MS = 1000, /* how long filtered events may go without their progress being written */
+};
+
+struct flow {
+	struct flow_options options;
+	struct flow_events events;
+	struct script_host *host, *next_host; /* next_host: waits for the transactions on their way */
+	struct decoder decoder;
+	struct lanes *lanes;
+	struct intakes intakes;
+	struct intake *intake; /* being filled */
+	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
+	size_t message_count;
+	struct partition *partitions; /* ours, newest first */
+	uint32_t takeovers; /* not answered yet */
+	int64_t mono_ms, wall_ms, tick_ms;
+	int64_t watermark;
+	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
+	char problem[512];
+	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
+};
+
+/* flow_partitions.c */
+extern const struct source_events flow_source_events; /* ctx is the flow; message is flow_intake.c's */
+void flow_partitions_tick(struct flow *flow);  /* writes progress that no event carries; tells the source what is committed */
+void flow_partitions_resume(struct flow *flow); /* lets paused ones go on that have room again */
+bool flow_partitions_done(const struct flow *flow); /* everything read is committed, and so is its progress */
+void flow_partition_pause(struct flow *flow, struct partition *partition);
+void flow_partitions_free(struct flow *flow);
+
+/* flow_intake.c */
+void flow_on_message(void *ctx, const struct message *message);
+/* Reads at most one intake and sends its events on their way. Returns how many messages. */
+size_t flow_intake_turn(struct flow *flow);
+/* Everything that waits goes through the (new) scripts again. */
+void flow_intakes_again(struct flow *flow);
+/* The event has ended: counts it and gives its memory back. */
+void flow_finish_event(struct flow *flow, struct event *event);
+
+void flow_fail(struct flow *flow, bool stop, const char *reason);
+
+#endif

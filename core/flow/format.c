@@ -1,0 +1,44 @@
+#include "flow/format.h"
+
+struct event *decoder_add(struct decoder *decoder, const struct message *message)
+{
+	struct event *event = arena_zalloc(decoder->arena, sizeof *event);
+
+	event->message = message;
+	event->parts = 1;
+	*decoder->end = event;
+	decoder->end = &event->next;
+	return event;
+}
+
+void format_names_from_topic(struct slice topic, struct slice *database, struct slice *table)
+{
+	const char *table_dot = memrchr(topic.p, '.', topic.n), *database_dot;
+
+	*database = (struct slice){ 0 };
+	*table = topic;
+	if (!table_dot)
+		return;
+	*table = (struct slice){ table_dot + 1, (size_t)(topic.p + topic.n - table_dot - 1) };
+	database_dot = memrchr(topic.p, '.', (size_t)(table_dot - topic.p));
+	database->p = database_dot ? database_dot + 1 : topic.p;
+	database->n = (size_t)(table_dot - database->p);
+}
+
+const struct header *message_header(const struct message *message, const char *name)
+{
+	for (uint32_t i = message->header_count; i-- > 0;)
+		if (slice_is(message->headers[i].name, name))
+			return &message->headers[i];
+	return NULL;
+}
+
+const struct format *format_find(struct slice name)
+{
+	static const struct format *const formats[] = { &format_debezium, &format_json };
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (slice_is(name, formats[i]->name))
+			return formats[i];
+	return NULL;
+}

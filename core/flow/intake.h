@@ -1,0 +1,32 @@
+/* One turn's messages: copied into one arena together with all that is made of them. It is given back when the last of
+ * its events is done, so a batch costs a handful of allocations however many events it has. */
+#ifndef FLOW_INTAKE_H
+#define FLOW_INTAKE_H
+
+#include "flow/event.h"
+
+struct intake {
+	struct arena arena;
+	struct event *first, **end; /* all events in order of arrival */
+	uint32_t count;             /* of events */
+	uint32_t unfinished;        /* not yet done, plus one while it is being filled */
+	struct intakes *owner;
+	struct intake *next, *previous; /* in use, oldest first; or free */
+};
+
+struct intakes {
+	struct intake *oldest, *newest, *free;
+	uint32_t free_count;
+};
+
+struct intake *intake_new(struct intakes *intakes);
+/* A copy of the message that lives as long as the intake; key and value are followed by JSON_PADDING readable bytes. */
+struct message *intake_copy(struct intake *intake, const struct message *message);
+void intake_add(struct intake *intake, struct event *event);
+/* One of its events is done (or it has been filled): with the last one it goes back to its owner. */
+void intake_release(struct intake *intake);
+/* Bytes held by intakes in use. */
+size_t intakes_bytes(const struct intakes *intakes);
+void intakes_free(struct intakes *intakes);
+
+#endif

@@ -1,0 +1,65 @@
+/* Lanes: events with one key, in order, one transaction at a time.
+ *
+ * An event belongs to one lane, or to two when it moves a row from one key to another. It is then written by the first of
+ * them (its home), when the other has come to it and stands still: never half in one transaction and half in another, and
+ * never overtaking what either lane had before. Lanes get events in one common order, so they cannot wait for each other in a
+ * circle.
+ *
+ * A transaction that the sink refuses is tried again with half as many events, down to the one at fault, which becomes a
+ * dead letter; the next ones grow again. One whose unique value is still another row's (SINK_TAKEN) makes its partition stand
+ * back in this lane, so that the partition which will free the value is not held up. */
+#ifndef FLOW_LANE_H
+#define FLOW_LANE_H
+
+#include "flow/progress.h"
+#include "flow/sink.h"
+
+/* A transaction holds at most this. 2,000 rows of a few hundred bytes are where MariaDB and TiDB no longer gain. */
+enum { LANE_EVENTS_MOST = 2000, LANE_BYTES_MOST = 2 << 20 };
+
+struct lanes;
+
+/* What lanes tell their owner. */
+struct lanes_events {
+	/* The event is committed (outcome WRITTEN, or DEAD with its dead letter), or was SKIPPED. */
+	void (*finished)(void *ctx, struct event *event);
+	/* Taken out unwritten because its partition is no longer ours. */
+	void (*dropped)(void *ctx, struct event *event);
+	/* Another worker has this partition: the owner answers with `partition->revoked = true`, or lanes_drop. */
+	void (*fenced)(void *ctx, struct partition *partition);
+	/* This partition's events stand back: reading more of it would only fill memory. */
+	void (*held)(void *ctx, struct partition *partition);
+	/* on_error = "stop": this event must stop the job. */
+	void (*stop)(void *ctx, struct event *event);
+	/* What keeps transactions from being committed, for /readyz; "" when all is well again. */
+	void (*problem)(void *ctx, const char *text);
+	/* A transaction has ended: lanes_turn is due. */
+	void (*wake)(void *ctx);
+	void *ctx;
+};
+
+struct lane_counters {
+	uint64_t transactions, events, refused, retries;
+};
+
+struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_events *events);
+void lanes_free(struct lanes *lanes);
+
+/* Puts the event behind its lane_hashes' lanes. It is not written before the next lanes_turn. */
+void lanes_add(struct lanes *lanes, struct event *event);
+/* Begins what can begin: call after adding, and again at the time that it returns (INT64_MAX: when something happens). */
+int64_t lanes_turn(struct lanes *lanes, int64_t now_ms, const char *script_version);
+/* The partition is no longer ours: gives back what waits of it, now; what is on its way when its transaction ends. */
+void lanes_drop(struct lanes *lanes, struct partition *partition);
+/* Takes everything that waits out of the lanes, as new; only when nothing is on its way. */
+void lanes_clear(struct lanes *lanes);
+/* Writes this partition's progress where no event carries it: on a lane that is free. False: none is. */
+bool lanes_write_progress(struct lanes *lanes, struct partition *partition, const char *script_version);
+
+uint32_t lanes_in_flight(const struct lanes *lanes); /* transactions on their way */
+uint32_t lanes_waiting(const struct lanes *lanes);   /* events added and not finished, on their way included */
+const struct lane_counters *lanes_counters(const struct lanes *lanes);
+/* While stopped no transaction begins: for a reload, which swaps between two. */
+void lanes_hold(struct lanes *lanes, bool hold);
+
+#endif

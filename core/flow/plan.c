@@ -1,0 +1,429 @@
+#include "flow/plan.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* ---- making a plan ---- */
+
+static int target_column_for(const struct script *script, struct slice source, bool *copied)
+{
+	for (uint32_t i = 0; i < script->copy_count; i++) {
+		if (slice_equal(script->copies[i].from, source)) {
+			*copied = true;
+			return script->copies[i].column;
+		}
+	}
+	*copied = script->copies_all;
+	if (script->copies_all && script->target->open)
+		return target_add(script->target, source);
+	/* Not copied, but its type says how a script is to see it. */
+	return target_find(script->target, source);
+}
+
+static void add_copy(struct plan *plan, const struct script *script, uint32_t from, int32_t to)
+{
+	if (to < 0 || script->target->columns[to].generated)
+		return;
+	plan->copies[plan->copy_count++] = (struct plan_copy){ from, (uint32_t)to };
+}
+
+static struct plan *plan_new(struct script *script, const struct shape *shape)
+{
+	const struct reading_settings *settings = script_host_readings(script->host);
+	struct plan *plan = calloc(1, sizeof *plan);
+	bool nameless = shape->count == 1 && shape->columns[0].name.n == 0; /* a bare key: the target's only key column */
+
+	BUG_IF(!plan);
+	plan->readings = calloc(shape->count + 1, sizeof *plan->readings);
+	plan->copies = calloc(shape->count + script->copy_count + 1, sizeof *plan->copies);
+	BUG_IF(!plan->readings || !plan->copies);
+	for (uint32_t i = 0; i < shape->count; i++) {
+		bool copied;
+		int to = nameless && script->target->key_count == 1 ? (int)script->target->key[0]
+								    : target_column_for(script, shape->columns[i].name, &copied);
+
+		plan->readings[i] = reading_resolve(&shape->columns[i], to >= 0 ? &script->target->columns[to] : NULL, settings);
+		if (script->copies_all || nameless)
+			add_copy(plan, script, i, to);
+	}
+	if (!script->copies_all && !nameless) {
+		for (uint32_t i = 0; i < script->copy_count; i++) {
+			int from = shape_find(shape, script->copies[i].from);
+
+			if (from >= 0)
+				add_copy(plan, script, (uint32_t)from, script->copies[i].column);
+		}
+	}
+	plan->has_key = script->target->key_count > 0;
+	for (uint32_t k = 0; k < script->target->key_count; k++) {
+		plan->key_from[k] = -1;
+		for (uint32_t i = 0; i < plan->copy_count; i++)
+			if (plan->copies[i].to == script->target->key[k])
+				plan->key_from[k] = (int32_t)plan->copies[i].from;
+		plan->has_key &= plan->key_from[k] >= 0;
+	}
+	return plan;
+}
+
+const struct plan *plan_for(struct script *script, const struct shape *shape)
+{
+	if (shape->id >= script->plan_count) {
+		uint32_t count = shape->id + 16;
+
+		script->plans = realloc(script->plans, count * sizeof(*script->plans));
+		BUG_IF(!script->plans);
+		memset(script->plans + script->plan_count, 0, (count - script->plan_count) * sizeof(*script->plans));
+		script->plan_count = count;
+	}
+	if (!script->plans[shape->id])
+		script->plans[shape->id] = plan_new(script, shape);
+	return script->plans[shape->id];
+}
+
+void plans_free(struct script *script)
+{
+	for (uint32_t i = 0; i < script->plan_count; i++) {
+		if (!script->plans[i])
+			continue;
+		free(script->plans[i]->readings);
+		free(script->plans[i]->copies);
+		free(script->plans[i]);
+	}
+	free(script->plans);
+	script->plans = NULL;
+	script->plan_count = 0;
+}
+
+/* ---- using it ---- */
+
+static int read_value(struct event *event, struct value *value, const struct column *column, struct reading reading, struct error *err)
+{
+	if (value->ready)
+		return 0;
+	if (value_read(value, reading, &event->intake->arena, err) < 0)
+		return error_prefix(err, "column %.*s", SLICE_ARG(column->name));
+	return 0;
+}
+
+int plan_read(struct event *event, struct image *image, uint32_t column, struct error *err)
+{
+	struct reading reading = image->readings ? image->readings[column] : image->shape->columns[column].declared;
+
+	return read_value(event, &image->values[column], &image->shape->columns[column], reading, err);
+}
+
+struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill)
+{
+	struct arena *arena = &event->intake->arena;
+	struct change *change = arena_alloc(arena, sizeof *change);
+
+	*change = (struct change){ .target = target, .count = target->count, .op = op };
+	change->values = arena_zalloc(arena, (target->count + 1) * sizeof *change->values);
+	if (fill != VALUE_ABSENT)
+		for (uint32_t i = 0; i < target->count; i++)
+			if (!target->columns[i].generated)
+				change->values[i] = (struct value){ .kind = fill, .ready = true };
+	if (!event->changes)
+		event->changes_end = &event->changes;
+	*event->changes_end = change;
+	event->changes_end = &change->next;
+	return change;
+}
+
+static int copy_values(struct event *event, struct image *image, const struct plan *plan, bool only_key, struct change *change, struct error *err)
+{
+	const struct target *target = change->target;
+
+	for (uint32_t i = 0; i < plan->copy_count; i++) {
+		struct plan_copy copy = plan->copies[i];
+
+		if (image->values[copy.from].kind == VALUE_ABSENT || (only_key && !target_is_key(target, copy.to)))
+			continue;
+		if (plan_read(event, image, copy.from, err) < 0)
+			return -1;
+		change->values[copy.to] = image->values[copy.from];
+	}
+	return 0;
+}
+
+/* The image that holds the key the row had before this event, for a script that copies its key. NULL: the message has none. */
+static struct image *old_key_image(struct event *event)
+{
+	struct image *images[] = { &event->old, &event->key };
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct plan *plan;
+		bool whole = images[i]->state != IMAGE_ABSENT;
+
+		if (!whole)
+			continue;
+		plan = plan_for(event->script, images[i]->shape);
+		for (uint32_t k = 0; k < event->script->target->key_count; k++)
+			whole &= plan->key_from[k] >= 0 && images[i]->values[plan->key_from[k]].kind != VALUE_ABSENT;
+		if (whole)
+			return images[i];
+	}
+	return NULL;
+}
+
+static bool same_value(const struct value *a, const struct value *b)
+{
+	return a->kind == b->kind && a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
+}
+
+/* 1: the target's key differs between the two images; 0: it does not. */
+static int key_differs(struct event *event, struct image *before, struct image *after, struct error *err)
+{
+	const struct plan *a = plan_for(event->script, before->shape), *b = plan_for(event->script, after->shape);
+
+	for (uint32_t k = 0; k < event->script->target->key_count; k++) {
+		int32_t from = a->key_from[k], to = b->key_from[k];
+
+		if (from < 0 || to < 0 || after->values[to].kind == VALUE_ABSENT)
+			continue;
+		if (plan_read(event, before, (uint32_t)from, err) < 0 || plan_read(event, after, (uint32_t)to, err) < 0)
+			return -1;
+		if (!same_value(&before->values[from], &after->values[to]))
+			return 1;
+	}
+	return 0;
+}
+
+int plan_apply(struct event *event, struct change **row, struct error *err)
+{
+	struct script *script = event->script;
+	const struct plan *plan = plan_for(script, event->row.shape);
+	bool deletes = event->op == OP_DELETE || !event->row_matches;
+	struct change *change;
+
+	if (row)
+		*row = NULL;
+	if (event->op == OP_UPDATE && script->target->key_count) {
+		struct image *before = old_key_image(event);
+		int differs = before ? key_differs(event, before, &event->row, err) : 0;
+
+		if (differs < 0)
+			return -1;
+		if (differs) {
+			change = plan_change(event, script->target, CHANGE_DELETE, VALUE_ABSENT);
+			if (copy_values(event, before, plan_for(script, before->shape), true, change, err) < 0)
+				return -1;
+		}
+	}
+	if (!event->row_matches && event->op == OP_INSERT)
+		return 0; /* it was never there */
+	change = plan_change(event, script->target, deletes ? CHANGE_DELETE : CHANGE_UPSERT, VALUE_ABSENT);
+	if (row && !deletes)
+		*row = change;
+	return copy_values(event, &event->row, plan, deletes && script->target->key_count > 0, change, err);
+}
+
+int plan_key_changed(struct event *event, struct error *err)
+{
+	const struct shape *key = event->key.shape;
+
+	if (event->op != OP_UPDATE)
+		return 0;
+	if (event->key.state == IMAGE_ABSENT)
+		return event->old.state == IMAGE_ABSENT ? 0 : -1;
+	for (uint32_t i = 0; i < key->count; i++) {
+		int at = shape_find(event->row.shape, key->columns[i].name);
+
+		if (at < 0 || event->row.values[at].kind == VALUE_ABSENT)
+			continue;
+		if (plan_read(event, &event->key, i, err) < 0 || plan_read(event, &event->row, (uint32_t)at, err) < 0)
+			return -2;
+		if (!same_value(&event->key.values[i], &event->row.values[at]))
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- lanes ---- */
+
+static uint64_t hash_value(const struct value *value, uint64_t seed)
+{
+	size_t n = value->n;
+
+	/* Where a collation pads, 'a' and 'a ' are one key; elsewhere sharing a lane does no harm. */
+	if (value->kind == VALUE_TEXT)
+		while (n && value->p[n - 1] == ' ')
+			n--;
+	return XXH3_64bits_withSeed(value->p, n, seed + value->kind);
+}
+
+static uint64_t hash_table(const struct event *event)
+{
+	return XXH3_64bits_withSeed("table", 5, event->script->target->id);
+}
+
+static uint64_t hash_target_key(const struct change *change)
+{
+	const struct target *target = change->target;
+	uint64_t hash = target->id;
+
+	for (uint32_t k = 0; k < target->key_count; k++)
+		if (target->key[k] < change->count)
+			hash = hash_value(&change->values[target->key[k]], hash);
+	return hash;
+}
+
+/* By the source's own key, for scripts whose target key is made in Lua. */
+static int hash_source_key(struct event *event, uint64_t hashes[2], struct error *err)
+{
+	const struct shape *key = event->key.shape;
+	uint64_t before = event->script->target->id, after = before;
+
+	for (uint32_t i = 0; i < key->count; i++) {
+		int at = shape_find(event->row.shape, key->columns[i].name);
+
+		if (plan_read(event, &event->key, i, err) < 0)
+			return -1;
+		before = hash_value(&event->key.values[i], before);
+		if (at >= 0 && event->row.values[at].kind != VALUE_ABSENT) {
+			if (plan_read(event, &event->row, (uint32_t)at, err) < 0)
+				return -1;
+			after = hash_value(&event->row.values[at], after);
+		} else {
+			after = hash_value(&event->key.values[i], after);
+		}
+	}
+	hashes[0] = after;
+	hashes[1] = before;
+	return after == before ? 1 : 2;
+}
+
+static int hash_columns_of(struct event *event, struct image *image, uint64_t *hash, struct error *err)
+{
+	const struct script *script = event->script;
+
+	*hash = script->target->id;
+	for (uint32_t i = 0; i < script->key_by_count; i++) {
+		int at = shape_find(image->shape, script->key_by_columns[i]);
+
+		if (at < 0 || image->values[at].kind == VALUE_ABSENT)
+			return 1;
+		if (plan_read(event, image, (uint32_t)at, err) < 0)
+			return -1;
+		*hash = hash_value(&image->values[at], *hash);
+	}
+	return 0;
+}
+
+static int hash_columns(struct event *event, uint64_t hashes[2], struct error *err)
+{
+	int missing = hash_columns_of(event, &event->row, &hashes[0], err);
+
+	if (missing > 0)
+		return error_set(err, "a column of key_by is not in this message (a delete that has only its key?): use key_by = \"table\", or send whole old images");
+	if (missing < 0)
+		return -1;
+	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && hash_columns_of(event, &event->old, &hashes[1], err) == 0 &&
+	    hashes[0] != hashes[1])
+		return 2;
+	return 1;
+}
+
+/* By the keys of what it writes to the script's own target: one of them, or the old and the new. */
+static int hash_changes(const struct event *event, uint64_t hashes[2])
+{
+	int count = 0;
+
+	for (const struct change *change = event->changes; change; change = change->next) {
+		uint64_t hash;
+
+		if (change->target != event->script->target)
+			continue;
+		hash = hash_target_key(change);
+		if (count > 0 && (hash == hashes[0] || (count == 2 && hash == hashes[1])))
+			continue;
+		if (count == 2)
+			return 0;
+		hashes[count++] = hash;
+	}
+	return count;
+}
+
+static int choose_lanes(struct event *event, struct error *err)
+{
+	struct script *script = event->script;
+	int count = 0;
+
+	switch (script->key_by) {
+	case KEY_BY_FUNCTION:
+		return 0; /* chosen in Lua (sl_lane_key) */
+	case KEY_BY_COLUMNS:
+		count = hash_columns(event, event->lane_hash, err);
+		break;
+	case KEY_BY_ROW:
+		count = script->key_copied || event->key.state == IMAGE_ABSENT ? hash_changes(event, event->lane_hash)
+									       : hash_source_key(event, event->lane_hash, err);
+		break;
+	case KEY_BY_TABLE:
+	case KEY_BY_DEFAULT:
+		break;
+	}
+	if (count < 0)
+		return -1;
+	if (count == 0) {
+		event->lane_hash[0] = hash_table(event);
+		count = 1;
+	}
+	event->lane_hashes = (uint8_t)count;
+	return 0;
+}
+
+/* ---- the last step ---- */
+
+static int check_key(const struct change *change, struct error *err)
+{
+	const struct target *target = change->target;
+
+	for (uint32_t k = 0; k < target->key_count; k++) {
+		const struct target_column *column = &target->columns[target->key[k]];
+		const struct value *value = target->key[k] < change->count ? &change->values[target->key[k]] : NULL;
+		bool made_by_database = column->auto_increment && change->op == CHANGE_UPSERT;
+
+		if (!value || value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT) {
+			if (made_by_database || (value && value->kind == VALUE_DEFAULT && column->has_default && change->op != CHANGE_DELETE))
+				continue;
+			return error_set(err, "%s %.*s: key column %.*s has no value: it tells the table's rows apart, so the message or the script must give it",
+					 change->op == CHANGE_DELETE ? "delete from" : "row for", SLICE_ARG(target->name), SLICE_ARG(column->name));
+		}
+		if (value->kind == VALUE_NULL && !(made_by_database && !column->nullable))
+			return error_set(err, "%s %.*s: key column %.*s is NULL", change->op == CHANGE_DELETE ? "delete from" : "row for",
+					 SLICE_ARG(target->name), SLICE_ARG(column->name));
+	}
+	return 0;
+}
+
+/* A script that owns some columns takes back only those: the row itself is another's. */
+static void clear_owned(struct script *script, struct change *change)
+{
+	change->op = CHANGE_UPDATE;
+	for (uint32_t i = 0; i < change->count; i++)
+		if (script->owned[i] && !target_is_key(change->target, i))
+			change->values[i] = (struct value){ .kind = VALUE_DEFAULT, .ready = true };
+}
+
+int plan_finish(struct event *event, struct error *err)
+{
+	struct script *script = event->script;
+
+	for (struct change *change = event->changes; change; change = change->next) {
+		if (change->target == script->target) {
+			if (script->owned && change->op == CHANGE_DELETE)
+				clear_owned(script, change);
+			else if (script->updates && change->op == CHANGE_UPSERT)
+				change->op = CHANGE_UPDATE;
+		}
+		if (check_key(change, err) < 0)
+			return -1;
+		event->bytes += 16 * change->count;
+		for (uint32_t i = 0; i < change->count; i++)
+			event->bytes += change->values[i].n;
+	}
+	return choose_lanes(event, err);
+}

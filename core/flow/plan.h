@@ -1,0 +1,35 @@
+/* What to do with images of one shape in one script: which source column goes to which target column, and how each is
+ * read. Worked out once for each pair, used for every event. */
+#ifndef FLOW_PLAN_H
+#define FLOW_PLAN_H
+
+#include "flow/script.h"
+
+struct plan {
+	struct reading *readings; /* by source column */
+	struct plan_copy {
+		uint32_t from, to;
+	} *copies;
+	uint32_t copy_count;
+	int32_t key_from[TARGET_KEY_MOST]; /* by key column of the target: the source column it is copied from, or -1 */
+	bool has_key;                      /* none of them is -1 */
+};
+
+/* The plan for a shape; made when it is new. */
+const struct plan *plan_for(struct script *script, const struct shape *shape);
+void plans_free(struct script *script);
+
+/* Reads one value of an image. -1: err names the column. */
+int plan_read(struct event *event, struct image *image, uint32_t column, struct error *err);
+
+/* The changes of an event whose script copies columns: a delete of the old key where it changed, then the row. `*row` (may be NULL) is
+ * the upsert, for a script whose functions still add columns to it, or NULL where there is none. */
+int plan_apply(struct event *event, struct change **row, struct error *err);
+/* A change with all its values `fill` (ABSENT or DEFAULT; generated columns are ABSENT). */
+struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill);
+/* Whether an update gave the source row another key: 1 yes, 0 no, -1 the message does not say. */
+int plan_key_changed(struct event *event, struct error *err);
+/* The last step: checks the keys of all changes, applies `write` and `owns`, and chooses the event's lanes. */
+int plan_finish(struct event *event, struct error *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* What of a partition is done. Events are given places in the order in which they came; they finish in any order. The
+ * partition's next_offset is the offset of the first message with an unfinished event. What lanes have committed beyond
+ * it is kept as a list of (offset, part) for each lane, and written with the lane's next transaction: so a restart knows
+ * exactly what is done, however events are routed then. */
+#ifndef FLOW_PROGRESS_H
+#define FLOW_PROGRESS_H
+
+#include "base/buf.h"
+#include "flow/event.h"
+#include "flow/sink.h"
+
+/* More unfinished events than this in one partition: it is paused until the oldest are done. Bounds the lists above to
+ * about a byte an event. */
+enum { PROGRESS_WINDOW_MOST = 1 << 16 };
+
+struct done {
+	int64_t offset;
+	uint32_t part;
+};
+
+struct done_list {
+	struct done *items; /* ascending */
+	size_t first, count, cap;
+};
+
+struct partition_lane {
+	int64_t seq;           /* of its row's last write */
+	struct done_list done; /* committed by this lane, at or above what next_offset was then */
+	int64_t held_until_ms; /* its events stand back until then: one of them waits for a unique value (SINK_TAKEN) */
+	int64_t held_since_ms;
+	uint32_t held_tries;
+};
+
+struct place {
+	int64_t offset;
+	uint32_t part;
+	bool done;
+};
+
+struct partition {
+	struct slice topic; /* owned */
+	int32_t number;
+	uint32_t source_id;
+	int64_t epoch;
+	bool taken;   /* its progress is known, messages may come */
+	bool revoked; /* no longer ours: what is left of it is dropped */
+	bool ended;   /* a bounded source has delivered its last message */
+	bool paused;  /* told to the source */
+	uint32_t references; /* transactions and the owner; freed at 0 */
+
+	struct place *places; /* ring */
+	uint32_t places_cap, first, next; /* ordinals of the oldest unfinished and of the next place; they wrap */
+	int64_t next_offset; /* where an empty window goes on */
+	int64_t written_offset; /* the next_offset that the last committed transaction wrote */
+	int64_t told_offset;    /* of that, what the source was told */
+	int64_t watermark;
+
+	struct partition_lane *lanes;
+	int32_t lane_count;
+	struct done_list skip; /* done before the restart: their events are not processed again */
+
+	struct partition *next_partition; /* of the flow */
+};
+
+struct partition *partition_new(struct slice topic, int32_t number, uint32_t source_id, int32_t lane_count);
+void partition_ref(struct partition *partition);
+void partition_unref(struct partition *partition); /* frees it with the last one; harmless on NULL */
+
+/* Takes what the sink had kept. Rows of lanes that we do not have go into the skip list like all others. */
+int partition_load(struct partition *partition, const struct progress_loaded *loaded, struct error *err);
+
+/* Gives the event its place. Returns true where it was done before the restart: its place is done already. */
+bool partition_enter(struct partition *partition, struct event *event);
+void partition_finish(struct partition *partition, uint32_t ordinal);
+uint32_t partition_unfinished(const struct partition *partition);
+/* Everything below is done. */
+int64_t partition_next_offset(const struct partition *partition);
+
+/* This lane's row with these events (of this partition, ascending) done: `done` is made in the arena. */
+struct progress_row partition_row(struct partition *partition, int32_t lane, struct event *const *events, size_t count, struct arena *arena);
+/* That row is committed. */
+void partition_committed(struct partition *partition, const struct progress_row *row, struct event *const *events, size_t count);
+
+/* (offset, part) pairs as bytes: for each the distance to the offset before (the first: to next_offset) times two, plus one
+ * where a part follows, as LEB128. */
+void progress_encode(struct buf *out, int64_t next_offset, const struct done *items, size_t count);
+/* Appends to list. -1: these bytes are no such list. */
+int progress_decode(struct slice bytes, int64_t next_offset, struct done_list *list, struct error *err);
+void done_list_add(struct done_list *list, struct done item);
+void done_list_free(struct done_list *list);
+
+#endif

@@ -1,0 +1,114 @@
+/* Which meaning the values of a source column have on their way into a target column. */
+#include "flow/target.h"
+
+static bool is_temporal(const struct target_column *to)
+{
+	return to->type == COLUMN_DATE || to->type == COLUMN_DATETIME || to->type == COLUMN_TIMESTAMP || to->type == COLUMN_TIME;
+}
+
+static bool is_time(uint8_t meaning)
+{
+	return meaning >= MEANING_DAYS && meaning <= MEANING_ISO;
+}
+
+static struct reading reading(enum meaning meaning, int16_t scale, uint32_t length)
+{
+	return (struct reading){ .meaning = (uint8_t)meaning, .scale = scale, .length = (int32_t)length };
+}
+
+/* A row that is written as it stands: only what the database would not take is changed. */
+static struct reading plain(const struct target_column *to)
+{
+	switch ((enum column_type)to->type) {
+	case COLUMN_INTEGER:
+	case COLUMN_DECIMAL:
+	case COLUMN_FLOAT:
+	case COLUMN_DOUBLE:
+	case COLUMN_BIT:
+	case COLUMN_YEAR:
+		return reading(MEANING_NUMERIC, 0, 0);
+	case COLUMN_DATETIME:
+	case COLUMN_TIMESTAMP:
+		return reading(MEANING_ZONED, to->scale, 0);
+	case COLUMN_DATE:
+	case COLUMN_TIME:
+		return reading(MEANING_ISO, to->scale, 0);
+	case COLUMN_SET:
+		return reading(MEANING_SET, 0, 0);
+	default:
+		return reading(MEANING_PLAIN, 0, 0);
+	}
+}
+
+/* A column with a schema that calls it a plain string holds bytes only if the settings say so: by default it is the text. */
+static struct reading bytes(bool declared, const struct target_column *to, const struct reading_settings *settings)
+{
+	uint32_t length = to->type == COLUMN_BINARY ? to->length : 0;
+
+	if (settings->binary == MEANING_UNKNOWN)
+		return declared ? reading(MEANING_PLAIN, 0, 0) : reading(MEANING_BASE64, 0, length);
+	return reading((enum meaning)settings->binary, 0, length);
+}
+
+static struct reading decimal(bool declared, const struct target_column *to, const struct reading_settings *settings)
+{
+	if (declared || settings->decimal == MEANING_PLAIN)
+		return reading(MEANING_NUMERIC, 0, 0);
+	return reading(settings->decimal == MEANING_DECIMAL ? MEANING_DECIMAL : MEANING_DECIMAL_GUESS, to->scale, 0);
+}
+
+/* Change capture as Debezium writes it, where no schema says more. declared: there was one, and it has no name for the type. */
+static struct reading by_target(bool declared, const struct target_column *to, const struct reading_settings *settings)
+{
+	switch ((enum column_type)to->type) {
+	case COLUMN_INTEGER:
+		/* The only integers that do not fit what carries them; no schema marks them. */
+		return reading(to->is_unsigned && to->length >= 64 ? MEANING_UNSIGNED : MEANING_NUMERIC, 0, 0);
+	case COLUMN_FLOAT:
+	case COLUMN_DOUBLE:
+	case COLUMN_YEAR:
+		return reading(MEANING_NUMERIC, 0, 0);
+	case COLUMN_DECIMAL:
+		return decimal(declared, to, settings);
+	case COLUMN_BIT:
+		return reading(declared ? MEANING_NUMERIC : MEANING_BITS, 0, to->length);
+	case COLUMN_BINARY:
+	case COLUMN_BYTES:
+		return bytes(declared, to, settings);
+	case COLUMN_SET:
+		return reading(MEANING_SET, 0, 0);
+	case COLUMN_DATE:
+		return reading(MEANING_DAYS, 0, 0);
+	case COLUMN_DATETIME:
+		return reading(to->scale <= 3 ? MEANING_DATETIME_MS : MEANING_DATETIME_US, to->scale, 0);
+	case COLUMN_TIMESTAMP:
+		return reading(MEANING_ZONED, to->scale, 0);
+	case COLUMN_TIME:
+		return reading(MEANING_TIME_US, to->scale, 0);
+	case COLUMN_GEOMETRY:
+		return reading(MEANING_GEOMETRY, 0, 0);
+	case COLUMN_UNKNOWN:
+	case COLUMN_TEXT:
+	case COLUMN_ENUM:
+	case COLUMN_JSON:
+		break;
+	}
+	return reading(MEANING_PLAIN, 0, 0);
+}
+
+struct reading reading_resolve(const struct column *from, const struct target_column *to, const struct reading_settings *settings)
+{
+	struct reading found = from->declared;
+	bool declared = found.meaning != MEANING_UNKNOWN;
+
+	if (found.meaning > MEANING_PLAIN) {
+		if (is_time(found.meaning))
+			found.scale = to && is_temporal(to) ? to->scale : -1;
+		if (found.meaning == MEANING_BASE64 && to && to->type == COLUMN_BINARY)
+			found.length = (int32_t)to->length;
+		return found;
+	}
+	if (!to)
+		return reading(MEANING_PLAIN, 0, 0);
+	return settings->plain ? plain(to) : by_target(declared, to, settings);
+}

@@ -1,0 +1,116 @@
+/* Table scripts and the VM they live in. One host holds all scripts of one version; a reload makes a new host beside the
+ * old one and swaps between two transactions. */
+#ifndef FLOW_SCRIPT_H
+#define FLOW_SCRIPT_H
+
+#include "flow/bundle.h"
+#include "flow/event.h"
+#include "flow/intake.h"
+#include "flow/sink.h"
+#include "flow/target.h"
+
+struct lua_State;
+struct script_host;
+struct plan; /* flow/plan.h */
+struct json;
+
+enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_STOP, ON_ERROR_SKIP };
+enum key_by { KEY_BY_DEFAULT, KEY_BY_TABLE, KEY_BY_ROW, KEY_BY_COLUMNS, KEY_BY_FUNCTION };
+
+struct script_counters {
+	uint64_t outcomes[OUTCOME_COUNT]; /* by enum outcome; PENDING counts all that were routed to it */
+};
+
+/* "target column <- source column"; both by name until a schema and a shape say which they are. */
+struct copy {
+	struct slice to, from;
+	int32_t column; /* index of `to` in the target, once bound */
+};
+
+struct script {
+	struct script_host *host;
+	uint32_t index;
+	struct slice name, path; /* "orders", "scripts/orders.lua" */
+	struct slice *sources;   /* "orders" or "shop.orders" */
+	uint32_t source_count;
+	struct slice target_name;
+	struct slice *keys;      /* columns of `key`, where the target has no primary key */
+	uint32_t key_count;
+
+	bool copies_all;         /* neither columns nor map: columns of the same name are copied */
+	struct copy *copies;
+	uint32_t copy_count;
+	bool enters_lua;         /* filter, where, map, a column or key that is a function */
+	bool lua_makes_rows;     /* map, or a key column that is a function */
+	struct slice *owns;
+	uint32_t own_count;
+	bool *owned;             /* by target column, where there is `owns`; else NULL */
+	bool updates;            /* write = "update" */
+
+	enum key_by key_by;      /* as written; bound: TABLE, ROW, COLUMNS or FUNCTION */
+	bool key_copied;         /* all key columns of the target are plain copies */
+	struct slice *key_by_columns;
+	uint32_t key_by_count;
+	enum on_error on_error;
+	int64_t park_for_ms;
+
+	struct target *target;   /* bound */
+	struct plan **plans;     /* by shape id */
+	uint32_t plan_count;
+	struct script_counters counters;
+	uint32_t intake_count;   /* events of the intake that is being run */
+};
+
+struct host_options {
+	struct bundle *bundle; /* borrowed; files that are required are read into it until it is sealed */
+	/* A line that a script printed. */
+	void (*print)(void *ctx, struct slice text);
+	void *ctx;
+};
+
+/* A VM with job.lua evaluated; scripts are not loaded yet. NULL with err: file, line and reason. Without a job (bundle->job is
+ * NULL) the scripts are all there is. */
+struct script_host *script_host_new(const struct host_options *options, struct error *err);
+void script_host_free(struct script_host *host);
+/* Loads one table script of the bundle; `served` is the table that job.lua names for it, or NULL. */
+int script_host_load(struct script_host *host, const char *path, const char *served, struct error *err);
+/* Describes every script's target by the sink and settles what depends on it: columns, keys, lanes. `warn` (may be NULL) gets
+ * what is legal but probably not meant. The sink stays borrowed: targets that only ctx:emit names are described when they come up. */
+int script_host_bind(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings,
+		     void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
+
+/* The bundle's version: what is written beside the progress. */
+const char *script_host_version(const struct script_host *host);
+uint32_t script_host_count(const struct script_host *host);
+struct script *script_host_script(struct script_host *host, uint32_t index);
+/* The script that serves a table: the one that names its database first. NULL: none. Without a table: DEFAULT_TABLE_KEY. */
+struct script *script_host_route(struct script_host *host, struct slice database, struct slice table);
+/* A target by name; described and added when it is not known yet. NULL with err where the sink has no such table. */
+struct target *script_host_target(struct script_host *host, struct slice name, struct error *err);
+struct target *script_host_target_at(struct script_host *host, uint32_t id);
+struct shapes *script_host_shapes(struct script_host *host);
+const struct reading_settings *script_host_readings(struct script_host *host);
+struct json *script_host_json(struct script_host *host);
+
+/* Routes and processes the events of the intake that are still pending: afterwards each has an outcome, or changes and a lane. */
+void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark);
+/* Decodes the messages of an intake with the job's sl.format function; adds their events to the intake. False: the job has none. */
+bool script_host_has_format(const struct script_host *host);
+void script_host_decode(struct script_host *host, struct intake *intake, struct message **messages, size_t count);
+
+/* For run/job.c: the VM, with the normalised job table on request at the top of its stack. */
+struct lua_State *script_host_lua(struct script_host *host);
+void script_host_push_job(struct script_host *host);
+/* job.lua's source and sink as text, malloc'ed: equal for two jobs where one can go on with the other's connections. */
+char *script_host_outside(struct script_host *host, struct error *err);
+/* Runs all examples; report gets a line for each failure. -1: they could not be run. */
+int script_host_examples(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
+			 struct error *err);
+
+enum on_error script_on_error(const struct script *script);
+int64_t script_park_for(const struct script *script); /* milliseconds */
+
+/* The event is at fault: dead letter, skip or stop as its script says. The text is copied. */
+void script_event_fault(struct event *event, enum stage stage, struct slice text);
+
+#endif

@@ -1,0 +1,49 @@
+/* What Lua calls through LuaJIT's FFI (lua/streamlua/native.lua declares the same). These are plain C calls without a
+ * Lua stack: they cannot raise errors, so they return -1 and leave the text in host->error (sl_error). All names begin with sl_; they
+ * are the only symbols that the program exports. */
+#ifndef FLOW_SCRIPT_API_H
+#define FLOW_SCRIPT_API_H
+
+#include "flow/event.h"
+#include "flow/script.h"
+
+#define SL_EXPORT __attribute__((visibility("default"), used))
+
+/* NULL where the sizes that Lua knows are the engine's, else which one differs. */
+SL_EXPORT const char *sl_layout(const uint32_t *sizes);
+SL_EXPORT const char *sl_error(struct script_host *host);
+/* 1: *number is the value; 0: it is a text of digits to scripts. */
+SL_EXPORT int sl_number(const struct value *value, double *number);
+SL_EXPORT int sl_read(struct event *event, struct image *image, uint32_t column);
+SL_EXPORT int sl_apply(struct event *event, struct change **row);
+SL_EXPORT int sl_key_changed(struct event *event);
+SL_EXPORT void sl_fault(struct event *event, const char *text, size_t size);
+SL_EXPORT void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
+
+SL_EXPORT int32_t sl_target(struct script_host *host, const char *name, size_t size);
+SL_EXPORT int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
+SL_EXPORT int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
+SL_EXPORT uint32_t sl_target_count(struct script_host *host, uint32_t target);
+SL_EXPORT const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
+SL_EXPORT const struct slice *sl_target_name(struct script_host *host, uint32_t target);
+SL_EXPORT int32_t sl_target_of(const struct change *change);
+
+SL_EXPORT struct change *sl_change(struct event *event, uint32_t target, uint32_t op, uint32_t fill);
+/* Columns that the script does not own are left alone. */
+SL_EXPORT void sl_disown(struct event *event, struct change *change);
+SL_EXPORT int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);
+SL_EXPORT int sl_set_number(struct event *event, struct change *change, uint32_t column, double number);
+
+SL_EXPORT struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
+SL_EXPORT void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table,
+			      size_t table_size);
+SL_EXPORT void sl_build_column(struct script_host *host, const char *name, size_t name_size, uint32_t kind, const char *text, size_t size);
+SL_EXPORT void sl_build_number(struct script_host *host, const char *name, size_t name_size, double number);
+SL_EXPORT int sl_build_image(struct script_host *host, struct event *event, uint32_t which, uint32_t state);
+SL_EXPORT void sl_build_fault(struct script_host *host, const struct message *message, const char *text, size_t size);
+
+/* The shortest digits that read back as the same double, as a JSON number, into out (40 bytes). Returns how many; 0 for NaN and
+ * the infinities. */
+size_t number_text(double number, char *out);
+
+#endif

@@ -1,0 +1,197 @@
+/* Events made from Lua tables, for sl.format functions and for the examples of scripts. */
+#include "flow/script_private.h"
+
+#include <stdlib.h>
+
+#include "flow/progress.h"
+#include "flow/script_api.h"
+
+void build_begin(struct script_host *host, struct intake *intake)
+{
+	host->building = intake;
+	host->built_message = NULL;
+	host->column_count = 0;
+}
+
+void build_end(struct script_host *host)
+{
+	host->building = NULL;
+}
+
+struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op)
+{
+	struct event *event = arena_zalloc(&host->building->arena, sizeof *event);
+
+	if (host->built_message != message) {
+		host->built_message = message;
+		host->built_parts = 0;
+	}
+	event->op = (uint8_t)op;
+	event->message = message;
+	event->part = host->built_parts++;
+	event->changes_end = &event->changes;
+	host->column_count = 0;
+	intake_add(host->building, event);
+	return event;
+}
+
+void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size)
+{
+	struct arena *arena = &host->building->arena;
+
+	if (database)
+		event->database = arena_copy(arena, (struct slice){ database, database_size });
+	if (table)
+		event->table = arena_copy(arena, (struct slice){ table, table_size });
+}
+
+static void add_column(struct script_host *host, struct slice name, struct value value)
+{
+	if (host->column_count == host->column_cap) {
+		host->column_cap = host->column_cap ? host->column_cap * 2 : 64;
+		host->columns = realloc(host->columns, host->column_cap * sizeof *host->columns);
+		host->values = realloc(host->values, host->column_cap * sizeof *host->values);
+		BUG_IF(!host->columns || !host->values);
+	}
+	host->columns[host->column_count] = (struct column){ .name = arena_copy(&host->building->arena, name) };
+	host->values[host->column_count++] = value;
+}
+
+void sl_build_column(struct script_host *host, const char *name, size_t name_size, uint32_t kind, const char *text, size_t size)
+{
+	struct value value = { .kind = (uint8_t)kind };
+
+	if (text) {
+		struct slice copy = arena_copy(&host->building->arena, (struct slice){ text, size });
+
+		value.p = copy.p;
+		value.n = (uint32_t)copy.n;
+	}
+	add_column(host, (struct slice){ name, name_size }, value);
+}
+
+void sl_build_number(struct script_host *host, const char *name, size_t name_size, double number)
+{
+	char digits[40];
+	size_t n = number_text(number, digits);
+
+	if (n == 0) /* NaN and the infinities are no values of a row */
+		sl_build_column(host, name, name_size, VALUE_NULL, NULL, 0);
+	else
+		sl_build_column(host, name, name_size, VALUE_NUMBER, digits, n);
+}
+
+int sl_build_image(struct script_host *host, struct event *event, uint32_t which, uint32_t state)
+{
+	struct image *images[] = { &event->row, &event->old, &event->key };
+	size_t size = host->column_count * sizeof *host->values;
+	struct image *image = images[which];
+
+	image->shape = shapes_intern(host->shapes, host->columns, host->column_count, &host->error);
+	if (!image->shape)
+		return -1;
+	image->values = arena_alloc(&host->building->arena, size + 1);
+	if (size)
+		memcpy(image->values, host->values, size);
+	image->state = (uint8_t)state;
+	host->column_count = 0;
+	return 0;
+}
+
+/* The message becomes one dead letter; what had been built of it is withdrawn. */
+void sl_build_fault(struct script_host *host, const struct message *message, const char *text, size_t size)
+{
+	struct event *event = NULL;
+
+	for (struct event *e = host->building->first; e; e = e->next) {
+		if (e->message != message)
+			continue;
+		if (!event)
+			event = e;
+		else
+			e->outcome = OUTCOME_IGNORED;
+	}
+	if (!event)
+		event = sl_build_event(host, message, OP_CONTROL);
+	script_event_fault(event, STAGE_DECODE, (struct slice){ text, size });
+}
+
+void script_host_decode(struct script_host *host, struct intake *intake, struct message **messages, size_t count)
+{
+	struct error err;
+
+	build_begin(host, intake);
+	host_push_engine(host, "decode");
+	lua_pushlightuserdata(host->lua, messages);
+	lua_pushnumber(host->lua, (double)count);
+	if (host_call(host, 2, 0, &err) < 0)
+		for (size_t i = 0; i < count; i++)
+			sl_build_fault(host, messages[i], err.text, strlen(err.text));
+	build_end(host);
+}
+
+/* ---- examples ---- */
+
+static int run_example(struct script_host *host, uint32_t script, int n, struct intakes *intakes, struct slice *difference, struct error *err)
+{
+	struct message *message;
+	struct intake *intake = intake_new(intakes);
+	int result = -1;
+
+	message = arena_zalloc(&intake->arena, sizeof *message);
+	message->topic = SLICE("example");
+	build_begin(host, intake);
+	host_push_engine(host, "build_example");
+	lua_pushinteger(host->lua, (lua_Integer)script + 1);
+	lua_pushinteger(host->lua, n);
+	lua_pushlightuserdata(host->lua, message);
+	if (host_call(host, 3, 1, err) < 0)
+		goto done;
+	result = lua_toboolean(host->lua, -1);
+	lua_pop(host->lua, 1);
+	if (!result)
+		goto done;
+	script_host_run(host, intake, 0, INT64_MIN);
+	host_push_engine(host, "check_example");
+	lua_pushinteger(host->lua, (lua_Integer)script + 1);
+	lua_pushinteger(host->lua, n);
+	lua_pushlightuserdata(host->lua, intake->first);
+	if (host_call(host, 3, 1, err) < 0) {
+		result = -1;
+		goto done;
+	}
+	if (lua_isstring(host->lua, -1))
+		*difference = arena_copy(&host->arena, slice_of(lua_tostring(host->lua, -1)));
+	lua_pop(host->lua, 1);
+done:
+	build_end(host);
+	while (intake->unfinished > 1)
+		intake_release(intake);
+	intake_release(intake);
+	return result;
+}
+
+int script_host_examples(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
+			 struct error *err)
+{
+	struct intakes intakes = { 0 };
+	int result = 0;
+
+	for (uint32_t i = 0; i < host->script_count && result >= 0; i++) {
+		for (int n = 1;; n++) {
+			struct slice difference = { 0 };
+
+			result = run_example(host, i, n, &intakes, &difference, err);
+			if (result < 0)
+				error_prefix(err, "%.*s: example %d", SLICE_ARG(host->scripts[i].path), n);
+			if (result <= 0)
+				break;
+			++*(difference.p ? failed : passed);
+			if (difference.p && report)
+				report(ctx, arena_printf(&host->arena, "%.*s: example %d: %.*s", SLICE_ARG(host->scripts[i].path), n,
+							 SLICE_ARG(difference)).p);
+		}
+	}
+	intakes_free(&intakes);
+	return result < 0 ? -1 : 0;
+}

@@ -1,0 +1,250 @@
+#include "flow/script_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flow/lua_modules.h"
+#include "flow/plan.h"
+
+/* ---- the VM ---- */
+
+/* require() of the runtime itself: the modules that were compiled in. */
+static int load_own_module(lua_State *lua)
+{
+	const char *name = luaL_checkstring(lua, 1);
+
+	for (const struct lua_module *module = lua_modules; module->name; module++) {
+		char chunk[128];
+
+		if (strcmp(module->name, name) != 0)
+			continue;
+		snprintf(chunk, sizeof chunk, "=%s", name);
+		for (char *c = chunk; *c; c++)
+			if (*c == '.')
+				*c = '/';
+		if (luaL_loadbuffer(lua, module->text, module->size, chunk) != 0)
+			return lua_error(lua);
+		return 1;
+	}
+	lua_pushfstring(lua, "\n\tno module '%s' in the program", name);
+	return 1;
+}
+
+/* Only what is compiled in can be required by the runtime: no path, no shared library. (Scripts have a require of their own.) */
+static void set_loaders(lua_State *lua)
+{
+	lua_getglobal(lua, "package");
+	lua_getfield(lua, -1, "loaders");
+	lua_createtable(lua, 2, 0);
+	lua_rawgeti(lua, -2, 1); /* package.preload, which has ffi */
+	lua_rawseti(lua, -2, 1);
+	lua_pushcfunction(lua, load_own_module);
+	lua_rawseti(lua, -2, 2);
+	lua_setfield(lua, -3, "loaders");
+	lua_pop(lua, 2);
+}
+
+/* Runs protected: whatever goes wrong here is a message, not a panic. */
+static int start_engine(lua_State *lua)
+{
+	struct script_host *host = lua_touserdata(lua, 1);
+
+	luaL_openlibs(lua);
+	set_loaders(lua);
+	lua_getglobal(lua, "package");
+	lua_getfield(lua, -1, "loaded");
+	host_functions_push(host);
+	lua_setfield(lua, -2, "streamlua.host");
+	lua_getglobal(lua, "require");
+	lua_pushliteral(lua, "streamlua.engine");
+	lua_call(lua, 1, 1);
+	host->engine = luaL_ref(lua, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+int host_call(struct script_host *host, int args, int results, struct error *err)
+{
+	if (lua_pcall(host->lua, args, results, 0) == 0)
+		return 0;
+	error_set(err, "%s", lua_isstring(host->lua, -1) ? lua_tostring(host->lua, -1) : "an error without a message");
+	lua_pop(host->lua, 1);
+	return -1;
+}
+
+void host_push_engine(struct script_host *host, const char *function)
+{
+	lua_rawgeti(host->lua, LUA_REGISTRYINDEX, host->engine);
+	lua_getfield(host->lua, -1, function);
+	lua_remove(host->lua, -2);
+}
+
+struct script_host *script_host_new(const struct host_options *options, struct error *err)
+{
+	struct script_host *host = calloc(1, sizeof *host);
+
+	BUG_IF(!host);
+	host->options = *options;
+	host->json = json_new();
+	host->lua = luaL_newstate();
+	BUG_IF(!host->lua);
+	lua_pushcfunction(host->lua, start_engine);
+	lua_pushlightuserdata(host->lua, host);
+	if (host_call(host, 1, 0, err) < 0)
+		goto fail;
+	if (options->bundle->job) {
+		host_push_engine(host, "load_job");
+		lua_pushstring(host->lua, options->bundle->job);
+		if (host_call(host, 1, 1, err) < 0)
+			goto fail;
+		lua_setfield(host->lua, LUA_REGISTRYINDEX, "job");
+	}
+	return host;
+fail:
+	script_host_free(host);
+	return NULL;
+}
+
+void script_host_free(struct script_host *host)
+{
+	if (!host)
+		return;
+	for (uint32_t i = 0; i < host->script_count; i++)
+		plans_free(&host->scripts[i]);
+	for (uint32_t i = 0; i < host->target_count; i++)
+		free(host->targets[i]);
+	routes_free(host);
+	if (host->lua)
+		lua_close(host->lua);
+	json_free(host->json);
+	arena_free(&host->arena);
+	free(host->scripts);
+	free(host->targets);
+	free(host->work);
+	free(host->columns);
+	free(host->values);
+	free(host);
+}
+
+struct lua_State *script_host_lua(struct script_host *host)
+{
+	return host->lua;
+}
+
+void script_host_push_job(struct script_host *host)
+{
+	lua_getfield(host->lua, LUA_REGISTRYINDEX, "job");
+}
+
+char *script_host_outside(struct script_host *host, struct error *err)
+{
+	char *text;
+
+	host_push_engine(host, "outside");
+	if (host_call(host, 0, 1, err) < 0)
+		return NULL;
+	text = strdup(lua_tostring(host->lua, -1));
+	lua_pop(host->lua, 1);
+	return text;
+}
+
+/* ---- scripts ---- */
+
+int script_host_load(struct script_host *host, const char *path, const char *served, struct error *err)
+{
+	struct script *script;
+
+	host_push_engine(host, "load_script");
+	lua_pushstring(host->lua, path);
+	if (served)
+		lua_pushstring(host->lua, served);
+	if (host_call(host, served ? 2 : 1, 1, err) < 0)
+		return -1;
+	host->scripts = realloc(host->scripts, (host->script_count + 1) * sizeof *host->scripts);
+	BUG_IF(!host->scripts);
+	script = &host->scripts[host->script_count];
+	*script = (struct script){ .host = host, .index = host->script_count++ };
+	script_from_lua(host, script);
+	lua_pop(host->lua, 1);
+	return 0;
+}
+
+const char *script_host_version(const struct script_host *host)
+{
+	return host->options.bundle->version;
+}
+
+uint32_t script_host_count(const struct script_host *host)
+{
+	return host->script_count;
+}
+
+struct script *script_host_script(struct script_host *host, uint32_t index)
+{
+	BUG_IF(index >= host->script_count);
+	return &host->scripts[index];
+}
+
+struct shapes *script_host_shapes(struct script_host *host)
+{
+	return host->shapes;
+}
+
+const struct reading_settings *script_host_readings(struct script_host *host)
+{
+	return host->readings;
+}
+
+struct json *script_host_json(struct script_host *host)
+{
+	return host->json;
+}
+
+enum on_error script_on_error(const struct script *script)
+{
+	return script->on_error;
+}
+
+int64_t script_park_for(const struct script *script)
+{
+	return script->park_for_ms;
+}
+
+/* ---- targets ---- */
+
+struct target *script_host_target_at(struct script_host *host, uint32_t id)
+{
+	return id < host->target_count ? host->targets[id] : NULL;
+}
+
+struct target *script_host_target(struct script_host *host, struct slice name, struct error *err)
+{
+	struct target *target;
+
+	for (uint32_t i = 0; i < host->target_count; i++)
+		if (slice_equal(host->targets[i]->name, name))
+			return host->targets[i];
+	if (host->target_count == TARGETS_MOST) {
+		error_set(err, "more than %d target tables", TARGETS_MOST);
+		return NULL;
+	}
+	target = calloc(1, sizeof *target);
+	BUG_IF(!target);
+	target->arena = &host->arena;
+	target->name = arena_copy(&host->arena, name);
+	target->id = host->target_count;
+	if (!host->sink) {
+		target->open = target->exists = true;
+	} else if (host->sink->ops->describe(host->sink, target, err) < 0) {
+		goto fail;
+	} else if (!target->exists) {
+		error_set(err, "the target has no table %.*s", SLICE_ARG(name));
+		goto fail;
+	}
+	host->targets = realloc(host->targets, (host->target_count + 1) * sizeof(*host->targets));
+	BUG_IF(!host->targets);
+	host->targets[host->target_count++] = target;
+	return target;
+fail:
+	free(target);
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/* What the files of the script host share, and nobody else. */
+#ifndef FLOW_SCRIPT_PRIVATE_H
+#define FLOW_SCRIPT_PRIVATE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "flow/json.h"
+#include "flow/script.h"
+
+enum { TARGETS_MOST = 4096 };
+
+struct route; /* script_route.c */
+
+struct script_host {
+	struct host_options options;
+	lua_State *lua;
+	int engine; /* reference of streamlua.engine's table */
+	struct json *json;
+	struct arena arena; /* names, schemas: everything that lives as long as the host */
+
+	struct script *scripts;
+	uint32_t script_count;
+	struct route *routes;
+
+	struct sink *sink; /* borrowed; NULL: no schema, targets are open */
+	struct shapes *shapes;
+	const struct reading_settings *readings;
+	struct target **targets;
+	uint32_t target_count;
+
+	struct error error; /* of the last sl_* call that failed, for Lua to raise */
+	struct event **work; /* events of one script in one intake */
+	size_t work_cap;
+
+	/* while events are built from Lua tables */
+	struct intake *building;
+	struct column *columns;
+	struct value *values;
+	uint32_t column_count, column_cap;
+	const struct message *built_message;
+	uint32_t built_parts;
+};
+
+/* The functions of streamlua.host, as a table on the stack. */
+void host_functions_push(struct script_host *host);
+/* Reads the normalised script at the top of the stack into `script`. */
+void script_from_lua(struct script_host *host, struct script *script);
+/* Calls a function of streamlua.engine that lies below its `args` arguments; -1: err has its message. */
+int host_call(struct script_host *host, int args, int results, struct error *err);
+void host_push_engine(struct script_host *host, const char *function);
+
+int routes_build(struct script_host *host, struct error *err);
+void routes_free(struct script_host *host);
+/* Begins and ends building events into an intake. */
+void build_begin(struct script_host *host, struct intake *intake);
+void build_end(struct script_host *host);
+
+#endif

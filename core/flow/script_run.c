@@ -1,0 +1,177 @@
+/* A batch of events through their scripts: Lua is entered once for each script that needs it. */
+#include "flow/script_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "flow/plan.h"
+#include "flow/progress.h"
+
+void script_event_fault(struct event *event, enum stage stage, struct slice text)
+{
+	event->stage = (uint8_t)stage;
+	event->error = arena_copy(&event->intake->arena, text);
+	event->changes = NULL;
+	event->changes_end = &event->changes;
+	event->outcome = OUTCOME_DEAD;
+	if (event->script && event->script->on_error == ON_ERROR_SKIP)
+		event->outcome = OUTCOME_SKIPPED;
+}
+
+static void fault(struct event *event, const struct error *err)
+{
+	script_event_fault(event, STAGE_SCRIPT, slice_of(err->text));
+}
+
+/* A sink without a schema learns a table's key from the first message that has one. */
+static void learn_key(struct script *script, const struct shape *key)
+{
+	struct target *target = script->target;
+
+	for (uint32_t i = 0; i < key->count && target->key_count < TARGET_KEY_MOST; i++) {
+		struct slice name = key->columns[i].name;
+
+		if (name.n == 0)
+			return;
+		for (uint32_t c = 0; c < script->copy_count; c++)
+			if (slice_equal(script->copies[c].from, name))
+				name = script->copies[c].to;
+		target->key[target->key_count++] = (uint32_t)target_add(target, name);
+	}
+	target->key_exact = true;
+	script->key_copied = !script->lua_makes_rows;
+	plans_free(script);
+}
+
+static void set_readings(struct event *event)
+{
+	struct image *images[] = { &event->row, &event->old, &event->key };
+
+	for (size_t i = 0; i < 3; i++)
+		if (images[i]->shape)
+			images[i]->readings = plan_for(event->script, images[i]->shape)->readings;
+}
+
+/* Most events have the table of the one before. */
+struct last_route {
+	struct slice database, table;
+	struct script *script;
+};
+
+static void route(struct script_host *host, struct event *event, struct last_route *last)
+{
+	if (!slice_equal(event->table, last->table) || !slice_equal(event->database, last->database) || !last->table.p)
+		*last = (struct last_route){ event->database, event->table, script_host_route(host, event->database, event->table) };
+	event->script = last->script;
+	event->row_matches = true;
+	if (!event->script) {
+		event->outcome = OUTCOME_UNMATCHED;
+		return;
+	}
+	event->script_version = slice_of(host->options.bundle->version);
+	event->script->counters.outcomes[OUTCOME_PENDING]++;
+	if (!event->row.shape) {
+		script_event_fault(event, STAGE_DECODE, SLICE("the message has no row"));
+		return;
+	}
+	if (event->script->target->open && !event->script->target->key_count && event->key.shape)
+		learn_key(event->script, event->key.shape);
+	set_readings(event);
+}
+
+/* Runs one script's loop over its events of this intake. Only a fault of the engine itself, or no memory, ends the loop early. */
+static void run_lua(struct script_host *host, struct script *script, size_t count, int64_t now_ms, int64_t watermark)
+{
+	struct error err;
+
+	host_push_engine(host, "run");
+	lua_pushinteger(host->lua, (lua_Integer)script->index + 1);
+	lua_pushlightuserdata(host->lua, host->work);
+	lua_pushnumber(host->lua, (double)count);
+	lua_pushnumber(host->lua, (double)now_ms);
+	if (watermark == INT64_MIN)
+		lua_pushnumber(host->lua, NAN);
+	else
+		lua_pushnumber(host->lua, (double)watermark);
+	if (host_call(host, 5, 0, &err) == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (host->work[i]->outcome == OUTCOME_PENDING && !host->work[i]->changes)
+			fault(host->work[i], &err);
+}
+
+static void run_scripts(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+{
+	if (intake->count > host->work_cap) {
+		host->work_cap = intake->count + 1024;
+		host->work = realloc(host->work, host->work_cap * sizeof(*host->work));
+		BUG_IF(!host->work);
+	}
+	for (uint32_t i = 0; i < host->script_count; i++) {
+		struct script *script = &host->scripts[i];
+		size_t count = 0;
+
+		if (!script->enters_lua || !script->intake_count)
+			continue;
+		for (struct event *event = intake->first; event; event = event->next)
+			if (event->script == script && event->outcome == OUTCOME_PENDING)
+				host->work[count++] = event;
+		run_lua(host, script, count, now_ms, watermark);
+	}
+}
+
+/* Events without a lane of their own (dead letters) are spread by partition, and keep their order there. */
+static void lane_of_partition(struct event *event)
+{
+	event->lane_hash[0] = XXH3_64bits_withSeed(event->message->topic.p, event->message->topic.n, (uint64_t)(uint32_t)event->message->partition);
+	event->lane_hashes = 1;
+}
+
+static void finish(struct event *event)
+{
+	bool done_in_lua = event->script && event->script->enters_lua && (event->script->lua_makes_rows || event->changes);
+	struct error err;
+
+	if (event->outcome == OUTCOME_PENDING) {
+		if (!done_in_lua && plan_apply(event, NULL, &err) < 0)
+			fault(event, &err);
+		else if (!event->changes)
+			event->outcome = OUTCOME_FILTERED;
+		else if (plan_finish(event, &err) < 0)
+			fault(event, &err);
+	}
+	if (event->outcome == OUTCOME_DEAD)
+		lane_of_partition(event);
+}
+
+void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+{
+	struct last_route last = { 0 };
+
+	for (uint32_t i = 0; i < host->script_count; i++)
+		host->scripts[i].intake_count = 0;
+	for (struct event *event = intake->first; event; event = event->next) {
+		if (event->outcome != OUTCOME_PENDING)
+			continue;
+		route(host, event, &last);
+		if (event->script)
+			event->script->intake_count++;
+	}
+	run_scripts(host, intake, now_ms, watermark);
+	for (struct event *event = intake->first; event; event = event->next)
+		finish(event);
+}
+
+bool script_host_has_format(const struct script_host *host)
+{
+	bool has;
+
+	lua_rawgeti(host->lua, LUA_REGISTRYINDEX, host->engine);
+	lua_getfield(host->lua, -1, "decoder");
+	has = lua_isfunction(host->lua, -1);
+	lua_pop(host->lua, 2);
+	return has;
+}

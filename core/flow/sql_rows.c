@@ -1,0 +1,339 @@
+#include "flow/sql_parts.h"
+
+struct writer {
+	struct sql_text *sql;
+	struct buf *out; /* its text */
+	enum sql_dialect dialect;
+	const struct target *target;
+	size_t begin, rows; /* of the statement that is being written; rows 0: none is */
+};
+
+/* How the row that is already there is met. */
+enum meeting { PLAIN_INSERT, OVERWRITE };
+
+static void name(struct writer *w, uint32_t column)
+{
+	sql_identifier(w->out, w->target->columns[column].name);
+}
+
+static void literal(struct writer *w, const struct change *change, uint32_t column)
+{
+	sql_value(w->out, w->dialect, &change->values[column], &w->target->columns[column]);
+}
+
+static bool is_written(const struct writer *w, const struct change *change, uint32_t column)
+{
+	return VALUE_IS_SET(&change->values[column]) && !w->target->columns[column].generated;
+}
+
+static bool same_columns(const struct change *a, const struct change *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (VALUE_IS_SET(&a->values[i]) != VALUE_IS_SET(&b->values[i]))
+			return false;
+	return true;
+}
+
+/* A key's columns are set to what they are only where they may be spelled in another way ('A' is 'a'): the row then has what came last. */
+static bool is_set(const struct writer *w, const struct change *change, uint32_t column)
+{
+	return is_written(w, change, column) && !(w->target->key_exact && target_is_key(w->target, column));
+}
+
+/* No row can be made without a value for it. */
+static bool is_required(const struct target_column *column)
+{
+	return !column->nullable && !column->has_default && !column->auto_increment && !column->generated;
+}
+
+/* Of such a change databases refuse the INSERT before they see that its row is there and would only be updated. */
+static bool lacks_required(const struct writer *w, const struct change *change)
+{
+	for (uint32_t i = 0; i < w->target->count; i++)
+		if (is_required(&w->target->columns[i]) && (i >= change->count || !VALUE_IS_SET(&change->values[i])))
+			return true;
+	return false;
+}
+
+static void end(struct writer *w)
+{
+	sql_text_end(w->sql, SQL_ROWS);
+	w->rows = 0;
+}
+
+static bool is_full(const struct writer *w)
+{
+	return w->rows == SQL_STATEMENT_ROWS_MOST || w->out->n - w->begin > SQL_STATEMENT_BYTES_MOST;
+}
+
+/* A key column without a value (that is, of a row yet to be numbered by the database) is of no row that is there, as NULL is of
+ * none in a primary key. */
+static bool is_null(const struct change *change, uint32_t column)
+{
+	uint8_t kind = change->values[column].kind;
+
+	return kind == VALUE_NULL || kind == VALUE_ABSENT || kind == VALUE_DEFAULT;
+}
+
+static void where_key(struct writer *w, const struct change *change)
+{
+	buf_text(w->out, " WHERE ");
+	for (uint32_t i = 0; i < w->target->key_count; i++) {
+		uint32_t column = w->target->key[i];
+
+		buf_text(w->out, i ? " AND " : "");
+		name(w, column);
+		if (is_null(change, column)) {
+			buf_text(w->out, w->dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
+		} else {
+			buf_text(w->out, " = ");
+			literal(w, change, column);
+		}
+	}
+}
+
+static bool has_null_key(const struct writer *w, const struct change *change)
+{
+	for (uint32_t i = 0; i < w->target->key_count; i++)
+		if (is_null(change, w->target->key[i]))
+			return true;
+	return false;
+}
+
+static void begin_delete(struct writer *w)
+{
+	buf_text(w->out, "DELETE FROM ");
+	sql_table(w->out, w->target->name);
+	buf_text(w->out, " WHERE ");
+	buf_text(w->out, w->target->key_count > 1 ? "(" : "");
+	for (uint32_t k = 0; k < w->target->key_count; k++) {
+		buf_text(w->out, k ? ", " : "");
+		name(w, w->target->key[k]);
+	}
+	if (w->target->key_count == 1)
+		buf_text(w->out, " IN (");
+	else /* SQLite knows lists of rows as a table only */
+		buf_text(w->out, w->dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN (");
+}
+
+static void write_deletes(struct writer *w, const struct change *const *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (has_null_key(w, changes[i]))
+			continue;
+		if (w->rows && is_full(w)) {
+			buf_char(w->out, ')');
+			end(w);
+		}
+		if (!w->rows) {
+			w->begin = w->out->n;
+			begin_delete(w);
+		} else {
+			buf_char(w->out, ',');
+		}
+		w->rows++;
+		buf_text(w->out, w->target->key_count > 1 ? "(" : "");
+		for (uint32_t k = 0; k < w->target->key_count; k++) {
+			buf_text(w->out, k ? "," : "");
+			literal(w, changes[i], w->target->key[k]);
+		}
+		buf_text(w->out, w->target->key_count > 1 ? ")" : "");
+	}
+	if (w->rows) {
+		buf_char(w->out, ')');
+		end(w);
+	}
+	/* NULL is IN nothing. Only a key that a script named can be NULL. */
+	for (size_t i = 0; i < count; i++) {
+		if (!has_null_key(w, changes[i]))
+			continue;
+		buf_text(w->out, "DELETE FROM ");
+		sql_table(w->out, w->target->name);
+		where_key(w, changes[i]);
+		end(w);
+	}
+}
+
+static void begin_insert(struct writer *w, const struct change *change)
+{
+	const char *separator = " (";
+
+	w->begin = w->out->n;
+	buf_text(w->out, "INSERT INTO ");
+	sql_table(w->out, w->target->name);
+	for (uint32_t i = 0; i < change->count; i++)
+		if (is_written(w, change, i)) {
+			buf_text(w->out, separator);
+			name(w, i);
+			separator = ", ";
+		}
+	buf_text(w->out, ") VALUES\n");
+}
+
+static void end_overwrite(struct writer *w, const struct change *change)
+{
+	bool sqlite = w->dialect == SQL_SQLITE;
+	const char *separator = sqlite ? "\nON CONFLICT DO UPDATE SET " : "\nON DUPLICATE KEY UPDATE ";
+	uint32_t set = 0;
+
+	for (uint32_t i = 0; i < change->count; i++) {
+		if (!is_set(w, change, i))
+			continue;
+		set++;
+		buf_text(w->out, separator);
+		name(w, i);
+		buf_text(w->out, sqlite ? " = excluded." : " = VALUES(");
+		name(w, i);
+		buf_text(w->out, sqlite ? "" : ")");
+		separator = ", ";
+	}
+	if (!set && sqlite) {
+		buf_text(w->out, "\nON CONFLICT DO NOTHING");
+	} else if (!set) {
+		buf_text(w->out, separator);
+		name(w, w->target->key[0]);
+		buf_text(w->out, " = VALUES(");
+		name(w, w->target->key[0]);
+		buf_char(w->out, ')');
+	}
+}
+
+/* Rows of the same columns. */
+static void write_inserts(struct writer *w, const struct change *const *changes, size_t count, enum meeting meeting)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct change *change = changes[i];
+		char separator = '(';
+
+		if (w->rows && is_full(w)) {
+			if (meeting == OVERWRITE)
+				end_overwrite(w, change);
+			end(w);
+		}
+		if (!w->rows)
+			begin_insert(w, change);
+		else
+			buf_append(w->out, ",\n", 2);
+		w->rows++;
+		for (uint32_t c = 0; c < change->count; c++) {
+			if (!is_written(w, change, c))
+				continue;
+			buf_char(w->out, separator);
+			literal(w, change, c);
+			separator = ',';
+		}
+		buf_char(w->out, ')');
+	}
+	if (meeting == OVERWRITE)
+		end_overwrite(w, changes[0]);
+	end(w);
+}
+
+static void write_update(struct writer *w, const struct change *change)
+{
+	const char *separator = " SET ";
+	size_t begin = w->out->n;
+
+	buf_text(w->out, "UPDATE ");
+	sql_table(w->out, w->target->name);
+	for (uint32_t i = 0; i < change->count; i++) {
+		if (!is_set(w, change, i))
+			continue;
+		buf_text(w->out, separator);
+		name(w, i);
+		buf_text(w->out, " = ");
+		literal(w, change, i);
+		separator = ", ";
+	}
+	if (*separator == ' ') {
+		w->out->n = begin; /* nothing but the key: a row that is there has it */
+		return;
+	}
+	where_key(w, change);
+	end(w);
+}
+
+/* Columns and values, or the names alone. */
+static void write_new_row(struct writer *w, const struct change *change, bool names)
+{
+	const char *separator = "";
+
+	for (uint32_t i = 0; i < w->target->count; i++) {
+		const struct target_column *column = &w->target->columns[i];
+		bool given = i < change->count && is_written(w, change, i) && change->values[i].kind != VALUE_DEFAULT;
+		/* Said to be NULL, such a column is refused when a row is made, and not before it is known whether one is. */
+		bool required = !given && is_required(column);
+
+		if (!given && !required)
+			continue;
+		buf_text(w->out, separator);
+		separator = ", ";
+		if (names)
+			name(w, i);
+		else if (given)
+			literal(w, change, i);
+		else
+			buf_text(w->out, "NULL");
+	}
+}
+
+/* An upsert that meets its own row only, never another one that holds a unique value of it. */
+static void write_upsert_by_key(struct writer *w, const struct change *change)
+{
+	write_update(w, change);
+	buf_text(w->out, "INSERT INTO ");
+	sql_table(w->out, w->target->name);
+	buf_text(w->out, " (");
+	write_new_row(w, change, true);
+	buf_text(w->out, ") SELECT ");
+	write_new_row(w, change, false);
+	buf_text(w->out, w->dialect == SQL_SQLITE ? " WHERE NOT EXISTS (SELECT 1 FROM " : " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM ");
+	sql_table(w->out, w->target->name);
+	where_key(w, change);
+	buf_char(w->out, ')');
+	end(w);
+}
+
+/* Changes in this order, as few statements as that allows. */
+static void write_changes(struct writer *w, const struct change *const *changes, size_t count)
+{
+	bool by_key = w->target->other_unique || !w->target->has_primary_key;
+
+	for (size_t i = 0, run; i < count; i += run) {
+		run = 1;
+		if (changes[i]->op == CHANGE_DELETE) {
+			while (i + run < count && changes[i + run]->op == CHANGE_DELETE)
+				run++;
+			write_deletes(w, changes + i, run);
+		} else if (changes[i]->op == CHANGE_UPDATE) {
+			write_update(w, changes[i]);
+		} else if (by_key || lacks_required(w, changes[i])) {
+			write_upsert_by_key(w, changes[i]);
+		} else {
+			while (i + run < count && changes[i + run]->op == CHANGE_UPSERT && same_columns(changes[i], changes[i + run]))
+				run++;
+			write_inserts(w, changes + i, run, OVERWRITE);
+		}
+	}
+}
+
+void sql_rows_write(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
+{
+	struct writer w = { .sql = sql, .out = &sql->text, .dialect = dialect, .target = table->target };
+	const struct change *const *changes = (const struct change *const *)table->changes;
+
+	if (table->mode != BATCH_MERGED_UNIQUE) {
+		write_changes(&w, changes, table->count);
+		return;
+	}
+	/* Every key first, then the rows: the unique values that they give up are free when others take them. */
+	write_deletes(&w, changes, table->count);
+	for (size_t i = table->deletes, run; i < table->count; i += run) {
+		run = 1;
+		while (i + run < table->count && same_columns(changes[i], changes[i + run]))
+			run++;
+		write_inserts(&w, changes + i, run, PLAIN_INSERT);
+	}
+}

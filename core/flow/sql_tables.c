@@ -1,0 +1,43 @@
+#include "flow/sql.h"
+
+/* Text that people and other programs name things by is compared byte for byte. */
+#define OWN_TABLE " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+
+static const char *const mysql_tables[] = {
+	"CREATE TABLE IF NOT EXISTS streamlua_progress ("
+	"job VARCHAR(64) NOT NULL, topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, lane INT NOT NULL, "
+	"next_offset BIGINT NOT NULL, done MEDIUMBLOB NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL, watermark BIGINT NULL, "
+	"script_version VARCHAR(32) NOT NULL, "
+	"updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), "
+	"PRIMARY KEY (job, topic, `partition`, lane))" OWN_TABLE,
+
+	"CREATE TABLE IF NOT EXISTS streamlua_dead_letters ("
+	"id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, job VARCHAR(64) NOT NULL, topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, "
+	"`offset` BIGINT NOT NULL, source_table VARCHAR(256) NULL, stage VARCHAR(16) NOT NULL, error TEXT NOT NULL, "
+	"script_version VARCHAR(32) NOT NULL, `key` LONGBLOB NULL, `value` LONGBLOB NULL, headers LONGTEXT NULL, "
+	"at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (job, at))" OWN_TABLE,
+
+	NULL,
+};
+
+#define OWN_TIME "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+
+static const char *const sqlite_tables[] = {
+	"CREATE TABLE IF NOT EXISTS streamlua_progress ("
+	"job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, lane INTEGER NOT NULL, "
+	"next_offset INTEGER NOT NULL, done BLOB NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, watermark INTEGER NULL, "
+	"script_version TEXT NOT NULL, updated_at " OWN_TIME ", "
+	"PRIMARY KEY (job, topic, `partition`, lane)) WITHOUT ROWID",
+
+	"CREATE TABLE IF NOT EXISTS streamlua_dead_letters ("
+	"id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, "
+	"`offset` INTEGER NOT NULL, source_table TEXT NULL, stage TEXT NOT NULL, error TEXT NOT NULL, script_version TEXT NOT NULL, "
+	"`key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, at " OWN_TIME ")",
+
+	NULL,
+};
+
+const char *const *sql_tables(enum sql_dialect dialect)
+{
+	return dialect == SQL_SQLITE ? sqlite_tables : mysql_tables;
+}

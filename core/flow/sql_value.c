@@ -1,0 +1,190 @@
+#include "flow/number.h"
+#include "flow/sql.h"
+
+enum { BLOCK = 16 };
+
+typedef uint8_t block __attribute__((vector_size(BLOCK)));
+
+/* Bytes from p on that stand in a quoted string as they are. */
+static size_t plain_run(const char *p, size_t n, bool backslash)
+{
+	size_t i = 0;
+
+	for (; i + BLOCK <= n; i += BLOCK) {
+		union {
+			block bytes;
+			uint64_t halves[2];
+		} text, found;
+
+		memcpy(&text, p + i, BLOCK);
+		found.bytes = (block)(text.bytes == '\'');
+		if (backslash)
+			found.bytes |= (block)(text.bytes == '\\') | (block)(text.bytes == 0);
+		if (found.halves[0] | found.halves[1])
+			break;
+	}
+	while (i < n && p[i] != '\'' && !(backslash && (p[i] == '\\' || !p[i])))
+		i++;
+	return i;
+}
+
+static void put_hex(struct buf *out, struct slice bytes, size_t length)
+{
+	buf_text(out, "x'");
+	buf_hex(out, bytes);
+	for (size_t i = bytes.n; i < length; i++)
+		buf_append(out, "00", 2);
+	buf_char(out, '\'');
+}
+
+static void put_quoted(struct buf *out, enum sql_dialect dialect, struct slice text)
+{
+	bool backslash = dialect == SQL_MYSQL;
+
+	/* SQLite's text of a statement ends at its first NUL. */
+	if (dialect == SQL_SQLITE && text.n && memchr(text.p, 0, text.n)) {
+		buf_text(out, "CAST(");
+		put_hex(out, text, 0);
+		buf_text(out, " AS TEXT)");
+		return;
+	}
+	buf_reserve(out, text.n + 2);
+	buf_char(out, '\'');
+	for (;;) {
+		size_t run = plain_run(text.p, text.n, backslash);
+
+		buf_append(out, text.p, run);
+		if (run == text.n)
+			break;
+		buf_char(out, backslash ? '\\' : '\'');
+		buf_char(out, text.p[run] ? text.p[run] : '0');
+		text.p += run + 1;
+		text.n -= run + 1;
+	}
+	buf_char(out, '\'');
+}
+
+static bool is_plain_integer(struct slice text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	if (p < end && *p == '-')
+		p++;
+	if (p == end || (*p == '0' && end - p > 1) || end - p > 65)
+		return false;
+	for (; p < end; p++)
+		if (*p < '0' || *p > '9')
+			return false;
+	return true;
+}
+
+/* A number for a numeric column. With an exponent it would be a DOUBLE literal, and without one in a DOUBLE column a DECIMAL: either
+ * may lose digits, so it is spelled in the way of its column. */
+static void put_number(struct buf *out, enum sql_dialect dialect, struct slice text, enum column_type type)
+{
+	bool exponent, point;
+	struct number number;
+
+	if (is_plain_integer(text)) {
+		buf_slice(out, text);
+		return;
+	}
+	if (!value_is_number(text)) {
+		put_quoted(out, dialect, text);
+		return;
+	}
+	exponent = memchr(text.p, 'e', text.n) || memchr(text.p, 'E', text.n);
+	point = memchr(text.p, '.', text.n);
+	if (type == COLUMN_FLOAT || type == COLUMN_DOUBLE) {
+		buf_slice(out, text);
+		if (!exponent)
+			buf_text(out, "e0");
+	} else if (!exponent && text.n <= 30 && !(dialect == SQL_SQLITE && point)) {
+		buf_slice(out, text);
+	} else if (!number_parse(&number, text) || number.count > 65 || number.point > 65 || number_scale(&number) > 30) {
+		/* Databases read the text into the column's own type; no literal is longer than that. */
+		put_quoted(out, dialect, text);
+	} else {
+		number_plain(out, &number); /* SQLite: 12.0 is an INTEGER, and exact where a REAL would not be */
+	}
+}
+
+/* In an SQLite column without a type a number is a number as long as SQLite has a form for it that keeps its digits. */
+static void put_untyped(struct buf *out, enum sql_dialect dialect, struct slice text)
+{
+	struct number number;
+	int64_t integer;
+
+	if (number_parse(&number, text) && value_is_number(text) && (number_int64(&number, &integer) || number.count <= 15))
+		put_number(out, dialect, text, COLUMN_DECIMAL);
+	else
+		put_quoted(out, dialect, text);
+}
+
+static bool is_numeric(enum column_type type)
+{
+	return type == COLUMN_INTEGER || type == COLUMN_DECIMAL || type == COLUMN_FLOAT || type == COLUMN_DOUBLE || type == COLUMN_BIT;
+}
+
+static void put_default(struct buf *out, enum sql_dialect dialect, const struct target_column *column)
+{
+	if (dialect != SQL_SQLITE)
+		buf_text(out, "DEFAULT");
+	else if (column->default_sql.n)
+		buf_char(out, '('), buf_slice(out, column->default_sql), buf_char(out, ')');
+	else
+		buf_text(out, "NULL");
+}
+
+static void put_text(struct buf *out, enum sql_dialect dialect, struct slice text, const struct target_column *column)
+{
+	/* BINARY(n) is full of zero bytes where a value is shorter; a comparison does not add them. */
+	if (column->type == COLUMN_BINARY && dialect != SQL_SQLITE && text.n < column->length)
+		put_hex(out, text, column->length);
+	else
+		put_quoted(out, dialect, text);
+}
+
+void sql_value(struct buf *out, enum sql_dialect dialect, const struct value *value, const struct target_column *column)
+{
+	struct slice text = { value->p, value->n };
+	enum column_type type = column->type;
+
+	switch ((enum value_kind)value->kind) {
+	case VALUE_NULL:
+		buf_append(out, "NULL", 4);
+		return;
+	case VALUE_DEFAULT:
+		put_default(out, dialect, column);
+		return;
+	case VALUE_FALSE:
+	case VALUE_TRUE:
+		if (is_numeric(type) || type == COLUMN_YEAR || type == COLUMN_UNKNOWN)
+			buf_char(out, value->kind == VALUE_TRUE ? '1' : '0');
+		else
+			put_text(out, dialect, value->kind == VALUE_TRUE ? SLICE("true") : SLICE("false"), column);
+		return;
+	case VALUE_NUMBER:
+		if (is_numeric(type) || type == COLUMN_ENUM || type == COLUMN_SET || type == COLUMN_YEAR)
+			put_number(out, dialect, text, type);
+		else if (type == COLUMN_UNKNOWN)
+			put_untyped(out, dialect, text);
+		else
+			put_text(out, dialect, text, column);
+		return;
+	case VALUE_TEXT:
+		if (is_numeric(type) && value_is_number(text))
+			put_number(out, dialect, text, type);
+		else
+			put_text(out, dialect, text, column);
+		return;
+	case VALUE_BYTES:
+		put_hex(out, text, column->type == COLUMN_BINARY && dialect != SQL_SQLITE ? column->length : 0);
+		return;
+	case VALUE_JSON:
+		put_quoted(out, dialect, text);
+		return;
+	case VALUE_ABSENT:
+		BUG_IF(value->kind == VALUE_ABSENT);
+	}
+}

@@ -1,0 +1,24 @@
+/* What a format remembers of a topic from one message to the next. It only saves work, but for `flat`. */
+#ifndef FLOW_TOPIC_H
+#define FLOW_TOPIC_H
+
+#include <uthash.h>
+
+#include "flow/connect.h"
+
+struct topic {
+	struct slice name;
+	struct slice database, table; /* that the name says; format_names_from_topic */
+	struct connect_side value, key;
+	struct image_pick key_of_row; /* the key's columns, in rows */
+	bool flat;                    /* its last row came without an envelope: a tombstone is a delete */
+	UT_hash_handle hh;
+};
+
+struct topics;
+
+struct topics *topics_new(void);
+void topics_free(struct topics *topics);
+struct topic *topics_get(struct topics *topics, struct slice name); /* made where it is new */
+
+#endif

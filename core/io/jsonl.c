@@ -1,0 +1,248 @@
+#include "io/jsonl.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "io/answers.h"
+#include "io/dead_letter_file.h"
+#include "io/line_writer.h"
+
+enum { BACK_OFF_MS = 1000 };
+
+struct jsonl {
+	struct sink sink;
+	struct event_base *loop;
+	char *path;
+	struct line_writer out;
+	struct dead_letter_file dead_letters;
+	struct answers answers;
+	struct tx *tx; /* being written: waits for the pipe's reader */
+	struct event *writable;
+};
+
+static struct jsonl *self(struct sink *sink)
+{
+	return (struct jsonl *)sink;
+}
+
+/* A JSON text as the message had it may be spread over lines; a line break in JSON is white space wherever it stands. */
+static void put_json(struct buf *out, struct slice text)
+{
+	char *p = buf_reserve(out, text.n);
+
+	for (size_t i = 0; i < text.n; i++)
+		p[i] = text.p[i] == '\n' || text.p[i] == '\r' ? ' ' : text.p[i];
+	out->n += text.n;
+}
+
+static void put_value(struct buf *out, const struct value *value)
+{
+	struct slice bytes = { value->p, value->n };
+
+	switch ((enum value_kind)value->kind) {
+	case VALUE_NULL:
+		buf_text(out, "null");
+		break;
+	case VALUE_FALSE:
+		buf_text(out, "false");
+		break;
+	case VALUE_TRUE:
+		buf_text(out, "true");
+		break;
+	case VALUE_NUMBER:
+		buf_slice(out, bytes);
+		break;
+	case VALUE_TEXT:
+		buf_json_string(out, bytes);
+		break;
+	case VALUE_BYTES:
+		buf_char(out, '"');
+		base64_encode(out, bytes);
+		buf_char(out, '"');
+		break;
+	case VALUE_JSON:
+		put_json(out, bytes);
+		break;
+	case VALUE_ABSENT:
+	case VALUE_DEFAULT:
+		BUG_IF(true); /* the caller leaves them out */
+	}
+}
+
+static void put_change(struct buf *out, const struct change *change)
+{
+	static const char *const names[] = { [CHANGE_UPSERT] = "upsert", [CHANGE_UPDATE] = "update", [CHANGE_DELETE] = "delete" };
+	bool first = true;
+
+	buf_printf(out, "{\"op\":\"%s\",\"table\":", names[change->op]);
+	buf_json_string(out, change->target->name);
+	buf_text(out, ",\"row\":{");
+	for (uint32_t i = 0; i < change->count; i++) {
+		const struct value *value = &change->values[i];
+
+		if (value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT)
+			continue;
+		buf_text(out, first ? "" : ",");
+		buf_json_string(out, change->target->columns[i].name);
+		buf_char(out, ':');
+		put_value(out, value);
+		first = false;
+	}
+	buf_text(out, "}}");
+}
+
+static int jsonl_open(struct sink *sink, struct error *err)
+{
+	struct jsonl *j = self(sink);
+
+	/* A reader that is gone is to be an error of write, and not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	return line_writer_open(&j->out, j->path, err);
+}
+
+static int jsonl_describe(struct sink *sink, struct target *target, struct error *err)
+{
+	(void)sink;
+	(void)err;
+	target->open = true;
+	target->exists = true;
+	target->key_exact = true;
+	return 0;
+}
+
+static void jsonl_take_over(struct sink *sink, struct takeover *takeover)
+{
+	answers_fresh(&self(sink)->answers, takeover);
+}
+
+static void go_on(struct jsonl *j);
+
+static void on_writable(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	go_on(ctx);
+}
+
+/* Writes what is left of the transaction, then its dead letters; answers when that is all, or went wrong. */
+static void go_on(struct jsonl *j)
+{
+	struct error err = { "" };
+	struct tx *tx = j->tx;
+	enum line_writer_result result = line_writer_flush(&j->out, &err);
+
+	if (result == LINES_LATER) {
+		if (!j->writable) {
+			j->writable = event_new(j->loop, j->out.fd, EV_WRITE, on_writable, j);
+			BUG_IF(!j->writable);
+		}
+		if (event_add(j->writable, NULL) == 0)
+			return;
+		error_set(&err, "this kind of file cannot be waited for");
+		result = LINES_BROKEN;
+	}
+	if (result == LINES_WRITTEN)
+		result = dead_letter_file_flush(&j->dead_letters, &err);
+	else
+		error_prefix(&err, "%s", j->path);
+	j->tx = NULL;
+	if (result == LINES_WRITTEN)
+		line_writer_keep(&j->out);
+	else
+		line_writer_drop(&j->out);
+	/* There are some left where the rows could not be written. */
+	line_writer_drop(&j->dead_letters.out);
+	answers_result(&j->answers, tx,
+		       result == LINES_WRITTEN ? SINK_COMMITTED :
+		       result == LINES_NO_ROOM ? SINK_RETRY :
+						 SINK_FAILED,
+		       &err, result == LINES_WRITTEN ? 0 : BACK_OFF_MS);
+}
+
+static void jsonl_commit(struct sink *sink, struct tx *tx)
+{
+	struct jsonl *j = self(sink);
+
+	BUG_IF(j->tx);
+	j->tx = tx;
+	for (size_t i = 0; i < tx->count; i++) {
+		if (tx->events[i]->outcome == OUTCOME_DEAD)
+			continue;
+		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
+			put_change(&j->out.text, change);
+			buf_char(&j->out.text, '\n');
+		}
+	}
+	dead_letter_file_add(&j->dead_letters, tx);
+	go_on(j);
+}
+
+static void jsonl_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
+{
+	struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < tx->count; i++) {
+		const struct event *event = tx->events[i];
+
+		if (event->outcome == OUTCOME_DEAD) {
+			buf_clear(&out);
+			dead_letter_file_line(&out, self(sink)->dead_letters.job, tx, event);
+			line(ctx, buf_view(&out));
+			continue;
+		}
+		for (const struct change *change = event->changes; change; change = change->next) {
+			buf_clear(&out);
+			put_change(&out, change);
+			line(ctx, buf_view(&out));
+		}
+	}
+	buf_free(&out);
+}
+
+static void jsonl_close(struct sink *sink)
+{
+	struct jsonl *j = self(sink);
+
+	line_writer_drop(&j->out);
+	line_writer_drop(&j->dead_letters.out);
+	if (j->writable)
+		event_free(j->writable);
+	answers_deinit(&j->answers);
+	line_writer_close(&j->out);
+	dead_letter_file_deinit(&j->dead_letters);
+	free(j->path);
+	free(j);
+}
+
+static const struct sink_ops jsonl_ops = {
+	.name = "jsonl",
+	.transactional = false,
+	.open = jsonl_open,
+	.describe = jsonl_describe,
+	.take_over = jsonl_take_over,
+	.commit = jsonl_commit,
+	.show = jsonl_show,
+	.close = jsonl_close,
+};
+
+struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job,
+		       struct error *err)
+{
+	struct jsonl *j;
+
+	if (!*path) {
+		error_set(err, "the path of the jsonl sink is empty: write a file's path, or \"-\" for standard output");
+		return NULL;
+	}
+	j = calloc(1, sizeof *j);
+	BUG_IF(!j);
+	j->sink = (struct sink){ .ops = &jsonl_ops, .lanes = 1 };
+	j->loop = loop;
+	j->path = strdup(path);
+	BUG_IF(!j->path);
+	j->out = LINE_WRITER_INIT;
+	dead_letter_file_init(&j->dead_letters, dead_letters_path, job);
+	answers_init(&j->answers, loop);
+	return &j->sink;
+}

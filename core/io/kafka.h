@@ -1,0 +1,33 @@
+/* A Kafka consumer group as a source. Brokers that are away, topics that do not exist yet and refused logins are said and
+ * tried again; only an offset that is gone, data that cannot be read and librdkafka's fatal errors end in failed(). */
+#ifndef IO_KAFKA_H
+#define IO_KAFKA_H
+
+#include <event2/event.h>
+
+#include "base/error.h"
+#include "flow/source.h"
+
+/* Everything is borrowed for the length of kafka_new. */
+struct kafka_options {
+	const char *brokers; /* "host:port,host:port" */
+	/* Names and patterns, up to a NULL. "^..." is a POSIX extended regular expression; a name with any of its special characters
+	 * but '.' is one too, for the whole name: "shop.*". */
+	const char *const *topics;
+	const char *group;
+	const char *start; /* "earliest", "latest", or a time as clock_time reads it: for partitions without progress. NULL: "earliest" */
+	const char *until; /* NULL: without end; "latest": what a partition holds when it is assigned; or a time: what is before it */
+	int64_t run_started_ms; /* "now" of start and until */
+	const char *const *config; /* librdkafka's properties: name, value, name, value ... NULL; may be NULL. They override ours */
+	const char *instance; /* group.instance.id: a restart within the session's timeout costs no rebalance. May be NULL */
+	size_t memory_bytes;  /* most that is fetched ahead; one response more may be on its way from each broker */
+	/* What START_CONFIGURED makes of the group's own offsets in Kafka. `from`: they are not asked, `start` is meant (--from).
+	 * `group_keeps_progress`: they go before `start`, for sinks that keep no progress. Neither: only what an earlier start of this
+	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */
+	bool from, group_keeps_progress;
+};
+
+/* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */
+struct source *kafka_new(struct event_base *loop, const struct kafka_options *options, struct error *err);
+
+#endif

@@ -1,0 +1,126 @@
+/* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c (options), kafka_group.c
+ * (who owns which partition) and kafka_offsets.c (where a partition starts and ends). Included by them alone. */
+#ifndef IO_KAFKA_INSIDE_H
+#define IO_KAFKA_INSIDE_H
+
+#include <event2/event.h>
+#include <librdkafka/rdkafka.h>
+
+#include "base/log.h"
+#include "flow/source.h"
+
+enum {
+	KAFKA_BATCH = 512,          /* messages taken from librdkafka at once */
+	KAFKA_TICK_MS = 1000,       /* how often commits go out, and librdkafka is served even where nobody polls */
+	KAFKA_ASK_MS = 1000,        /* the longest that the loop stands still for a question about offsets */
+	KAFKA_RETRY_MS = 500,       /* until such a question is asked again */
+	KAFKA_IDLE_AFTER_MS = 5000, /* a rebalance can give us nothing at first and partitions with its second round */
+	KAFKA_CLOSE_MS = 5000,      /* for leaving the group; then it times out there */
+	KAFKA_SAY_AGAIN_MS = 60000, /* the same trouble is logged once in this time */
+};
+
+enum kafka_point_kind { KAFKA_NOWHERE, KAFKA_EARLIEST, KAFKA_LATEST, KAFKA_TIME };
+
+struct kafka_point {
+	enum kafka_point_kind kind;
+	int64_t ms; /* TIME */
+};
+
+/* ASKED: the flow was told, take() has not answered. TAKEN: it has; librdkafka does not know yet. RUNNING: assigned in librdkafka. */
+enum kafka_state { KAFKA_ASKED, KAFKA_TAKEN, KAFKA_RUNNING };
+
+struct kafka_partition {
+	uint32_t id;
+	enum kafka_state state;
+	rd_kafka_topic_t *topic; /* keeps the name; messages carry the same pointer */
+	struct slice name;
+	int32_t partition;
+	bool paused;  /* by the flow */
+	bool held;    /* paused in librdkafka too; goes on until the stash is delivered */
+	bool ended, bounded; /* bounded: `bound` is known */
+	bool uncommitted;    /* `committed` has not gone to Kafka yet */
+	int64_t position;    /* next offset to deliver; what take() said until it is resolved */
+	int64_t bound;       /* nothing from here on is delivered; INT64_MAX: no bound */
+	int64_t committed;
+	struct partition *owner;
+	/* What librdkafka had already handed out when the flow paused: in order, from `stash_next` on. */
+	rd_kafka_message_t **stash;
+	size_t stash_next, stash_count, stash_cap;
+};
+
+/* Trouble that has been logged, so that it is not logged with every try. */
+struct kafka_said {
+	rd_kafka_resp_err_t code;
+	char about[96];
+	int64_t at_ms;
+};
+
+struct kafka {
+	struct source base; /* first: a source is a kafka */
+	struct event_base *loop;
+	struct source_events events;
+
+	rd_kafka_conf_t *conf; /* until start */
+	rd_kafka_topic_partition_list_t *topics;
+	struct kafka_point start, until;
+	bool from, group_keeps_progress;
+
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *control; /* rebalances, errors, logs: served whenever there is one */
+	rd_kafka_queue_t *data;    /* messages: taken only by poll, so that a slow flow does not keep rebalances waiting */
+	int wake_fd;
+	struct event *wake, *tick;
+	struct event *work; /* once all takes are in: resolve, assign, tell what ended */
+
+	struct kafka_partition **partitions; /* by id; NULL where an id is free */
+	size_t partition_slots, partition_count;
+	struct kafka_partition *last; /* of the message before: messages come in runs */
+	size_t stashed;               /* messages in all stashes */
+	bool assigning; /* librdkafka waits for our answer to an assignment */
+	bool stopped, failed, closing, idle_told;
+	int64_t idle_at; /* mono ms; 0: not waiting */
+
+	rd_kafka_message_t *batch[KAFKA_BATCH];
+	struct header *headers;
+	size_t header_cap;
+	struct kafka_said said[16];
+	size_t said_next;
+	struct log_gate log; /* of librdkafka's own lines */
+};
+
+/* kafka_conf.c: fills conf, topics, start and until. */
+struct kafka_options;
+int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, struct error *err);
+
+/* kafka_group.c */
+void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
+/* Assigns in librdkafka what is TAKEN, if all is: -1 where offsets could not be resolved yet. */
+int kafka_group_answer(struct kafka *kafka);
+/* Sends what committed() said since the last time. */
+void kafka_group_commit(struct kafka *kafka);
+void kafka_group_release(struct kafka *kafka, struct kafka_partition *partition);
+void kafka_group_release_all(struct kafka *kafka);
+/* Leaves the group, at most KAFKA_CLOSE_MS. */
+void kafka_group_leave(struct kafka *kafka);
+
+/* kafka_offsets.c: turns START_CONFIGURED into offsets and finds bounds, for all partitions that lack them. Blocks for
+ * KAFKA_ASK_MS a question. -1 (said in the log): ask again. */
+int kafka_offsets_resolve(struct kafka *kafka);
+/* The reason for failed() where the broker refuses an offset. */
+void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *partition, struct error *reason);
+
+/* kafka_messages.c */
+size_t kafka_messages_poll(struct kafka *kafka, size_t most);
+/* One message or error from librdkafka, which is taken: how many messages were delivered. */
+size_t kafka_messages_receive(struct kafka *kafka, rd_kafka_message_t *message);
+/* The bound is reached: nothing more of it. */
+void kafka_messages_end(struct kafka *kafka, struct kafka_partition *partition);
+/* Stops or goes on fetching in librdkafka, which forgets what it had fetched ahead. */
+void kafka_messages_hold(struct kafka *kafka, struct kafka_partition *partition, bool held);
+
+/* kafka.c */
+/* Logs trouble of the outside, but the same one only once a minute. */
+void kafka_say(struct kafka *kafka, rd_kafka_resp_err_t code, const char *about, const char *reason);
+void kafka_fail(struct kafka *kafka, bool job, const char *reason);
+
+#endif

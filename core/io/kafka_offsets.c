@@ -1,0 +1,162 @@
+/* Where a partition starts and where it ends. Questions are asked for all partitions of an assignment at once: librdkafka can
+ * only be asked so that one waits for the answer. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/kafka_inside.h"
+
+/* Beside an offset in Kafka: this is what `start` was resolved to, nothing is written yet. */
+static const char start_mark[] = "streamlua start";
+
+static void add(rd_kafka_topic_partition_list_t *list, struct kafka_partition *p, int64_t offset)
+{
+	rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, p->name.p, p->partition);
+
+	entry->offset = offset;
+	entry->opaque = p;
+}
+
+static int answered(struct kafka *kafka, rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t *list)
+{
+	for (int i = 0; !code && i < list->cnt; i++)
+		code = list->elems[i].err;
+	if (!code)
+		return 0;
+	kafka_say(kafka, code, "offsets", "the brokers do not say where to start or to end; asking again");
+	return -1;
+}
+
+/* Replaces the point in each entry by the offset that it means: the first message at or after a time, else the end. */
+static int ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point)
+{
+	/* The protocol has one question for all three: these two stand in place of a time. */
+	int64_t asked = point.kind == KAFKA_EARLIEST ? RD_KAFKA_OFFSET_BEGINNING : point.kind == KAFKA_LATEST ? RD_KAFKA_OFFSET_END : point.ms;
+	rd_kafka_topic_partition_list_t *beyond;
+	int result;
+
+	if (list->cnt == 0)
+		return 0;
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = asked;
+	if (answered(kafka, rd_kafka_offsets_for_times(kafka->rk, list, KAFKA_ASK_MS), list) < 0)
+		return -1;
+	beyond = rd_kafka_topic_partition_list_new(list->cnt);
+	for (int i = 0; i < list->cnt; i++) {
+		if (list->elems[i].offset < 0)
+			add(beyond, list->elems[i].opaque, 0);
+	}
+	result = beyond->cnt && point.kind != KAFKA_TIME ? -1 : ask(kafka, beyond, (struct kafka_point){ .kind = KAFKA_LATEST });
+	for (int i = 0; result == 0 && i < beyond->cnt; i++)
+		rd_kafka_topic_partition_list_find(list, beyond->elems[i].topic, beyond->elems[i].partition)->offset = beyond->elems[i].offset;
+	rd_kafka_topic_partition_list_destroy(beyond);
+	return result;
+}
+
+static bool is_start_mark(const rd_kafka_topic_partition_t *entry)
+{
+	return slice_equal((struct slice){ entry->metadata, entry->metadata_size }, slice_of(start_mark));
+}
+
+/* Takes out of the list what the group itself remembers; see kafka_options. */
+static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
+{
+	if (list->cnt == 0 || kafka->from || (kafka->start.kind == KAFKA_EARLIEST && !kafka->group_keeps_progress))
+		return 0;
+	if (answered(kafka, rd_kafka_committed(kafka->rk, list, KAFKA_ASK_MS), list) < 0)
+		return -1;
+	for (int i = list->cnt - 1; i >= 0; i--) {
+		rd_kafka_topic_partition_t *entry = &list->elems[i];
+
+		if (entry->offset >= 0 && (kafka->group_keeps_progress || is_start_mark(entry))) {
+			((struct kafka_partition *)entry->opaque)->position = entry->offset;
+			rd_kafka_topic_partition_list_del_by_idx(list, i);
+		}
+	}
+	return 0;
+}
+
+/* So that a worker that dies before its first transaction, and the one that follows it, begin at the same message. */
+static void remember(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
+{
+	if (list->cnt == 0 || kafka->start.kind == KAFKA_EARLIEST)
+		return;
+	for (int i = 0; i < list->cnt; i++) {
+		free(list->elems[i].metadata);
+		list->elems[i].metadata = strdup(start_mark);
+		list->elems[i].metadata_size = sizeof start_mark - 1;
+	}
+	rd_kafka_commit(kafka->rk, list, 1);
+}
+
+static int resolve_starts(struct kafka *kafka)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+	int result;
+
+	for (size_t i = 0; i < kafka->partition_slots; i++) {
+		struct kafka_partition *p = kafka->partitions[i];
+
+		if (p && p->state == KAFKA_TAKEN && p->position == START_CONFIGURED)
+			add(list, p, 0);
+	}
+	result = recall(kafka, list);
+	if (result == 0)
+		result = ask(kafka, list, kafka->start);
+	if (result == 0) {
+		for (int i = 0; i < list->cnt; i++)
+			((struct kafka_partition *)list->elems[i].opaque)->position = list->elems[i].offset;
+		remember(kafka, list);
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return result;
+}
+
+static int resolve_bounds(struct kafka *kafka)
+{
+	rd_kafka_topic_partition_list_t *list;
+	int result;
+
+	/* A time that is still to come has no offset yet: the tick asks again. */
+	if (kafka->until.kind == KAFKA_NOWHERE || (kafka->until.kind == KAFKA_TIME && kafka->until.ms > clock_wall_ms()))
+		return 0;
+	list = rd_kafka_topic_partition_list_new(8);
+	for (size_t i = 0; i < kafka->partition_slots; i++) {
+		struct kafka_partition *p = kafka->partitions[i];
+
+		if (p && p->state != KAFKA_ASKED && !p->bounded)
+			add(list, p, 0);
+	}
+	result = ask(kafka, list, kafka->until);
+	for (int i = 0; result == 0 && i < list->cnt; i++) {
+		struct kafka_partition *p = list->elems[i].opaque;
+
+		p->bound = list->elems[i].offset;
+		p->bounded = true;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return result;
+}
+
+int kafka_offsets_resolve(struct kafka *kafka)
+{
+	return resolve_starts(kafka) < 0 || resolve_bounds(kafka) < 0 ? -1 : 0;
+}
+
+void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *p, struct error *reason)
+{
+	int64_t low = -1, high = -1;
+
+	if (rd_kafka_query_watermark_offsets(kafka->rk, p->name.p, p->partition, &low, &high, KAFKA_ASK_MS))
+		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is gone from the broker; start with --from earliest, latest or a time",
+			  p->name.p, p->partition, p->position);
+	else if (p->position > high)
+		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is beyond the end: the broker keeps %" PRId64 "..%" PRId64
+				  ", so the topic was made anew or has lost messages; start with --from earliest, latest or a time",
+			  p->name.p, p->partition, p->position, low, high);
+	else
+		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is gone: the broker keeps %" PRId64 "..%" PRId64
+				  "; start with --from earliest, latest or a time",
+			  p->name.p, p->partition, p->position, low, high);
+}

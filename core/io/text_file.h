@@ -1,0 +1,12 @@
+/* Reading a small file whole. */
+#ifndef IO_TEXT_FILE_H
+#define IO_TEXT_FILE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* `path` within `folder`, unless it is absolute. *text is malloc'ed. -1 with the path and the reason. For bundle->read. */
+int text_file_read(const char *folder, const char *path, char **text, size_t *size, struct error *err);
+
+#endif

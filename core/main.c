@@ -1,0 +1,83 @@
+/* streamlua: the commands. Each returns what the program ends with; it ends here and nowhere else. */
+#include <stdio.h>
+
+#include "run/check.h"
+#include "run/cli.h"
+#include "run/control.h"
+#include "run/master.h"
+#include "run/new.h"
+
+static int run(const struct cli *cli)
+{
+	return master_run(&cli->run);
+}
+
+static int check(const struct cli *cli)
+{
+	return check_job(cli->run.job_path);
+}
+
+static int test(const struct cli *cli)
+{
+	static char *here[] = { "." };
+
+	return cli->operand_count ? check_examples(cli->operands, cli->operand_count) : check_examples(here, 1);
+}
+
+static int status(const struct cli *cli)
+{
+	return control_status(&cli->run);
+}
+
+static int reload(const struct cli *cli)
+{
+	return control_reload(&cli->run);
+}
+
+static int stop(const struct cli *cli)
+{
+	return control_stop(&cli->run);
+}
+
+static int new(const struct cli *cli)
+{
+	return new_job(cli->operands[0]);
+}
+
+static const struct command commands[] = {
+	{ "run", "JOB.lua [options]", "Runs a job", "A source that ends (a file, --until, --max-events) ends it with exit 0.\n"
+	  "SIGHUP reloads the scripts; SIGTERM and SIGINT finish what is on its way and stop; a second one stops now.",
+	  1, 1, "workers watch from until max-events http log pid-file dry-run", run },
+	{ "check", "JOB.lua", "Tells what each script will write, and whether it fits the target", NULL, 1, 1, "", check },
+	{ "test", "[FILE or FOLDER ...]", "Runs the examples of a job's scripts", "FILE is a job.lua, FOLDER one with a job.lua in it (default: this one).",
+	  0, 1000000, "", test },
+	{ "status", "JOB.lua", "Tells how a running job is", NULL, 1, 1, "pid-file", status },
+	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },
+	{ "stop", "JOB.lua", "Ends a running job after what is on its way", NULL, 1, 1, "pid-file", stop },
+	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	struct buf help = BUF_INIT;
+	struct error err;
+	struct cli cli;
+	int code = 0;
+
+	if (cli_parse(&cli, argc, argv, commands, &err) < 0) {
+		fprintf(stderr, "streamlua: %s\n", err.text);
+		return 2;
+	}
+	if (cli.help) {
+		cli_help(cli.command, commands, &help);
+		fwrite(help.p, 1, help.n, stdout);
+		buf_free(&help);
+	} else if (!cli.command) {
+		puts("streamlua " STREAMLUA_VERSION);
+	} else {
+		code = cli.command->run(&cli);
+	}
+	/* Data that did not reach stdout was not delivered. */
+	return fflush(stdout) != 0 || ferror(stdout) ? (code ? code : 1) : code;
+}

@@ -1,0 +1,331 @@
+#include "run/crew.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "run/child.h"
+
+enum {
+	TICK_MS = 1000,
+	TICKS_TO_BEAT = 10,        /* a loop that has not turned for so long is stuck in a script */
+	TICKS_TO_FIRST_BEAT = 60,  /* opening the job blocks: a target that is slow to answer is no stuck worker */
+	TICKS_TO_DRAIN_AT_FAULT = 15, /* the job has failed: what a worker cannot drain by then is read again by the next run */
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MOST_MS = 5000,
+	STEADY_MS = 10000, /* who ran for so long begins with no back-off again */
+	FAILED_STARTS_MOST = 5,
+};
+
+const char *crew_state_name(const struct crew_worker *worker)
+{
+	static const char *const names[] = { "waiting", "starting", "ready", "finished", "ended" };
+
+	return names[worker->state];
+}
+
+static void become(struct crew_worker *worker, int fd)
+{
+	struct crew *crew = worker->crew;
+	struct worker_start start = {
+		.options = crew->options,
+		.bundle = crew->bundle,
+		.number = worker->number,
+		.of = crew->count,
+		.channel_fd = fd,
+		.beat = worker->beat,
+		.run_started_ms = crew->started_ms,
+		.restarted = worker->restarts > 0,
+	};
+	char name[32];
+
+	snprintf(name, sizeof name, "worker %d", worker->number);
+	log_setup(crew->options->log_json, LOG_INFO, name);
+	child_exit(worker_run(&start));
+}
+
+static void settle(struct crew *crew)
+{
+	if (crew->over)
+		return;
+	for (int32_t i = 0; i < crew->count; i++)
+		if (crew->workers[i].state != CREW_ENDED && !(crew->workers[i].state == CREW_FINISHED && crew->workers[i].pid == 0))
+			return;
+	crew->over = true;
+	crew->events.over(crew->events.ctx, crew->code);
+}
+
+static void restart_later(struct crew_worker *worker)
+{
+	struct timeval after = { worker->backoff_ms / 1000, worker->backoff_ms % 1000 * 1000 };
+
+	worker->state = CREW_WAITING;
+	worker->restarts++;
+	event_add(worker->restart, &after);
+	worker->backoff_ms = worker->backoff_ms == 0 ? BACKOFF_FIRST_MS : worker->backoff_ms * 2;
+	if (worker->backoff_ms > BACKOFF_MOST_MS)
+		worker->backoff_ms = BACKOFF_MOST_MS;
+}
+
+/* The process has ended and all its words are read. */
+static void conclude(struct crew_worker *worker)
+{
+	struct crew *crew = worker->crew;
+	int code = WIFEXITED(worker->end) ? WEXITSTATUS(worker->end) : -1;
+	bool ready = worker->state == CREW_READY || worker->state == CREW_FINISHED;
+	char how[64];
+
+	child_end(worker->end, how);
+	worker->pid = 0;
+	worker->reaped = false;
+	if (worker->state == CREW_FINISHED && code == 0) {
+		if (!crew->stopping)
+			crew->events.ended(crew->events.ctx, worker, NULL);
+		settle(crew);
+		return;
+	}
+	if (crew->stopping) {
+		worker->state = CREW_ENDED;
+		if (code != 0) {
+			log_error("worker %d did not drain: %s", worker->number, how);
+			crew->code = crew->code == 2 || code == 2 ? 2 : 1;
+		}
+		settle(crew);
+		return;
+	}
+	stats_add(&crew->gone, &worker->stats);
+	crew->lost += stats_open(&worker->stats);
+	stats_free(&worker->stats);
+	if (code == 2) {
+		log_error("worker %d: the job is at fault", worker->number);
+		worker->state = CREW_ENDED;
+		crew_stop(crew, 2);
+		return;
+	}
+	crew->events.ended(crew->events.ctx, worker, how);
+	worker->failed_starts = code == 1 && !ready ? worker->failed_starts + 1 : 0;
+	if (worker->failed_starts >= FAILED_STARTS_MOST) {
+		log_error("worker %d failed to start %d times in a row", worker->number, FAILED_STARTS_MOST);
+		worker->state = CREW_ENDED;
+		crew_stop(crew, 1);
+		return;
+	}
+	if (clock_mono_ms() - worker->started_ms >= STEADY_MS)
+		worker->backoff_ms = 0;
+	log_error("worker %d ended by %s; another takes its place in %lld ms", worker->number, how, (long long)worker->backoff_ms);
+	restart_later(worker);
+}
+
+static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
+{
+	struct crew_worker *worker = ctx;
+	struct crew *crew = worker->crew;
+	struct error err;
+
+	switch (verb) {
+	case CHANNEL_READY:
+		worker->failed_starts = 0;
+		if (worker->state == CREW_STARTING)
+			worker->state = CREW_READY;
+		crew_send(worker, CHANNEL_ASK, SLICE(""));
+		break;
+	case CHANNEL_STATS:
+		if (stats_read(&worker->stats, crew->json, bytes, &err) < 0)
+			log_error("worker %d: its counters cannot be read: %s", worker->number, err.text);
+		break;
+	case CHANNEL_FINISHED:
+		worker->state = CREW_FINISHED;
+		break;
+	default:
+		crew->events.answered(crew->events.ctx, worker, verb, bytes);
+	}
+}
+
+static void on_end(void *ctx)
+{
+	struct crew_worker *worker = ctx;
+
+	channel_free(worker->channel);
+	worker->channel = NULL;
+	if (worker->reaped)
+		conclude(worker);
+}
+
+static void start(struct crew_worker *worker)
+{
+	struct crew *crew = worker->crew;
+	struct error err;
+	int fd = -1;
+
+	worker->started_ms = clock_mono_ms();
+	worker->beat_seen = worker->started_ms;
+	worker->ticks_quiet = 0;
+	worker->ticks_to_beat = TICKS_TO_FIRST_BEAT;
+	worker->unanswered = 0;
+	worker->awaited = false;
+	atomic_store(&worker->beat->mono_ms, worker->started_ms);
+	atomic_store(&worker->beat->script_event, 0);
+	worker->pid = child_fork(&fd, &err);
+	if (worker->pid == 0)
+		become(worker, fd);
+	if (worker->pid < 0) {
+		worker->pid = 0;
+		log_error("worker %d cannot be started: %s", worker->number, err.text);
+		restart_later(worker);
+		return;
+	}
+	worker->state = CREW_STARTING;
+	worker->channel = channel_new(crew->loop, fd, on_message, on_end, worker);
+	crew->events.started(crew->events.ctx, worker);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start(arg);
+}
+
+/* Time is counted in our own turns and not by the clock: where the whole machine stood still, nobody is to blame. */
+static void watch_beat(struct crew_worker *worker)
+{
+	int64_t beat = atomic_load(&worker->beat->mono_ms);
+	uint64_t event = atomic_load(&worker->beat->script_event);
+
+	if (beat != worker->beat_seen) {
+		worker->beat_seen = beat;
+		worker->ticks_quiet = 0;
+		worker->ticks_to_beat = TICKS_TO_BEAT;
+		return;
+	}
+	if (++worker->ticks_quiet < worker->ticks_to_beat)
+		return;
+	log_error("worker %d has been stuck for %u s%s: it is killed", worker->number, worker->ticks_quiet, event ? " in a script" : "");
+	worker->ticks_quiet = 0;
+	kill(worker->pid, SIGKILL);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct crew *crew = arg;
+	bool patience_over = crew->ticks_left > 0 && --crew->ticks_left == 0;
+
+	(void)fd;
+	(void)what;
+	for (int32_t i = 0; i < crew->count; i++) {
+		struct crew_worker *worker = &crew->workers[i];
+
+		if (worker->pid == 0 || worker->reaped)
+			continue;
+		watch_beat(worker);
+		crew_send(worker, CHANNEL_ASK, SLICE(""));
+		if (patience_over)
+			kill(worker->pid, SIGKILL);
+	}
+}
+
+struct crew *crew_new(struct event_base *loop, const struct run_options *options, const struct crew_events *events)
+{
+	struct crew *crew = calloc(1, sizeof *crew);
+
+	BUG_IF(!crew);
+	*crew = (struct crew){ .loop = loop, .options = options, .events = *events, .count = options->workers ? options->workers : 1 };
+	crew->json = json_new();
+	crew->workers = calloc((size_t)crew->count, sizeof *crew->workers);
+	crew->beats = mmap(NULL, (size_t)crew->count * sizeof *crew->beats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	crew->tick = event_new(loop, -1, EV_PERSIST, on_tick, crew);
+	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || !crew->tick);
+	for (int32_t i = 0; i < crew->count; i++) {
+		struct crew_worker *worker = &crew->workers[i];
+
+		worker->crew = crew;
+		worker->number = i;
+		worker->beat = &crew->beats[i];
+		worker->restart = event_new(loop, -1, 0, on_restart, worker);
+		BUG_IF(!worker->restart);
+	}
+	return crew;
+}
+
+void crew_start(struct crew *crew, const struct bundle *bundle)
+{
+	crew->bundle = bundle;
+	crew->started_ms = clock_wall_ms();
+	event_add(crew->tick, &(struct timeval){ TICK_MS / 1000, TICK_MS % 1000 * 1000 });
+	for (int32_t i = 0; i < crew->count; i++)
+		start(&crew->workers[i]);
+}
+
+void crew_set_bundle(struct crew *crew, const struct bundle *bundle)
+{
+	crew->bundle = bundle;
+}
+
+void crew_send(struct crew_worker *worker, enum channel_verb verb, struct slice bytes)
+{
+	if (worker->channel)
+		channel_send(worker->channel, verb, bytes);
+}
+
+void crew_reap(struct crew *crew)
+{
+	for (int32_t i = 0; i < crew->count; i++) {
+		struct crew_worker *worker = &crew->workers[i];
+
+		if (worker->pid == 0 || worker->reaped || waitpid(worker->pid, &worker->end, WNOHANG) != worker->pid)
+			continue;
+		worker->reaped = true;
+		if (!worker->channel)
+			conclude(worker);
+	}
+}
+
+void crew_stop(struct crew *crew, int code)
+{
+	if (crew->code < code)
+		crew->code = code;
+	if (code != 0 && crew->ticks_left == 0)
+		crew->ticks_left = TICKS_TO_DRAIN_AT_FAULT;
+	crew->stopping = true;
+	for (int32_t i = 0; i < crew->count; i++) {
+		struct crew_worker *worker = &crew->workers[i];
+
+		crew_send(worker, CHANNEL_STOP, SLICE(""));
+		if (worker->pid == 0 && worker->state != CREW_FINISHED) {
+			event_del(worker->restart);
+			worker->state = CREW_ENDED;
+		}
+	}
+	settle(crew);
+}
+
+void crew_kill(struct crew *crew)
+{
+	for (int32_t i = 0; i < crew->count; i++)
+		if (crew->workers[i].pid != 0 && !crew->workers[i].reaped)
+			kill(crew->workers[i].pid, SIGKILL);
+	for (int32_t i = 0; i < crew->count; i++)
+		if (crew->workers[i].pid != 0 && !crew->workers[i].reaped)
+			waitpid(crew->workers[i].pid, NULL, 0);
+}
+
+void crew_free(struct crew *crew)
+{
+	if (!crew)
+		return;
+	for (int32_t i = 0; i < crew->count; i++) {
+		channel_free(crew->workers[i].channel);
+		event_free(crew->workers[i].restart);
+		stats_free(&crew->workers[i].stats);
+	}
+	munmap(crew->beats, (size_t)crew->count * sizeof *crew->beats);
+	event_free(crew->tick);
+	stats_free(&crew->gone);
+	json_free(crew->json);
+	free(crew->workers);
+	free(crew);
+}

@@ -1,0 +1,277 @@
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/text_file.h"
+#include "run/job_private.h"
+
+/* ---- job.lua's fields ---- */
+
+void job_push(struct job *job, const char *path)
+{
+	lua_State *lua = script_host_lua(job->host);
+	const char *end;
+
+	script_host_push_job(job->host);
+	for (; *path; path = *end ? end + 1 : end) {
+		end = path + strcspn(path, ".");
+		if (!lua_istable(lua, -1)) {
+			lua_pop(lua, 1);
+			lua_pushnil(lua);
+			return;
+		}
+		lua_pushlstring(lua, path, (size_t)(end - path));
+		lua_rawget(lua, -2);
+		lua_remove(lua, -2);
+	}
+}
+
+const char *job_text(struct job *job, const char *path)
+{
+	lua_State *lua = script_host_lua(job->host);
+	const char *text;
+
+	job_push(job, path);
+	text = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : NULL; /* it stays: job.lua's table holds it */
+	lua_pop(lua, 1);
+	return text;
+}
+
+int64_t job_number(struct job *job, const char *path, int64_t otherwise)
+{
+	lua_State *lua = script_host_lua(job->host);
+	int64_t number;
+
+	job_push(job, path);
+	number = lua_type(lua, -1) == LUA_TNUMBER ? (int64_t)lua_tonumber(lua, -1) : otherwise;
+	lua_pop(lua, 1);
+	return number;
+}
+
+bool job_flag(struct job *job, const char *path)
+{
+	lua_State *lua = script_host_lua(job->host);
+	bool flag;
+
+	job_push(job, path);
+	flag = lua_toboolean(lua, -1);
+	lua_pop(lua, 1);
+	return flag;
+}
+
+/* ---- scripts ---- */
+
+static int load_map(struct job *job, struct error *err)
+{
+	lua_State *lua = script_host_lua(job->host);
+	int result = 0;
+
+	job_push(job, "tables.map");
+	lua_pushnil(lua);
+	while (result == 0 && lua_next(lua, -2)) {
+		result = script_host_load(job->host, lua_tostring(lua, -1), lua_tostring(lua, -2), err);
+		lua_pop(lua, 1);
+	}
+	if (result < 0)
+		lua_pop(lua, 1);
+	lua_pop(lua, 1);
+	return result;
+}
+
+static bool is_script(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (name[0] == '.' || n < 5 || strcmp(name + n - 4, ".lua") != 0)
+		return false;
+	return n < 9 || strcmp(name + n - 9, "_test.lua") != 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_name(char ***names, size_t *count, const char *name)
+{
+	*names = realloc(*names, (*count + 1) * sizeof(**names));
+	BUG_IF(!*names);
+	(*names)[(*count)++] = strdup(name);
+}
+
+/* Reads the folder's scripts into the bundle while it is open. */
+static int read_folder(struct bundle *bundle, const char *folder, struct error *err)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+	int result = 0;
+
+	snprintf(path, sizeof path, "%s%s%s", folder[0] == '/' ? "" : bundle->folder, folder[0] == '/' ? "" : "/", folder);
+	dir = opendir(path);
+	if (!dir)
+		return error_set(err, "tables: folder %s: %s", path, strerror(errno));
+	while (result == 0 && (entry = readdir(dir))) {
+		if (!is_script(entry->d_name))
+			continue;
+		snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+		if (!bundle_get(bundle, path, err))
+			result = -1;
+	}
+	closedir(dir);
+	return result;
+}
+
+/* The bundle's files directly in the folder, in the order of their names. */
+static int load_folder(struct job *job, const char *folder, struct error *err)
+{
+	size_t prefix = strlen(folder), count = 0;
+	char **names = NULL;
+	int result = 0;
+
+	if (job->bundle->read && read_folder(job->bundle, folder, err) < 0)
+		return -1;
+	for (size_t i = 0; i < job->bundle->count; i++) {
+		const char *path = job->bundle->files[i].path;
+
+		if (strncmp(path, folder, prefix) == 0 && path[prefix] == '/' && !strchr(path + prefix + 1, '/') && is_script(path + prefix + 1))
+			add_name(&names, &count, path);
+	}
+	if (count)
+		qsort(names, count, sizeof *names, compare_names);
+	else
+		result = error_set(err, "tables: folder %s has no script: put a file for each table into it, as in %s/orders.lua", folder, folder);
+	for (size_t i = 0; i < count; i++) {
+		if (result == 0)
+			result = script_host_load(job->host, names[i], NULL, err);
+		free(names[i]);
+	}
+	free(names);
+	return result;
+}
+
+static void print_line(void *ctx, struct slice text)
+{
+	(void)ctx;
+	log_info("%.*s", SLICE_ARG(text));
+}
+
+/* ---- the format's options ---- */
+
+static void read_format(struct job *job)
+{
+	const char *name = job_text(job, "source.format.name");
+	const char *decimal = job_text(job, "source.format.decimal"), *binary = job_text(job, "source.format.binary");
+	const char *zone = job_text(job, "source.format.zone"), *absent = job_text(job, "source.format.absent");
+	struct reading_settings *readings = &job->format_options.readings;
+	int hours, minutes;
+
+	job->format = name && strcmp(name, "lua") != 0 ? format_find(slice_of(name)) : NULL;
+	readings->plain = !name || strcmp(name, "lua") == 0 || strcmp(name, "json") == 0;
+	readings->decimal = !decimal ? MEANING_UNKNOWN : strcmp(decimal, "precise") == 0 ? MEANING_DECIMAL : MEANING_PLAIN;
+	readings->binary = binary && strcmp(binary, "hex") == 0 ? MEANING_HEX : MEANING_BASE64;
+	job->format_options.absent_is_null = absent && strcmp(absent, "null") == 0;
+	if (zone && sscanf(zone + 1, "%d:%d", &hours, &minutes) == 2)
+		job->format_options.zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+	job->readings = *readings;
+}
+
+/* ---- lifetime ---- */
+
+static struct job *open_job(struct bundle *bundle, struct error *err)
+{
+	struct host_options options = { .bundle = bundle, .print = print_line };
+	struct job *job = calloc(1, sizeof *job);
+	const char *folder;
+
+	BUG_IF(!job);
+	job->bundle = bundle;
+	job->shapes = shapes_new();
+	job->host = script_host_new(&options, err);
+	if (!job->host)
+		goto fail;
+	read_format(job);
+	job->name = strdup(job_text(job, "name"));
+	job->sink_name = strdup(job_text(job, "sink.kind"));
+	job->bounded = strcmp(job_text(job, "source.kind"), "file") == 0;
+	folder = job_text(job, "tables.folder");
+	if ((folder ? load_folder(job, folder, err) : load_map(job, err)) < 0)
+		goto fail;
+	job->outside = script_host_outside(job->host, err);
+	if (!job->outside)
+		goto fail;
+	return job;
+fail:
+	job_free(job);
+	return NULL;
+}
+
+int job_read(struct bundle *bundle, const char *job_path, struct error *err)
+{
+	char absolute[PATH_MAX], *slash;
+	struct job *job;
+
+	*bundle = (struct bundle){ .read = text_file_read };
+	if (!realpath(job_path, absolute))
+		return error_set(err, "%s: %s", job_path, strerror(errno));
+	slash = strrchr(absolute, '/');
+	bundle->job = strdup(slash + 1);
+	*(slash == absolute ? slash + 1 : slash) = 0;
+	bundle->folder = strdup(absolute);
+	BUG_IF(!bundle->job || !bundle->folder);
+	job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, err) : NULL;
+	if (!job) {
+		bundle_free(bundle);
+		return -1;
+	}
+	job_free(job);
+	bundle_seal(bundle);
+	return 0;
+}
+
+struct job *job_new(const struct bundle *bundle, struct error *err)
+{
+	/* A sealed bundle is only read; the cast is for the master, which fills one through the same path. */
+	return open_job((struct bundle *)bundle, err);
+}
+
+void job_free(struct job *job)
+{
+	if (!job)
+		return;
+	script_host_free(job->host);
+	shapes_free(job->shapes);
+	free(job->name);
+	free(job->sink_name);
+	free(job->outside);
+	free(job);
+}
+
+const char *job_name(const struct job *job)
+{
+	return job->name;
+}
+
+const char *job_sink_name(const struct job *job)
+{
+	return job->sink_name;
+}
+
+uint32_t job_script_count(const struct job *job)
+{
+	return script_host_count(job->host);
+}
+
+bool job_is_bounded(const struct job *job)
+{
+	return job->bounded;
+}
+
+const char *job_outside(const struct job *job)
+{
+	return job->outside;
+}

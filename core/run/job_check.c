@@ -1,0 +1,87 @@
+/* A job against the outside: its sink, its tables, its examples. */
+#include <stdio.h>
+
+#include "run/job_private.h"
+
+static void report_script(const struct script *script, void (*report)(void *ctx, const char *line), void *ctx)
+{
+	const struct target *target = script->target;
+	struct buf line = BUF_INIT;
+
+	buf_printf(&line, "%.*s: ", SLICE_ARG(script->path));
+	for (uint32_t i = 0; i < script->source_count; i++)
+		buf_printf(&line, "%s%.*s", i ? ", " : "", SLICE_ARG(script->sources[i].n ? script->sources[i] : SLICE("events without a table")));
+	buf_printf(&line, " -> %.*s", SLICE_ARG(target->name));
+	if (target->key_count) {
+		buf_text(&line, " (key ");
+		for (uint32_t k = 0; k < target->key_count; k++)
+			buf_printf(&line, "%s%.*s", k ? ", " : "", SLICE_ARG(target->columns[target->key[k]].name));
+		buf_char(&line, ')');
+	}
+	buf_text(&line, script->lua_makes_rows ? ", rows made by map" : script->copies_all ? ", columns of the same name" : ", columns");
+	if (!script->lua_makes_rows && !script->copies_all)
+		for (uint32_t i = 0; i < script->copy_count; i++)
+			buf_printf(&line, "%s %.*s", i ? "," : "", SLICE_ARG(script->copies[i].to));
+	switch (script->key_by) {
+	case KEY_BY_TABLE:
+		buf_text(&line, ", in the order of the table");
+		break;
+	case KEY_BY_ROW:
+		buf_text(&line, ", in the order of each row");
+		break;
+	case KEY_BY_COLUMNS:
+	case KEY_BY_FUNCTION:
+		buf_text(&line, ", in the order of key_by");
+		break;
+	case KEY_BY_DEFAULT:
+		break;
+	}
+	report(ctx, buf_cstr(&line));
+	buf_free(&line);
+}
+
+int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err)
+{
+	if (script_host_bind(job->host, NULL, job->shapes, &job->readings, report, ctx, err) < 0)
+		return -1;
+	return script_host_examples(job->host, report, ctx, passed, failed, err);
+}
+
+/* The first failing example, as the error of a check. */
+static void keep_first(void *ctx, const char *line)
+{
+	struct error *first = ctx;
+
+	if (!first->text[0])
+		error_set(first, "%s", line);
+}
+
+static int check_with(struct job *job, struct sink *sink, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+{
+	struct error first = { "" };
+	uint32_t passed = 0, failed = 0;
+
+	if (sink->ops->open(sink, err) < 0)
+		return error_prefix(err, "sink %s", job->sink_name);
+	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0)
+		return -1;
+	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)
+		report_script(script_host_script(job->host, i), report, ctx);
+	if (script_host_examples(job->host, keep_first, &first, &passed, &failed, err) < 0)
+		return -1;
+	if (failed)
+		return error_set(err, "%s", first.text);
+	return 0;
+}
+
+int job_check(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+{
+	struct event_base *loop = event_base_new();
+	struct sink *sink = job_sink(job, loop, err);
+	int result = sink ? check_with(job, sink, report, ctx, err) : -1;
+
+	if (sink)
+		sink->ops->close(sink);
+	event_base_free(loop);
+	return result;
+}

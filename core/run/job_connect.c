@@ -1,0 +1,178 @@
+/* The source and the sink that job.lua names, made from its fields. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/blackhole.h"
+#include "io/file.h"
+#include "io/jsonl.h"
+#include "io/kafka.h"
+#include "io/mysql.h"
+#include "io/sqlite.h"
+#include "run/job_private.h"
+
+/* Lanes of sinks that are no server: they stand for one. */
+enum { BLACKHOLE_LANES = 8 };
+
+/* A NULL-terminated list of texts, each owned. */
+struct texts {
+	char **items;
+	size_t count;
+};
+
+static void texts_add(struct texts *texts, const char *text)
+{
+	texts->items = realloc(texts->items, (texts->count + 2) * sizeof(*texts->items));
+	BUG_IF(!texts->items);
+	texts->items[texts->count++] = strdup(text);
+	texts->items[texts->count] = NULL;
+}
+
+static void texts_free(struct texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		free(texts->items[i]);
+	free(texts->items);
+}
+
+static void read_list(struct job *job, const char *path, struct texts *texts)
+{
+	lua_State *lua = script_host_lua(job->host);
+
+	job_push(job, path);
+	for (int i = 1; lua_istable(lua, -1) && i <= (int)lua_objlen(lua, -1); i++) {
+		lua_rawgeti(lua, -1, i);
+		texts_add(texts, lua_tostring(lua, -1));
+		lua_pop(lua, 1);
+	}
+	lua_pop(lua, 1);
+}
+
+static void read_pairs(struct job *job, const char *path, struct texts *texts)
+{
+	lua_State *lua = script_host_lua(job->host);
+
+	job_push(job, path);
+	if (lua_istable(lua, -1)) {
+		lua_pushnil(lua);
+		while (lua_next(lua, -2)) {
+			texts_add(texts, lua_tostring(lua, -2));
+			texts_add(texts, lua_tostring(lua, -1));
+			lua_pop(lua, 1);
+		}
+	}
+	lua_pop(lua, 1);
+}
+
+/* Paths in job.lua are relative to it. */
+static void resolve(const struct job *job, const char *path, char out[PATH_MAX])
+{
+	bool as_is = path[0] == '/' || strcmp(path, "-") == 0;
+
+	snprintf(out, PATH_MAX, "%s%s%s", as_is ? "" : job->bundle->folder, as_is ? "" : "/", path);
+}
+
+static struct source *kafka_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err)
+{
+	struct texts topics = { 0 }, config = { 0 };
+	/* A new --from is meant once: a worker that takes a dead one's place goes on from its progress. */
+	const char *from = run->restarted ? NULL : run->options->from;
+	struct kafka_options options = {
+		.brokers = job_text(job, "source.brokers"),
+		.group = job_text(job, "source.group"),
+		.start = run->options->from ? run->options->from : job_text(job, "source.start"),
+		.until = run->options->until,
+		.run_started_ms = run->run_started_ms,
+		.instance = run->instance,
+		/* Half of what the worker may use is for events on their way, a quarter for what is fetched ahead. */
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		.from = from != NULL,
+	};
+	struct source *source;
+
+	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "blackhole") == 0;
+	read_list(job, "source.topics", &topics);
+	read_pairs(job, "source.config", &config);
+	options.topics = (const char *const *)topics.items;
+	options.config = (const char *const *)config.items;
+	source = kafka_new(loop, &options, err);
+	texts_free(&topics);
+	texts_free(&config);
+	return source;
+}
+
+static struct source *file_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err)
+{
+	struct texts names = { 0 }, paths = { 0 };
+	struct file_options options = {
+		.topic = job_text(job, "source.topic"),
+		.key_separator = job_text(job, "source.key_separator"),
+		.kcat = job_text(job, "source.envelope") != NULL,
+		.progress_bar = true,
+		.worker = run->worker,
+		.workers = run->workers,
+	};
+	struct source *source;
+
+	read_list(job, "source.paths", &names);
+	for (size_t i = 0; i < names.count; i++) {
+		char path[PATH_MAX];
+
+		resolve(job, names.items[i], path);
+		texts_add(&paths, path);
+	}
+	options.names = (const char *const *)names.items;
+	options.paths = (const char *const *)paths.items;
+	options.path_count = paths.count;
+	source = file_new(loop, &options, err);
+	texts_free(&names);
+	texts_free(&paths);
+	return source;
+}
+
+struct source *job_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err)
+{
+	return job->bounded ? file_source(job, loop, run, err) : kafka_source(job, loop, run, err);
+}
+
+static struct sink *server_sink(struct job *job, struct event_base *loop, struct error *err)
+{
+	struct mysql_options options = {
+		.flavour = job->sink_name,
+		.host = job_text(job, "sink.host"),
+		.port = (int32_t)job_number(job, "sink.port", 0),
+		.socket = job_text(job, "sink.socket"),
+		.user = job_text(job, "sink.user"),
+		.password = job_text(job, "sink.password"),
+		.database = job_text(job, "sink.database"),
+		.lanes = (int32_t)job_number(job, "sink.lanes", 0),
+		.tls_ca = job_text(job, "sink.tls.ca"),
+		.tls_cert = job_text(job, "sink.tls.cert"),
+		.tls_key = job_text(job, "sink.tls.key"),
+		.connect_timeout_ms = (int32_t)job_number(job, "sink.connect_timeout", 0),
+		.read_timeout_ms = (int32_t)job_number(job, "sink.read_timeout", 0),
+	};
+
+	options.tls = job_flag(job, "sink.tls");
+	options.tls_unverified = options.tls && !job_flag(job, "sink.tls.verify");
+	return mysql_new(loop, &options, job->name, err);
+}
+
+struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err)
+{
+	char path[PATH_MAX], dead_letters[PATH_MAX];
+
+	resolve(job, job_text(job, "dead_letters"), dead_letters);
+	if (strcmp(job->sink_name, "sqlite") == 0) {
+		resolve(job, job_text(job, "sink.path"), path);
+		return sqlite_new(loop, path, job->name, err);
+	}
+	if (strcmp(job->sink_name, "jsonl") == 0) {
+		resolve(job, job_text(job, "sink.path"), path);
+		return jsonl_new(loop, path, dead_letters, job->name, err);
+	}
+	if (strcmp(job->sink_name, "blackhole") == 0)
+		return blackhole_new(loop, BLACKHOLE_LANES, dead_letters, job->name, err);
+	return server_sink(job, loop, err);
+}

@@ -1,0 +1,44 @@
+/* A job from the inside, for run/job*.c and the worker. */
+#ifndef RUN_JOB_PRIVATE_H
+#define RUN_JOB_PRIVATE_H
+
+#include <event2/event.h>
+#include <lua.h>
+
+#include "flow/flow.h"
+#include "flow/script.h"
+#include "run/job.h"
+
+struct job {
+	struct bundle *bundle; /* borrowed */
+	struct script_host *host;
+	struct shapes *shapes;   /* of the checks and tests; a flow has its own */
+	struct reading_settings readings;
+	struct format_options format_options;
+	const struct format *format; /* NULL: the host's own */
+	char *name, *sink_name, *outside;
+	bool bounded;
+};
+
+/* What a run adds to the job's source. */
+struct job_run {
+	const struct run_options *options;
+	int32_t worker, workers;
+	int64_t run_started_ms;
+	bool restarted;
+	const char *instance; /* group.instance.id; may be NULL */
+};
+
+/* run/job_connect.c: the source and sink that job.lua names. NULL with err. */
+struct source *job_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err);
+struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err);
+
+/* A field of job.lua by its path ("source.kind"); the text is Lua's. NULL where there is none. */
+const char *job_text(struct job *job, const char *path);
+/* A number, or `otherwise`. */
+int64_t job_number(struct job *job, const char *path, int64_t otherwise);
+bool job_flag(struct job *job, const char *path);
+/* Pushes the field, nil where there is none. */
+void job_push(struct job *job, const char *path);
+
+#endif

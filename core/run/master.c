@@ -1,0 +1,293 @@
+#include "run/master.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/http.h"
+#include "run/crew.h"
+#include "run/metrics.h"
+#include "run/pidfile.h"
+#include "run/reload.h"
+#include "run/trial.h"
+#include "run/watch.h"
+
+#define HTTP_DEFAULT "127.0.0.1:8686"
+
+static const int answered[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
+enum { SIGNALS = sizeof answered / sizeof *answered };
+
+struct master {
+	const struct run_options *options;
+	struct event_base *loop;
+	struct event *signals[SIGNALS];
+	struct pidfile *pidfile;
+	struct http *http;
+	struct watch *watch;
+	struct trial *first;   /* the check before the start */
+	struct trial_job *job; /* what runs; NULL until the first check has passed */
+	struct crew *crew;
+	struct reload reload;
+	struct status_worker *shown; /* room for status_of */
+	int64_t started_ms;
+	bool stopping;
+	bool reload_wanted; /* a SIGHUP before the start */
+	int code;
+};
+
+static void end(struct master *master, int code)
+{
+	master->code = code;
+	event_base_loopbreak(master->loop);
+}
+
+static struct status status_of(struct master *master)
+{
+	struct status status = {
+		.job = master->job ? master->job->name : "",
+		.path = master->options->job_path,
+		.sink = master->job ? master->job->sink : "",
+		.version = master->job ? master->job->bundle.version : "",
+		.pid = getpid(),
+		.started_ms = master->started_ms,
+		.now_ms = clock_wall_ms(),
+		.stopping = master->stopping,
+		.workers = master->shown,
+		.worker_count = master->job ? (size_t)master->crew->count : 0,
+		.gone = &master->crew->gone,
+		.lost = master->crew->lost,
+	};
+
+	status.reloads.accepted = master->reload.accepted;
+	status.reloads.rejected = master->reload.rejected;
+	status.reloads.running = master->reload.state != RELOAD_IDLE;
+	status.reloads.last = master->reload.last;
+	status.reloads.last_error = master->reload.last_error.text;
+	for (size_t i = 0; i < status.worker_count; i++) {
+		const struct crew_worker *worker = &master->crew->workers[i];
+
+		master->shown[i] = (struct status_worker){
+			.number = worker->number,
+			.pid = worker->pid,
+			.state = crew_state_name(worker),
+			.restarts = worker->restarts,
+			.stats = &worker->stats,
+		};
+	}
+	return status;
+}
+
+static void answer_http(void *ctx, const char *path, struct http_reply *reply)
+{
+	struct status status = status_of(ctx);
+
+	reply->code = 200;
+	if (strcmp(path, "/healthz") == 0) {
+		buf_text(&reply->body, "ok\n");
+	} else if (strcmp(path, "/readyz") == 0) {
+		if (status_ready(&status, &reply->body))
+			buf_text(&reply->body, "ready");
+		else
+			reply->code = 503;
+		buf_char(&reply->body, '\n');
+	} else if (strcmp(path, "/metrics") == 0) {
+		reply->type = "text/plain; version=0.0.4; charset=utf-8";
+		metrics_write(&status, &reply->body);
+	} else if (strcmp(path, "/status") == 0) {
+		reply->type = "application/json";
+		status_json(&status, &reply->body);
+	} else if (strcmp(path, "/") == 0) {
+		status_text(&status, &reply->body);
+	} else {
+		reply->code = 404;
+	}
+}
+
+static void on_worker_started(void *ctx, struct crew_worker *worker)
+{
+	reload_worker_started(&((struct master *)ctx)->reload, worker);
+}
+
+static void on_worker_ended(void *ctx, struct crew_worker *worker, const char *how)
+{
+	reload_worker_ended(&((struct master *)ctx)->reload, worker, how);
+}
+
+static void on_worker_answered(void *ctx, struct crew_worker *worker, enum channel_verb verb, struct slice bytes)
+{
+	reload_worker_answered(&((struct master *)ctx)->reload, worker, verb, bytes);
+}
+
+static void on_over(void *ctx, int code)
+{
+	struct master *master = ctx;
+	struct buf summary = BUF_INIT;
+
+	if (code == 0 && !master->stopping) {
+		struct status status = status_of(master);
+
+		status_summary(&status, &summary);
+		fputs(buf_cstr(&summary), stderr);
+		buf_free(&summary);
+	} else if (code == 0) {
+		log_info("stopped");
+	}
+	end(master, code);
+}
+
+static void on_swapped(void *ctx)
+{
+	struct master *master = ctx;
+
+	if (master->watch)
+		watch_add(master->watch, &master->job->bundle);
+}
+
+static void on_files_changed(void *ctx)
+{
+	reload_request(&((struct master *)ctx)->reload);
+}
+
+static void on_first_check(void *ctx, struct trial_job *job, const struct error *err)
+{
+	struct master *master = ctx;
+	struct error watching;
+
+	master->first = NULL;
+	if (!job) {
+		log_error("%s", err->text);
+		end(master, 2);
+		return;
+	}
+	master->job = job;
+	if (master->options->watch) {
+		master->watch = watch_new(master->loop, on_files_changed, master, &watching);
+		if (master->watch)
+			watch_add(master->watch, &job->bundle);
+		else
+			log_warn("%s", watching.text);
+	}
+	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count, master->crew->count == 1 ? "" : "s",
+		 job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);
+	master->started_ms = clock_wall_ms();
+	crew_start(master->crew, &job->bundle);
+	if (master->reload_wanted)
+		reload_request(&master->reload);
+	master->reload_wanted = false;
+}
+
+static void stop(struct master *master)
+{
+	if (master->stopping) {
+		log_warn("stopping now");
+		crew_kill(master->crew);
+		end(master, 1);
+		return;
+	}
+	master->stopping = true;
+	reload_stop(&master->reload);
+	watch_free(master->watch);
+	master->watch = NULL;
+	if (!master->job) {
+		trial_cancel(master->first);
+		master->first = NULL;
+		end(master, 0);
+		return;
+	}
+	log_info("stopping: workers finish what is on its way");
+	crew_stop(master->crew, 0);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct master *master = arg;
+
+	(void)what;
+	if (number == SIGCHLD)
+		crew_reap(master->crew);
+	else if (number != SIGHUP)
+		stop(master);
+	else if (!master->job)
+		master->reload_wanted = true;
+	else if (!master->stopping)
+		reload_request(&master->reload);
+}
+
+/* The pid file and the port: what must be ours alone. 0, or -1 where the command line asks for what cannot be had. */
+static int take_places(struct master *master)
+{
+	const struct run_options *options = master->options;
+	char path[PATH_MAX];
+	struct error err = { "" };
+	int held = 0;
+
+	if (options->pid_file)
+		snprintf(path, sizeof path, "%s", options->pid_file);
+	if (options->pid_file || pidfile_default(options->job_path, path, &err) == 0)
+		master->pidfile = pidfile_open(path, &held, &err);
+	else
+		path[0] = 0;
+	if (!master->pidfile && (options->pid_file || !path[0])) {
+		log_error("%s", err.text);
+		return -1;
+	}
+	if (!master->pidfile)
+		log_warn("%s: `status`, `reload` and `stop` will not find this one%s", err.text, held ? " but the other" : "");
+	if (options->http && strcmp(options->http, "off") == 0)
+		return 0;
+	master->http = http_open(master->loop, options->http ? options->http : HTTP_DEFAULT, answer_http, master, &err);
+	if (!master->http && options->http) {
+		log_error("%s", err.text);
+		return -1;
+	}
+	if (!master->http) {
+		log_warn("%s: going on without; --http HOST:PORT takes another", err.text);
+		return 0;
+	}
+	log_info("http://%s", http_address(master->http));
+	if (master->pidfile && pidfile_write(master->pidfile, http_address(master->http), &err) < 0)
+		log_warn("%s", err.text);
+	return 0;
+}
+
+int master_run(const struct run_options *options)
+{
+	struct master master = { .options = options, .loop = event_base_new(), .started_ms = clock_wall_ms() };
+	struct crew_events events = { on_worker_started, on_worker_ended, on_worker_answered, on_over, &master };
+
+	BUG_IF(!master.loop);
+	log_setup(options->log_json, LOG_INFO, "master");
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < SIGNALS; i++) {
+		master.signals[i] = evsignal_new(master.loop, answered[i], on_signal, &master);
+		BUG_IF(!master.signals[i]);
+		event_add(master.signals[i], NULL);
+	}
+	master.crew = crew_new(master.loop, options, &events);
+	master.shown = calloc((size_t)master.crew->count, sizeof *master.shown);
+	BUG_IF(!master.shown);
+	reload_init(&master.reload, master.loop, master.crew, options->job_path, &master.job, on_swapped, &master);
+	if (take_places(&master) < 0) {
+		master.code = 2;
+	} else {
+		master.first = trial_start(master.loop, options->job_path, on_first_check, &master);
+		if (master.first)
+			event_base_dispatch(master.loop);
+	}
+	reload_stop(&master.reload);
+	reload_deinit(&master.reload);
+	watch_free(master.watch);
+	crew_free(master.crew);
+	trial_job_free(master.job);
+	http_close(master.http);
+	pidfile_close(master.pidfile);
+	for (int i = 0; i < SIGNALS; i++)
+		event_free(master.signals[i]);
+	free(master.shown);
+	event_base_free(master.loop);
+	return master.code;
+}

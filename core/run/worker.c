@@ -1,0 +1,334 @@
+#include "run/worker.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "run/channel.h"
+#include "run/job_private.h"
+#include "run/slot.h"
+
+enum { BEAT_MS = 500 };
+
+/* A job and the bundle it was made of, which live and end together. */
+struct version {
+	struct bundle bundle;
+	struct job *job;
+};
+
+struct worker {
+	const struct worker_start *start;
+	struct event_base *loop;
+	struct channel *channel;
+	struct event *turn, *beat;
+	struct shapes *shapes;
+	struct source *source;
+	struct sink *sink;
+	struct flow *flow;
+	struct version *version, *prepared;
+	int slot_fd;
+	bool stopped; /* by the master's word */
+	int exit_code;
+};
+
+/* ---- versions ---- */
+
+static void version_free(struct version *version)
+{
+	if (!version)
+		return;
+	job_free(version->job);
+	bundle_free(&version->bundle);
+	free(version);
+}
+
+static struct version *version_new(struct slice packed, struct error *err)
+{
+	struct version *version = calloc(1, sizeof *version);
+
+	BUG_IF(!version);
+	if (bundle_unpack(&version->bundle, packed, err) < 0 || !(version->job = job_new(&version->bundle, err))) {
+		version_free(version);
+		return NULL;
+	}
+	return version;
+}
+
+static int bind_scripts(struct worker *worker, struct version *version, struct error *err)
+{
+	return script_host_bind(version->job->host, worker->sink, worker->shapes, &version->job->readings, NULL, NULL, err);
+}
+
+/* ---- the loop ---- */
+
+static void beat(struct worker *worker)
+{
+	atomic_store_explicit(&worker->start->beat->mono_ms, clock_mono_ms(), memory_order_relaxed);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	beat(ctx);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	int64_t wait;
+	struct timeval delay;
+
+	(void)fd, (void)what;
+	beat(worker);
+	wait = flow_turn(worker->flow, clock_mono_ms(), clock_wall_ms());
+	delay = (struct timeval){ wait / 1000, wait % 1000 * 1000 };
+	event_add(worker->turn, &delay);
+}
+
+static void send_stats(struct worker *worker)
+{
+	struct buf json = BUF_INIT;
+
+	buf_char(&json, '{');
+	flow_stats(worker->flow, &json);
+	buf_char(&json, '}');
+	channel_send(worker->channel, CHANNEL_STATS, buf_view(&json));
+	buf_free(&json);
+}
+
+static void end(struct worker *worker, int exit_code)
+{
+	worker->exit_code = exit_code;
+	event_base_loopbreak(worker->loop);
+}
+
+/* ---- what the flow tells ---- */
+
+static void on_wake(void *ctx)
+{
+	struct worker *worker = ctx;
+	struct timeval now = { 0, 0 };
+
+	event_add(worker->turn, &now);
+}
+
+static void on_ready(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	channel_send(worker->channel, CHANNEL_READY, (struct slice){ 0 });
+}
+
+static void on_finished(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	send_stats(worker);
+	if (!worker->stopped)
+		channel_send(worker->channel, CHANNEL_FINISHED, (struct slice){ 0 });
+	end(worker, 0);
+}
+
+static void on_failed(void *ctx, bool stop, const char *reason)
+{
+	struct worker *worker = ctx;
+
+	log_error("%s", reason);
+	send_stats(worker);
+	end(worker, stop ? WORKER_STOP_JOB : 1);
+}
+
+static void on_swapped(void *ctx, struct script_host *old)
+{
+	struct worker *worker = ctx;
+
+	BUG_IF(old != worker->version->job->host);
+	version_free(worker->version);
+	worker->version = worker->prepared;
+	worker->prepared = NULL;
+	channel_send(worker->channel, CHANNEL_SWAPPED, (struct slice){ 0 });
+}
+
+/* ---- what the master says ---- */
+
+static void prepare(struct worker *worker, struct slice packed)
+{
+	struct error err;
+
+	version_free(worker->prepared);
+	worker->prepared = version_new(packed, &err);
+	if (worker->prepared && bind_scripts(worker, worker->prepared, &err) == 0) {
+		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
+		return;
+	}
+	version_free(worker->prepared);
+	worker->prepared = NULL;
+	channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
+}
+
+static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
+{
+	struct worker *worker = ctx;
+
+	switch (verb) {
+	case CHANNEL_PREPARE:
+		prepare(worker, bytes);
+		break;
+	case CHANNEL_SWAP:
+		if (worker->prepared)
+			flow_swap(worker->flow, worker->prepared->job->host);
+		break;
+	case CHANNEL_FORGET:
+		version_free(worker->prepared);
+		worker->prepared = NULL;
+		break;
+	case CHANNEL_STOP:
+		worker->stopped = true;
+		flow_stop(worker->flow);
+		break;
+	case CHANNEL_ASK:
+		send_stats(worker);
+		break;
+	default:
+		BUG_IF("a message that only workers send");
+	}
+}
+
+/* The master is gone: nobody would restart this one or stop it. What is not committed is read again. */
+static void on_end(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	log_error("the master is gone; this worker ends");
+	channel_free(worker->channel);
+	worker->channel = NULL;
+	end(worker, 1);
+}
+
+/* ---- lifetime ---- */
+
+static enum on_control control_rule(struct job *job, const char *field)
+{
+	const char *rule = job_text(job, field);
+
+	return !rule || strcmp(rule, "ignore") == 0 ? ON_CONTROL_IGNORE : strcmp(rule, "stop") == 0 ? ON_CONTROL_STOP : ON_CONTROL_DEAD_LETTER;
+}
+
+static int connect_ends(struct worker *worker, struct error *err)
+{
+	const struct worker_start *start = worker->start;
+	struct job *job = worker->version->job;
+	char instance[256];
+	struct job_run run = {
+		.options = start->options,
+		.worker = start->number,
+		.workers = start->of,
+		.run_started_ms = start->run_started_ms,
+		.restarted = start->restarted,
+	};
+
+	worker->sink = job_sink(job, worker->loop, err);
+	if (!worker->sink || worker->sink->ops->open(worker->sink, err) < 0)
+		return -1;
+	if (bind_scripts(worker, worker->version, err) < 0)
+		return -1;
+	if (!job->bounded) {
+		worker->slot_fd = slot_take(job_text(job, "source.group"), instance);
+		run.instance = instance[0] ? instance : NULL;
+	}
+	worker->source = job_source(job, worker->loop, &run, err);
+	return worker->source ? 0 : -1;
+}
+
+static int start_flow(struct worker *worker, struct error *err)
+{
+	struct job *job = worker->version->job;
+	struct flow_options options = {
+		.source = worker->source,
+		.sink = worker->sink,
+		.shapes = worker->shapes,
+		.host = job->host,
+		.format = job->format,
+		.format_options = job->format_options,
+		.on_ddl = control_rule(job, "on_ddl"),
+		.on_truncate = control_rule(job, "on_truncate"),
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 2,
+		.events_most = worker->start->options->max_events,
+	};
+	struct flow_events events = {
+		.wake = on_wake,
+		.ready = on_ready,
+		.finished = on_finished,
+		.failed = on_failed,
+		.swapped = on_swapped,
+		.ctx = worker,
+	};
+
+	worker->flow = flow_new(&options, &events);
+	return flow_start(worker->flow, err);
+}
+
+/* Which failures only a person can mend: what job_check would have found, had the world been as it is now. */
+static int open_worker(struct worker *worker, struct error *err)
+{
+	struct timeval often = { 0, BEAT_MS * 1000 };
+	struct buf packed = BUF_INIT;
+
+	bundle_pack(worker->start->bundle, &packed);
+	worker->version = version_new(buf_view(&packed), err);
+	buf_free(&packed);
+	worker->shapes = shapes_new();
+	worker->turn = event_new(worker->loop, -1, 0, on_turn, worker);
+	worker->beat = event_new(worker->loop, -1, EV_PERSIST, on_beat, worker);
+	event_add(worker->beat, &often);
+	worker->channel = channel_new(worker->loop, worker->start->channel_fd, on_message, on_end, worker);
+	if (!worker->version)
+		return -1;
+	return connect_ends(worker, err) < 0 ? -1 : start_flow(worker, err);
+}
+
+/* The source first: nothing is delivered to what is gone. */
+static void close_worker(struct worker *worker)
+{
+	if (worker->source)
+		worker->source->ops->close(worker->source);
+	if (worker->sink)
+		worker->sink->ops->close(worker->sink);
+	flow_free(worker->flow);
+	version_free(worker->prepared);
+	version_free(worker->version);
+	shapes_free(worker->shapes);
+	if (worker->turn)
+		event_free(worker->turn);
+	if (worker->beat)
+		event_free(worker->beat);
+	if (worker->slot_fd >= 0)
+		close(worker->slot_fd);
+	if (worker->channel) {
+		channel_flush(worker->channel);
+		channel_free(worker->channel);
+	}
+	event_base_free(worker->loop);
+}
+
+int worker_run(const struct worker_start *start)
+{
+	struct worker worker = { .start = start, .slot_fd = -1, .loop = event_base_new() };
+	struct error err;
+
+	BUG_IF(!worker.loop);
+	beat(&worker);
+	if (open_worker(&worker, &err) < 0) {
+		log_error("%s", err.text);
+		worker.exit_code = start->restarted ? 1 : 2;
+	} else {
+		on_wake(&worker);
+		event_base_dispatch(worker.loop);
+	}
+	close_worker(&worker);
+	return worker.exit_code;
+}

@@ -1,0 +1,124 @@
+-- Events made from Lua tables: what an sl.format function returns, and the examples of scripts.
+local ffi = require "ffi"
+local host = require "streamlua.host"
+local json = require "streamlua.json"
+local native = require "streamlua.native"
+local nearest = require "streamlua.nearest"
+local null = require("streamlua").null
+
+local C = native.C
+local ROW, OLD, KEY = 0, 1, 2
+local WHOLE, KEY_ONLY = 1, 3 -- enum image_state
+
+local OPS = { insert = native.INSERT, update = native.UPDATE, delete = native.DELETE, snapshot = native.SNAPSHOT }
+local FIELDS = { op = true, database = true, table = true, row = true, old = true, key = true, time = true }
+
+local function add_column(name, value)
+  local kind = type(value)
+  if type(name) ~= "string" then
+    error(("a row has the key %s: columns have names"):format(tostring(name)), 0)
+  elseif kind == "number" then
+    C.sl_build_number(host.pointer, name, #name, value)
+  elseif kind == "string" then
+    C.sl_build_column(host.pointer, name, #name, native.TEXT, value, #value)
+  elseif value == null then
+    C.sl_build_column(host.pointer, name, #name, native.NULL, nil, 0)
+  elseif kind == "boolean" then
+    C.sl_build_column(host.pointer, name, #name, value and native.TRUE or native.FALSE, nil, 0)
+  elseif kind == "table" then
+    local text = json.encode(value, null)
+    C.sl_build_column(host.pointer, name, #name, native.JSON, text, #text)
+  else
+    error(("column %s: a %s is no value"):format(name, kind), 0)
+  end
+end
+
+local function finish(event, which, state)
+  if C.sl_build_image(host.pointer, event, which, state) ~= 0 then
+    error(ffi.string(C.sl_error(host.pointer)), 0)
+  end
+end
+
+-- Columns in the order of their names: rows with the same columns are to have one shape, in whatever order a table keeps them.
+local function add_image(event, which, values, state)
+  local names = {}
+  for name in pairs(values) do
+    if type(name) ~= "string" then
+      error(("a row has the key %s: columns have names"):format(tostring(name)), 0)
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    add_column(name, values[name])
+  end
+  finish(event, which, state)
+end
+
+-- The key columns with the values the row had before: a list of names takes them from the images, a table has them itself.
+local function add_key(event, made)
+  local before = made.old or made.row
+  if made.key[1] == nil then
+    add_image(event, KEY, made.key, KEY_ONLY)
+    return
+  end
+  for _, name in ipairs(made.key) do
+    local value = before and before[name]
+    if value == nil and made.row then
+      value = made.row[name]
+    end
+    if value == nil then
+      error(("key: the row has no column '%s'"):format(tostring(name)), 0)
+    end
+    add_column(name, value)
+  end
+  finish(event, KEY, KEY_ONLY)
+end
+
+local function check_table(made, name, needed)
+  local value = made[name]
+  if value == nil and not needed then
+    return
+  elseif type(value) ~= "table" then
+    error(("%s: a table is needed, not %s"):format(name, type(value)), 0)
+  end
+end
+
+-- made: { op=, database=, table=, row=, old=, key=, time= }
+local function event(message, made)
+  if type(made) ~= "table" then
+    error(("an event is a table, not a %s"):format(type(made)), 0)
+  end
+  for name in pairs(made) do
+    if not FIELDS[name] then
+      error(("an event has no '%s'%s"):format(tostring(name), nearest.hint(tostring(name), FIELDS)), 0)
+    end
+  end
+  local op = OPS[made.op or "insert"]
+  if not op then
+    error(("op: '%s' is none of insert, update, delete, snapshot%s"):format(tostring(made.op), nearest.hint(tostring(made.op), OPS)), 0)
+  end
+  check_table(made, "old")
+  check_table(made, "key")
+  if op == native.DELETE and made.row == nil then
+    made.row = made.old or made.key
+  end
+  check_table(made, "row", true)
+
+  local built = C.sl_build_event(host.pointer, message, op)
+  local database, of = made.database, made.table
+  C.sl_build_names(host.pointer, built, database, database and #database or 0, of, of and #of or 0)
+  if type(made.time) == "number" then
+    built.time_ms = made.time
+  end
+  add_image(built, ROW, made.row, WHOLE)
+  if made.old then
+    add_image(built, OLD, made.old, WHOLE)
+  end
+  if made.key then
+    add_key(built, made)
+  end
+  return built
+end
+
+return { event = event }

@@ -1,0 +1,117 @@
+-- What the engine (core/flow/script_host.c) calls: loads job.lua and the table scripts into their closed environments, and hands
+-- over what they say as plain tables.
+local ffi = require "ffi"
+local host = require "streamlua.host"
+
+local native = require "streamlua.native"
+host.pointer = ffi.cast("struct script_host *", host.address)
+
+local build = require "streamlua.build"
+local decode = require "streamlua.decode"
+local examples = require "streamlua.examples"
+local jobs = require "streamlua.job"
+local loop = require "streamlua.loop"
+local null = require("streamlua").null
+local output = require "streamlua.output"
+local row = require "streamlua.row"
+local sandbox = require "streamlua.sandbox"
+local scripts = require "streamlua.script"
+
+local loader = sandbox.new {
+  read = host.read,
+  shared = {},
+  sl = require "streamlua",
+  pairs = row.pairs,
+  print = host.print,
+  seed = tonumber(host.secret():sub(1, 8), 16),
+}
+
+local engine = { job = nil, scripts = {}, loops = {} }
+
+function engine.load_job(path)
+  engine.job = jobs.accept(loader.load_file(path), path)
+  engine.decoder = engine.job.source.format.decode and decode.new(engine.job.source.format.decode)
+  return engine.job
+end
+
+function engine.outside()
+  return jobs.outside(engine.job, host.digest)
+end
+
+-- served: the table that job.lua names for it, or nil.
+function engine.load_script(path, served)
+  local script = scripts.validate(loader.load_file(path), path, served)
+  engine.scripts[#engine.scripts + 1] = script
+  return script
+end
+
+-- Columns of which some are functions, as a map: needed where one of them makes the key.
+local function columns_as_map(columns)
+  return function(this, ctx)
+    local made = {}
+    for _, column in ipairs(columns) do
+      if column.call then
+        local value = column.call(this, ctx)
+        made[column.target] = value == nil and null or value
+      elseif this:has(column.source) then
+        local value = this[column.source]
+        made[column.target] = value == nil and null or value
+      end
+    end
+    return made
+  end
+end
+
+-- Once the target is known: target_id, key_is_function. Returns whether Lua makes the rows, and the script's loop is ready.
+function engine.bind(index, target_id, key_is_function)
+  local script = engine.scripts[index]
+  local functions
+  script.target_id = target_id
+  if script.columns and not script.map then
+    if key_is_function then
+      script.map, script.fill = columns_as_map(script.columns), native.ABSENT
+    else
+      for _, column in ipairs(script.columns) do
+        if column.call then
+          functions = functions or {}
+          functions[#functions + 1] = { index = output.column_of(target_id, column.target), target = column.target, call = column.call }
+        end
+      end
+    end
+  end
+  engine.loops[index] = loop.new {
+    name = script.name, filter = script.filter, where = script.where, map = script.map, functions = functions,
+    key_by = type(script.key_by) == "function" and script.key_by or nil, fill = script.fill, target_id = target_id, owns = script.owns,
+  }
+end
+
+function engine.run(index, events, count, now, watermark)
+  row.state.now, row.state.watermark = now, watermark
+  engine.loops[index](ffi.cast("struct event **", events), count)
+end
+
+function engine.decode(messages, count)
+  engine.decoder(ffi.cast("struct message **", messages), count)
+end
+
+-- The n-th example of a script as an event of this message; nil where there is none. Examples need no source: what a script serves is
+-- what they are.
+function engine.build_example(index, n, message)
+  local script = engine.scripts[index]
+  local example = script.examples and script.examples[n]
+  if not example then
+    return false
+  end
+  local served = script.sources[1]
+  build.event(ffi.cast("struct message *", message), {
+    op = example.op, row = example.row, old = example.old, key = example.key, database = served.database, table = served.table,
+  })
+  return true
+end
+
+function engine.check_example(index, n, event)
+  local script = engine.scripts[index]
+  return examples.check(host.pointer, ffi.cast("struct event *", event), script.examples[n], script.target)
+end
+
+return engine

@@ -1,0 +1,127 @@
+-- The examples of scripts: each is made an event, goes through the engine like any other, and what comes out is compared.
+--
+--   expect = { id = 1, name = "A" }                      this row is written to the script's target
+--   expect = false                                       nothing is written
+--   expect = { delete = { id = 1 } }                     this row is deleted
+--   expect = { { target = "t", row = { .. } }, { delete = { .. } } }   these, in this order
+--   expect = "error" or { error = "part of its text" }   the script refuses it
+-- Columns that an expected row does not name are not compared.
+local ffi = require "ffi"
+local native = require "streamlua.native"
+local null = require("streamlua").null
+local row = require "streamlua.row"
+
+local C = native.C
+local DELETE = native.CHANGE_DELETE
+
+local function name_of(slice)
+  return ffi.string(slice.p, slice.n)
+end
+
+local function to_table(host, change)
+  local target, values = C.sl_target_of(change), {}
+  for i = 0, tonumber(change.count) - 1 do
+    local value = change.values + i
+    if value.kind ~= native.ABSENT and value.kind ~= native.DEFAULT then
+      local got = row.to_lua(value)
+      values[name_of(C.sl_target_column_name(host, target, i))] = got == nil and null or got
+    end
+  end
+  return { target = name_of(C.sl_target_name(host, target)), delete = change.op == DELETE, row = values }
+end
+
+local function show_value(value)
+  return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+local function show_row(values)
+  local names, parts = {}, {}
+  for name in pairs(values) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = name .. " = " .. show_value(values[name])
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local function show(change)
+  return ("%s %s %s"):format(change.delete and "delete from" or "row of", change.target, show_row(change.row))
+end
+
+-- The three ways to write an expectation, as a list of changes.
+local function expected_changes(expect, target)
+  if expect == false or expect == nil then
+    return {}
+  elseif expect[1] == nil then
+    expect = { expect.delete and { delete = expect.delete } or { row = expect } }
+  end
+  local list = {}
+  for i, one in ipairs(expect) do
+    local named = one.row or one.delete
+    list[i] = { target = one.target or target, delete = one.delete ~= nil, row = named or one }
+  end
+  return list
+end
+
+local function same(expected, got)
+  if expected == got then
+    return true
+  elseif expected == null or got == null or got == nil then
+    return false
+  end
+  return type(expected) ~= type(got) and tostring(expected) == tostring(got) -- a number, and the text of its digits
+end
+
+local function compare(expected, got)
+  if expected.target ~= got.target or expected.delete ~= got.delete then
+    return false
+  end
+  for name, value in pairs(expected.row) do
+    if not same(value, got.row[name]) then
+      return false
+    end
+  end
+  return true
+end
+
+-- nil where all is as expected, else what differs.
+local function check(host, event, example, target)
+  local expect = example.expect
+  local wants_error = expect == "error" or (type(expect) == "table" and expect.error)
+  local failed = event.error.p ~= nil and name_of(event.error) or nil
+  if wants_error then
+    if not failed then
+      return "an error was expected, and there was none"
+    elseif type(wants_error) == "string" and wants_error ~= "error" and not failed:find(wants_error, 1, true) then
+      return ("an error with %q in it was expected, got: %s"):format(wants_error, failed)
+    end
+    return nil
+  elseif failed then
+    return failed
+  end
+
+  local wanted, got, change = expected_changes(expect, target), {}, event.changes
+  while change ~= nil do
+    got[#got + 1] = to_table(host, change)
+    change = change.next
+  end
+  local differs = #wanted ~= #got
+  for i = 1, #wanted do
+    differs = differs or not compare(wanted[i], got[i])
+  end
+  if not differs then
+    return nil
+  end
+  local lines = {}
+  for _, one in ipairs(wanted) do
+    lines[#lines + 1] = "  expected " .. show(one)
+  end
+  for _, one in ipairs(got) do
+    lines[#lines + 1] = "  got      " .. show(one)
+  end
+  return ("expected %s, got %d:\n%s"):format(#wanted == 1 and "1 change" or #wanted .. " changes", #got, table.concat(lines, "\n"))
+end
+
+return { check = check }

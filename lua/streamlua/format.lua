@@ -1,0 +1,79 @@
+-- format = "debezium", { "debezium", decimal = "string" } or sl.format(function(message) ... end).
+local check = require "streamlua.check"
+local nearest = require "streamlua.nearest"
+local tag = require "streamlua.tag"
+
+local KNOWN = { debezium = true, json = true }
+local LATER = { maxwell = true, canal = true, ticdc = true }
+
+-- "+08:00": what a message's TIMESTAMPs are in where they carry no zone.
+local function zone(value)
+  local text, reason = check.text(value)
+  if not text then
+    return nil, reason
+  end
+  local hours, minutes = text:match "^[+-](%d%d):(%d%d)$"
+  if not hours or tonumber(hours) > 14 or tonumber(minutes) > 59 then
+    return nil, ("'%s' is no zone: write +08:00"):format(text)
+  end
+  return text
+end
+
+local SETTINGS = {
+  decimal = { check.choice("precise", "string", "double") },
+  binary = { check.choice("bytes", "base64", "hex") },
+  zone = { zone },
+  absent = { check.choice("keep", "null") },
+}
+
+local function names()
+  local list = {}
+  for name in pairs(KNOWN) do
+    list[#list + 1] = "'" .. name .. "'"
+  end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
+-- sl.format(fn)
+local function new(where, decode)
+  if type(decode) ~= "function" then
+    check.fail(where, "format", "a function of the message is needed, not %s", check.kind_of(decode))
+  end
+  return tag.set({ name = "lua", decode = decode }, "format")
+end
+
+-- A checker (streamlua.check).
+local function checker(value)
+  if tag.get(value) == "format" then
+    return value
+  elseif type(value) == "function" then
+    return nil, "a function goes into sl.format(...)"
+  elseif type(value) == "string" then
+    value = { value }
+  elseif type(value) ~= "table" then
+    return nil, ("the name of a format is needed, not %s"):format(check.kind_of(value))
+  end
+
+  local name = value[1]
+  if LATER[name] then
+    return nil, ("'%s' is not available in this version, which has %s and sl.format(...)"):format(name, names())
+  elseif not KNOWN[name] then
+    local hint = nearest.hint(name, KNOWN)
+    return nil, ("the name of a format is needed (%s, or sl.format(...) for any other)%s"):format(names(), hint)
+  end
+  local settings = {}
+  for key, setting in pairs(value) do
+    if key ~= 1 then
+      settings[key] = setting
+    end
+  end
+  local ok, result = pcall(check.options, nil, name, settings, SETTINGS)
+  if not ok then
+    return nil, result
+  end
+  result.name = name
+  return tag.set(result, "format")
+end
+
+return { new = new, checker = checker }

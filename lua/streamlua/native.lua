@@ -1,0 +1,69 @@
+-- The engine's structures as LuaJIT's FFI sees them. They repeat core/flow/{value,shape,event}.h; the engine refuses to start
+-- where a size differs.
+local ffi = require "ffi"
+
+ffi.cdef [[
+struct slice { const char *p; size_t n; };
+struct value { const char *p; uint32_t n; uint8_t kind; bool ready; };
+struct reading { uint8_t meaning; int16_t scale; int32_t length; };
+struct column { struct slice name; struct reading declared; };
+struct shape { uint32_t id; uint32_t count; struct column *columns; };
+struct header { struct slice name; struct slice value; };
+struct message {
+  struct slice topic; int32_t partition; int64_t offset; int64_t time_ms; struct slice key, value;
+  const struct header *headers; uint32_t header_count; void *owner; int64_t position; const char *flaw;
+};
+struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
+struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op; };
+struct event {
+  uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
+  uint32_t part, parts;
+  void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage; bool was_done, must_stop, settled;
+  struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
+  uint32_t ordinal; struct event *next; struct event *lane_next[2]; uint32_t bytes;
+};
+struct script_host;
+
+const char *sl_layout(const uint32_t *sizes);
+const char *sl_error(struct script_host *host);
+int sl_number(const struct value *value, double *number);
+int sl_read(struct event *event, struct image *image, uint32_t column);
+int sl_apply(struct event *event, struct change **row);
+int sl_key_changed(struct event *event);
+void sl_fault(struct event *event, const char *text, size_t size);
+void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
+int32_t sl_target(struct script_host *host, const char *name, size_t size);
+int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
+int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
+uint32_t sl_target_count(struct script_host *host, uint32_t target);
+const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
+int32_t sl_target_of(const struct change *change);
+const struct slice *sl_target_name(struct script_host *host, uint32_t target);
+struct change *sl_change(struct event *event, uint32_t target, uint32_t op, uint32_t fill);
+void sl_disown(struct event *event, struct change *change);
+int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);
+int sl_set_number(struct event *event, struct change *change, uint32_t column, double number);
+
+struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
+void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size);
+void sl_build_column(struct script_host *host, const char *name, size_t name_size, uint32_t kind, const char *text, size_t size);
+void sl_build_number(struct script_host *host, const char *name, size_t name_size, double number);
+int sl_build_image(struct script_host *host, struct event *event, uint32_t which, uint32_t state);
+void sl_build_fault(struct script_host *host, const struct message *message, const char *text, size_t size);
+]]
+
+local sizes = ffi.new("uint32_t[6]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
+  ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "bytes"))
+local wrong = ffi.C.sl_layout(sizes)
+if wrong ~= nil then
+  error("lua/streamlua/native.lua does not fit the engine: " .. ffi.string(wrong))
+end
+
+return {
+  C = ffi.C,
+  ABSENT = 0, NULL = 1, FALSE = 2, TRUE = 3, NUMBER = 4, TEXT = 5, BYTES = 6, JSON = 7, DEFAULT = 8, -- enum value_kind
+  INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, -- enum op
+  OPS = { [0] = "insert", "update", "delete", "snapshot" },
+  CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op
+  FILTERED = 2, -- enum outcome
+}

@@ -1,0 +1,111 @@
+-- From Lua tables to changes: every value a script makes passes through here, once.
+local ffi = require "ffi"
+local host = require "streamlua.host"
+local json = require "streamlua.json"
+local native = require "streamlua.native"
+local nearest = require "streamlua.nearest"
+local null = require("streamlua").null
+local row = require "streamlua.row"
+
+local C, state = native.C, row.state
+local UPSERT, DELETE, ABSENT, DEFAULT = native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT, native.DEFAULT
+
+local function fail()
+  error(ffi.string(C.sl_error(host.pointer)), 0)
+end
+
+local function set(change, column, name, value)
+  local event, kind, failed = state.event, type(value), nil
+  if kind == "number" then
+    failed = C.sl_set_number(event, change, column, value)
+  elseif kind == "string" then
+    failed = C.sl_set(event, change, column, native.TEXT, value, #value)
+  elseif value == nil or value == null then
+    failed = C.sl_set(event, change, column, native.NULL, nil, 0)
+  elseif kind == "boolean" then
+    failed = C.sl_set(event, change, column, value and native.TRUE or native.FALSE, nil, 0)
+  elseif kind == "table" then
+    local text = json.encode(value, null)
+    failed = C.sl_set(event, change, column, native.JSON, text, #text)
+  else
+    error(("column %s: a %s cannot be written"):format(name, kind), 0)
+  end
+  if failed ~= 0 then
+    fail()
+  end
+end
+
+local targets = {} -- name -> id
+local columns = {} -- id -> name -> column
+
+local function target_id(name)
+  local id = targets[name]
+  if not id then
+    id = C.sl_target(host.pointer, name, #name)
+    if id < 0 then
+      fail()
+    end
+    targets[name] = id
+  end
+  return id
+end
+
+local function name_of(slice)
+  return ffi.string(slice.p, slice.n)
+end
+
+local function known_names(id)
+  local names = {}
+  for i = 0, C.sl_target_count(host.pointer, id) - 1 do
+    names[name_of(C.sl_target_column_name(host.pointer, id, i))] = true
+  end
+  return names
+end
+
+local function column_of(id, name)
+  local known = columns[id]
+  if not known then
+    known = {}
+    columns[id] = known
+  end
+  local column = known[name]
+  if not column then
+    local text = type(name) == "string" and name or error(("a row has the key %s: columns have names"):format(tostring(name)), 0)
+    column = C.sl_target_column(host.pointer, id, text, #text)
+    if column < 0 then
+      error(("table %s has no column '%s'%s"):format(name_of(C.sl_target_name(host.pointer, id)), name, nearest.hint(name, known_names(id))), 0)
+    end
+    known[name] = column
+  end
+  return column
+end
+
+-- One change with these values. A delete takes only the key from them.
+local function write(id, values, op, fill)
+  local change = C.sl_change(state.event, id, op, fill)
+  local iterator, first, start
+  if type(values) == "cdata" then
+    iterator, first, start = row.pairs(values)
+  else
+    iterator, first, start = pairs(values)
+  end
+  for name, value in iterator, first, start do
+    local column = column_of(id, name)
+    if op ~= DELETE or C.sl_target_is_key(host.pointer, id, column) ~= 0 then
+      set(change, column, name, value)
+    end
+  end
+  return change
+end
+
+-- While a delete is processed, what the script makes of the old row is taken back.
+local function emit(target, values)
+  local op = state.op == native.DELETE and DELETE or UPSERT
+  write(target_id(target), values, op, op == DELETE and ABSENT or DEFAULT)
+end
+
+local function delete(target, values)
+  write(target_id(target), values, DELETE, ABSENT)
+end
+
+return { set = set, write = write, emit = emit, delete = delete, target_id = target_id, column_of = column_of }

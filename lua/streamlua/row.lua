@@ -1,0 +1,145 @@
+-- Rows as scripts see them: a few bytes that say which image of which event, and columns that become Lua values when
+-- they are asked for. A row is good for its own event only; kept longer, it says so instead of showing another's values.
+local ffi = require "ffi"
+local host = require "streamlua.host"
+local native = require "streamlua.native"
+
+local C, NUMBER, TRUE, FALSE, TEXT = native.C, native.NUMBER, native.TRUE, native.FALSE, native.TEXT
+local ffi_string = ffi.string
+
+-- What the engine works on. One for the VM: scripts run one event at a time.
+ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; };"
+local state = ffi.new "struct sl_state"
+
+-- The fields of a row's struct could be read by name like columns, so nobody is to know their names.
+local GENERATION, WHICH = "g" .. host.secret(), "w" .. host.secret()
+local NEW, OLD = 0, 1
+
+local columns_of = {} -- by shape: name -> index
+
+local function add_shape(shape)
+  local exact, folded = {}, {}
+  for i = tonumber(shape.count) - 1, 0, -1 do
+    local column = shape.columns[i].name
+    local name = ffi_string(column.p, column.n)
+    exact[name], folded[name:lower()] = i, i
+  end
+  columns_of[shape.id] = setmetatable(exact, {
+    __index = function(_, name)
+      return type(name) == "string" and folded[name:lower()] or nil
+    end,
+  })
+  return exact
+end
+
+local number = ffi.new "double[1]"
+
+local function to_lua(value)
+  local kind = value.kind
+  if kind == NUMBER then
+    if C.sl_number(value, number) ~= 0 then
+      return number[0]
+    end
+    return ffi_string(value.p, value.n)
+  elseif kind >= TEXT and kind < native.DEFAULT then
+    return ffi_string(value.p, value.n)
+  elseif kind == TRUE then
+    return true
+  elseif kind == FALSE then
+    return false
+  end
+  return nil
+end
+
+local function read(image, column)
+  local value = image.values + column
+  if not value.ready and C.sl_read(state.event, image, column) ~= 0 then
+    error(ffi_string(C.sl_error(host.pointer)), 0)
+  end
+  return value
+end
+
+local function image_of(row)
+  if row[GENERATION] ~= state.generation then
+    error("this row is of an earlier event: keep its values (local id = row.id), not the row", 3)
+  end
+  if row[WHICH] == NEW then
+    return state.event.row
+  end
+  return state.event.old
+end
+
+local function find(image, name)
+  local shape = image.shape
+  if shape == nil then
+    return nil
+  end
+  return (columns_of[shape.id] or add_shape(shape))[name]
+end
+
+local function has(row, name)
+  local image = image_of(row)
+  local column = find(image, name)
+  return column ~= nil and image.values[column].kind ~= native.ABSENT
+end
+
+local function index(row, name)
+  local image = image_of(row)
+  local column = find(image, name)
+  if column then
+    return to_lua(read(image, column))
+  elseif name == "has" then
+    return has
+  end
+  return nil
+end
+
+-- name, value in the order of the message; NULLs are left out, as in any Lua table.
+local function next_column(row, name)
+  local image = image_of(row)
+  if image.shape == nil then
+    return nil
+  end
+  local i = name == nil and 0 or find(image, name) + 1
+  while i < image.shape.count do
+    local value = to_lua(read(image, i))
+    if value ~= nil then
+      local column = image.shape.columns[i].name
+      return ffi_string(column.p, column.n), value
+    end
+    i = i + 1
+  end
+end
+
+local Row = ffi.metatype(ffi.typeof(("struct { uint32_t %s, %s; }"):format(GENERATION, WHICH)), {
+  __index = index,
+  __newindex = function(_, name)
+    error(("row.%s is assigned: rows are read-only; give new values in columns or map"):format(tostring(name)), 2)
+  end,
+  __tostring = function(row)
+    local parts = {}
+    for name, value in next_column, row do
+      parts[#parts + 1] = name .. "=" .. tostring(value)
+    end
+    return "row { " .. table.concat(parts, ", ") .. " }"
+  end,
+})
+
+local function is_row(value)
+  return type(value) == "cdata" and ffi.istype(Row, value)
+end
+
+return {
+  state = state,
+  NEW = NEW, OLD = OLD,
+  new = Row,
+  is_row = is_row,
+  read = read,
+  to_lua = to_lua,
+  -- For the closed environment's pairs.
+  pairs = function(value)
+    if is_row(value) then
+      return next_column, value, nil
+    end
+  end,
+}

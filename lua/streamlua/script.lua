@@ -1,0 +1,203 @@
+-- What a table script returns, checked, with its defaults filled in: which tables it serves, and what it does with their rows.
+local check = require "streamlua.check"
+local nearest = require "streamlua.nearest"
+
+local DEFAULT_TABLE = "DEFAULT_TABLE_KEY" -- serves the events that name no table
+
+local function key_by(value)
+  if type(value) == "function" then
+    return value
+  elseif type(value) == "table" then
+    return check.texts(value)
+  elseif value == "table" or value == "row" then
+    return value
+  elseif type(value) == "string" then
+    local found = nearest.find(value, { "table", "row" })
+    return nil, ("'%s' is neither 'table' nor 'row': "):format(value) ..
+      (found and ("did you mean '%s'?"):format(found) or ("a column goes into a list, { '%s' }"):format(value))
+  end
+  return nil, ("'table', 'row', a list of columns or a function is needed, not %s"):format(check.kind_of(value))
+end
+
+-- { id = "id", sku = function(row) ... end, "name" } -> { { target = "id", source = "id" }, { target = "sku", call = fn } ... },
+-- the same order every time: listed ones first, then by name.
+local function columns(value)
+  if type(value) ~= "table" then
+    return nil, ("a table of columns is needed, not %s"):format(check.kind_of(value))
+  elseif next(value) == nil then
+    return nil, "it names no column: leave it out to copy all columns of the same name"
+  end
+
+  local list, named, seen = {}, {}, {}
+  for i, name in ipairs(value) do
+    local text, reason = check.text(name)
+    if not text then
+      return nil, ("item %d: %s"):format(i, reason)
+    elseif seen[text:lower()] then
+      return nil, ("'%s' is in it twice"):format(text)
+    end
+    seen[text:lower()] = true
+    list[i] = { target = text, source = text }
+  end
+  for name in pairs(value) do
+    if type(name) == "string" then
+      named[#named + 1] = name
+    elseif not list[name] then
+      return nil, ("[%s]: a column has a name"):format(tostring(name))
+    end
+  end
+  table.sort(named)
+  for _, name in ipairs(named) do
+    local from = value[name]
+    if name == "" then
+      return nil, "a column's name is an empty text"
+    elseif seen[name:lower()] then -- names of columns match without regard to case
+      return nil, ("'%s' is in it twice"):format(name)
+    elseif type(from) ~= "function" and type(from) ~= "string" then
+      return nil, ("%s: the name of a source column or a function(row) is needed, not %s"):format(name, check.kind_of(from))
+    elseif from == "" then
+      return nil, ("%s: the source column's name is an empty text"):format(name)
+    end
+    seen[name:lower()] = true
+    list[#list + 1] = { target = name, [type(from) == "string" and "source" or "call"] = from }
+  end
+  return list
+end
+
+local function any_table(value)
+  if type(value) ~= "table" then
+    return nil, ("a table is needed, not %s"):format(check.kind_of(value))
+  end
+  return value
+end
+
+-- What an expectation means is streamlua.examples' to know.
+local function expectation(value)
+  if type(value) ~= "table" and value ~= false and value ~= "error" then
+    return nil, ("a row, false or 'error' is needed, not %s"):format(check.kind_of(value))
+  end
+  return value
+end
+
+local EXAMPLE = {
+  op = { check.choice("insert", "update", "delete", "snapshot") },
+  row = { any_table },
+  old = { any_table },
+  key = { any_table },
+  expect = { expectation },
+}
+
+local function examples(value)
+  if type(value) ~= "table" or not check.is_list(value) then
+    return nil, "a list of examples is needed: { { op = 'insert', row = { ... }, expect = { ... } } }"
+  end
+  for i, example in ipairs(value) do
+    local ok, reason = pcall(check.options, nil, "example " .. i, example, EXAMPLE)
+    if not ok then
+      return nil, reason
+    elseif not example.row and not (example.op == "delete" and (example.old or example.key)) then
+      return nil, ("example %d: option 'row' is needed"):format(i)
+    end
+  end
+  return value
+end
+
+local FIELDS = {
+  source = { check.texts },
+  target = { check.text },
+  columns = { columns },
+  filter = { check.func },
+  where = { check.func },
+  map = { check.func },
+  key = { check.texts },
+  key_by = { key_by },
+  write = { check.choice("upsert", "update"), default = "upsert" },
+  on_error = { check.choice("dead-letter", "stop", "skip"), default = "dead-letter" },
+  park_for = { check.duration },
+  owns = { check.texts },
+  examples = { examples },
+}
+
+-- Scripts that keep state: known, so that the refusal says what it is about.
+local STATEFUL = {
+  process = true, on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true,
+  state = true, time = true, emit = true, late = true, lookup = true, repartition = true,
+}
+
+local function check_names(script, path)
+  local unknown = {}
+  for name in pairs(script) do
+    if not FIELDS[name] then
+      unknown[#unknown + 1] = tostring(name)
+    end
+  end
+  table.sort(unknown)
+  for _, name in ipairs(unknown) do
+    if not STATEFUL[name] then
+      error(("%s: unknown field '%s'%s"):format(path, name, nearest.hint(name, FIELDS)), 0)
+    end
+  end
+  if unknown[1] then
+    error(("%s: '%s' is part of stateful scripts, which this version does not run yet"):format(path, unknown[1]), 0)
+  end
+end
+
+-- columns, map and owns: which of them says what the whole row is.
+local function check_row(script, path)
+  if script.columns and script.map then
+    check.fail(path, "map", "a script has columns or map, not both: map returns the whole row")
+  end
+  if not script.owns then
+    return
+  end
+  if not script.columns and not script.map then
+    check.fail(path, "owns", "it names the columns that map or columns write, and the script has neither")
+  end
+  local owned = {}
+  for _, name in ipairs(script.owns) do
+    owned[name:lower()] = true
+  end
+  for _, column in ipairs(script.columns or {}) do
+    if not owned[column.target:lower()] then
+      check.fail(path, "owns", "columns writes '%s', which is not in it", column.target)
+    end
+  end
+end
+
+-- "shop.orders" -> one database's orders; "orders" -> any database's.
+local function served(name)
+  if name == DEFAULT_TABLE then
+    return { default = true }
+  end
+  local database, table_name = name:match "^([^.]+)%.(.+)$"
+  return { database = database, table = table_name or name }
+end
+
+-- The script behind scripts/orders.lua, from what its text returned. table_name: the table that job.lua names it for, or nil
+-- where it is in a folder. Comes to a new table:
+--   path, name       "scripts/orders.lua", "orders"
+--   sources          list of { database = (or nil: any), table = } or { default = true }
+--   target           by default the table of its name
+--   columns          list of { target =, source = } or { target =, call = fn }, or nil
+--   filter, where, map, write, on_error, examples; key, owns: lists; key_by: a word, list or function; park_for in ms, or nil
+local function validate(script, path, table_name)
+  if type(script) ~= "table" then
+    error(("%s: it returns %s: a script ends by returning its table"):format(path, check.kind_of(script)), 0)
+  end
+  check_names(script, path)
+
+  local result = check.options(path, nil, script, FIELDS)
+  check_row(result, path)
+
+  result.path = path
+  result.name = path:match("([^/]+)$"):gsub("%.lua$", "")
+  result.sources = {}
+  for i, name in ipairs(table_name and { table_name } or result.source or { result.name }) do
+    result.sources[i] = served(name)
+  end
+  result.source = nil
+  result.target = result.target or served(result.name).table or result.name
+  return result
+end
+
+return { validate = validate, DEFAULT_TABLE = DEFAULT_TABLE }

@@ -1,0 +1,201 @@
+local test, is = ...
+local host = require "streamlua.host"
+local sl = require "streamlua"
+
+-- The line of this file that asks, as messages name it.
+local function here()
+  local info = debug.getinfo(2, "Sl")
+  return ("%s:%d: "):format(info.short_src, info.currentline)
+end
+
+local function refused(text, fn, ...)
+  return is.failing(text, fn, ...)
+end
+
+test("env takes the variable, then the default, and names what is missing", function()
+  host.variables = { SET = "x", EMPTY = "" }
+  is.equal(sl.env "SET", "x")
+  is.equal(sl.env("SET", "default"), "x")
+  is.equal(sl.env "EMPTY", "")
+  is.equal(sl.env("UNSET", "default"), "default")
+  is.equal(sl.env("UNSET", false), false)
+  local line
+  local message = refused("the environment variable 'UNSET' is not set, and sl.env has no default for it", function()
+    line = here() return sl.env "UNSET" -- in tail position: no caller is left when it runs
+  end)
+  is.equal(message:sub(1, #line), line)
+  refused("env: the name of a variable is needed, not nothing", function() sl.env() end)
+end)
+
+test("null is only itself", function()
+  is.equal(tostring(sl.null), "null")
+  is.equal(sl.null, require "streamlua".null)
+  is.equal(sl.null == nil, false)
+  is.equal(sl.null and true, true)
+  refused("attempt to", function() return sl.null + 1 end)
+  refused("", function() sl.null.x = 1 end)
+end)
+
+test("base64 is RFC 4648's", function()
+  local known = { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=", foobar = "Zm9vYmFy" }
+  for bytes, text in pairs(known) do
+    is.equal(sl.base64.encode(bytes), text)
+    is.equal(sl.base64.decode(text), bytes)
+    is.equal(sl.base64.decode((text:gsub("=", ""))), bytes)
+  end
+  is.equal(sl.base64.decode "-_-_", sl.base64.decode "+/+/")
+end)
+
+test("base64 and hex give every byte back", function()
+  local all = {}
+  for i = 0, 255 do
+    all[#all + 1] = string.char(i)
+  end
+  all = table.concat(all)
+  for length = 250, 256 do
+    local bytes = all:sub(1, length)
+    is.equal(sl.base64.decode(sl.base64.encode(bytes)), bytes)
+    is.equal(sl.hex.decode(sl.hex.encode(bytes)), bytes)
+  end
+  is.equal(sl.hex.encode "\0\255a", "00ff61")
+  is.equal(sl.hex.decode "00Ff61", "\0\255a")
+end)
+
+test("what is no base64 and no hex is an error of the caller's line", function()
+  for _, text in ipairs { "A", "A===", "Zg=", "Zm9v=", "Z g=", "Zm9v\n", "=Zg=", "Zg==Zg==" } do
+    refused("streamlua_spec.lua:", function() local bytes = sl.base64.decode(text) return bytes end)
+  end
+  for _, text in ipairs { "0", "0g", "0x00", " 00" } do
+    refused("hex: two hexadecimal digits", sl.hex.decode, text)
+  end
+  refused("base64.encode: a text is needed, not a number", sl.base64.encode, 5)
+end)
+
+test("JSON is written the same for the same value", function()
+  is.equal(sl.json.encode { b = 1, a = { 1, 2, "x" }, c = true, d = sl.null, e = {} }, '{"a":[1,2,"x"],"b":1,"c":true,"d":null,"e":{}}')
+  is.equal(sl.json.encode(nil), "null")
+  is.equal(sl.json.encode(sl.json.array()), "[]")
+  is.equal(sl.json.encode(sl.json.decode "[]"), "[]")
+  is.equal(sl.json.encode 'a"b\\c\n\t\1\127é€😀', '"a\\"b\\\\c\\n\\t\\u0001\\u007fé€😀"')
+end)
+
+test("numbers in JSON read back as the same double", function()
+  is.equal(sl.json.encode(0), "0")
+  is.equal(sl.json.encode(-0), "0")
+  is.equal(sl.json.encode(9007199254740991), "9007199254740991")
+  is.equal(sl.json.encode(-1e14), "-100000000000000")
+  is.equal(sl.json.encode(0.1), "0.1")
+  is.equal(sl.json.encode(1 / 3), "0.3333333333333333")
+  for _, number in ipairs { 2 ^ 53, 1e300, 5e-324, 0.1 + 0.2, 123456.789 } do
+    is.equal(tonumber(sl.json.encode(number)), number)
+  end
+  for _, number in ipairs { 0 / 0, 1 / 0, -1 / 0 } do
+    refused("is no number in JSON", sl.json.encode, number)
+  end
+end)
+
+test("what has no form in JSON is refused", function()
+  local circle = {}
+  circle.circle = circle
+  refused("or a table in itself", sl.json.encode, circle)
+  refused("is neither an array nor an object", sl.json.encode { 1 } and sl.json.encode, { 1, x = 2 })
+  refused("is neither an array nor an object", sl.json.encode, { [1] = 1, [3] = 3 })
+  refused("a function has no form in JSON", sl.json.encode, { print })
+  for _, bytes in ipairs { "\128", "a\255", "\192\175", "\237\160\128", "\244\144\128\128", "\226\130", "\240\128\128\128" } do
+    refused("this text is no UTF-8", sl.json.encode, bytes)
+  end
+end)
+
+test("JSON is read by the engine", function()
+  is.equal(sl.json.decode '{"id":9007199254740993}'.id, "9007199254740993")
+  is.equal(sl.json.decode "null", sl.null)
+  local line
+  is.equal(refused("no JSON", function()
+    line = here() local value = sl.json.decode "{"
+    return value
+  end), line .. "no JSON")
+  refused("json.decode: a text is needed, not nothing", sl.json.decode)
+end)
+
+test("decimals add and subtract exactly", function()
+  local add, sub = sl.decimal.add, sl.decimal.sub
+  is.equal(add("0.1", "0.2"), "0.3")
+  is.equal(add(0.1, 0.2), "0.3")
+  is.equal(add("99999999999999999999.99", "0.01"), "100000000000000000000.00")
+  is.equal(add("-1", "1"), "0")
+  is.equal(add("-1.5", "0.25"), "-1.25")
+  is.equal(add("1", "-1.25"), "-0.25")
+  is.equal(add("-0.5", "-0.5"), "-1.0")
+  is.equal(sub("1", "0.00000000000000000001"), "0.99999999999999999999")
+  is.equal(sub("10000000", "1"), "9999999")
+  is.equal(sub("1", "10000000000000000"), "-9999999999999999")
+  is.equal(sub("5", "5.00"), "0.00")
+  is.equal(add("1e3", "1.5E-2"), "1000.015")
+  is.equal(add("+.5", "5."), "5.5")
+  is.equal(add(9007199254740991, 1), "9007199254740992")
+end)
+
+test("decimals multiply exactly", function()
+  local mul = sl.decimal.mul
+  is.equal(mul("1.10", "2"), "2.20")
+  is.equal(mul("-0.5", "0.5"), "-0.25")
+  is.equal(mul("0", "-5"), "0")
+  is.equal(mul("99999999999999999999", "99999999999999999999"), "9999999999999999999800000000000000000001")
+  is.equal(mul("12345678901234567890.12345", "1"), "12345678901234567890.12345")
+  is.equal(mul("0.0000001", "0.0000001"), "0.00000000000001")
+end)
+
+test("decimals compare by value", function()
+  local compare = sl.decimal.compare
+  is.equal(compare("1.0", "1.00"), 0)
+  is.equal(compare("0", "-0.00"), 0)
+  is.equal(compare("-0", "5"), -1)
+  is.equal(compare("-1", "0"), -1)
+  is.equal(compare("0", "-1"), 1)
+  is.equal(compare("9007199254740993", "9007199254740992"), 1)
+  is.equal(compare("-9007199254740993", "-9007199254740992"), -1)
+  is.equal(compare("100000000000000", "99999999999999.9"), 1)
+end)
+
+test("decimals round a half away from zero", function()
+  local round = sl.decimal.round
+  is.equal(round("2.5"), "3")
+  is.equal(round("-2.5"), "-3")
+  is.equal(round("2.4999999999999999999"), "2")
+  is.equal(round("0.005", 2), "0.01")
+  is.equal(round("-0.004", 2), "0.00")
+  is.equal(round("9.999", 2), "10.00")
+  is.equal(round("1", 2), "1.00")
+  is.equal(round("0.0000000049", 8), "0.00000000")
+  is.equal(round("99999999.5", 0), "100000000")
+  refused("round needs a whole number of places", round, "1", -1)
+end)
+
+test("what is no decimal number is an error of the caller's line", function()
+  for _, text in ipairs { "", ".", "-", "1,5", "0x10", "1e", "1e+", "e5", "1-5", "nan", " 1", "1 ", "--1" } do
+    refused(("decimal: '%s' is no decimal number"):format(text), sl.decimal.add, text, "1")
+  end
+  refused("streamlua_spec.lua:", function() local sum = sl.decimal.add("1", {}) return sum end)
+  refused("is no decimal number", sl.decimal.add, 0 / 0, 1)
+  refused("more than 1000 digits", sl.decimal.add, "1e999999999", "1")
+end)
+
+test("times are asked of the engine as RFC 3339, UTC where the text says nothing", function()
+  local asked = {
+    ["2024-01-31 12:00:00"] = "2024-01-31T12:00:00Z",
+    ["2024-01-31"] = "2024-01-31T00:00:00Z",
+    ["2024-01-31T12:00:00.5"] = "2024-01-31T12:00:00.5Z",
+    ["2024-01-31t12:00:00z"] = "2024-01-31T12:00:00Z",
+    ["2024-01-31 12:00:00+08:00"] = "2024-01-31T12:00:00+08:00",
+  }
+  for text, wanted in pairs(asked) do
+    is.equal(sl.time.parse(text), 1706702400000)
+    is.equal(host.asked, wanted)
+  end
+  refused("time.parse: 'yesterday' is no time", sl.time.parse, "yesterday")
+  refused("time.parse: '2024-01-31 12:00:00 CET': no time zone", sl.time.parse, "2024-01-31 12:00:00 CET")
+  refused("a text is needed", sl.time.parse, 5)
+  is.equal(sl.time.format(1706702400000.9), "2024-01-31 12:00:00.000")
+  is.equal(host.asked, 1706702400000)
+  refused("milliseconds since the epoch are needed", sl.time.format, "x")
+end)
