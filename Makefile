@@ -18,6 +18,8 @@ CWARNINGS := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 ifneq ($(CI)$(WERROR),)
 WARNINGS += -Werror
 endif
+# V=1 shows whole commands.
+SAY      = $(if $(V),,@echo '  $(@:$(BUILD)/%=%)';)
 OPTIMIZE ?= -O2 -flto=auto
 FLAGS    = $(OPTIMIZE) -g -D_GNU_SOURCE -DSTREAMLUA_VERSION='"$(VERSION)"' -fvisibility=hidden -fno-omit-frame-pointer \
            $(WARNINGS) -Icore -I$(BUILD) $(PKG_CFLAGS) $(EXTRA_FLAGS)
@@ -39,15 +41,15 @@ help: ## list the targets
 all: $(BUILD)/streamlua ## build build/streamlua
 
 $(BUILD)/streamlua: $(OBJECTS) $(BUILD)/core/main.o
-	$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(SAY)$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(CWARNINGS) $(FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CC) -std=gnu17 $(CWARNINGS) $(FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.cc Makefile
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
 
 # The runtime is compiled into the program, and with it the files that `streamlua new` makes: its text, one array a module, named
 # by its path below lua/.
@@ -60,12 +62,12 @@ $(BUILD)/lua_modules.c: $(LUA) Makefile
 	   echo "{ 0, 0, 0 } };"; } > $@
 
 $(BUILD)/lua_modules.o: $(BUILD)/lua_modules.c
-	$(CC) -std=gnu17 $(FLAGS) -c -o $@ $<
+	$(SAY)$(CC) -std=gnu17 $(FLAGS) -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(FLAGS) -Itests -MMD -MP -c -o $@.o $<
-	$(CXX) $(LDFLAGS) -o $@ $@.o $(OBJECTS) $(PKG_LIBS) -lcmocka
+	$(SAY)$(CC) -std=gnu17 $(FLAGS) -Itests -MMD -MP -c -o $@.o $<
+	$(SAY)$(CXX) $(LDFLAGS) -o $@ $@.o $(OBJECTS) $(PKG_LIBS) -lcmocka
 
 # Debian's own interpreter, whatever else stands in PATH: the packages that the tests use are its.
 PYTHON := /usr/bin/python3
@@ -77,11 +79,54 @@ deps: ## install what building needs (apt-get, as root or with sudo)
 test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
 	@tests/support/deps.sh test
 
+# The whole of it, on a machine that has nothing but git, make and root.
+.PHONY: test check
+test: test-deps ## install what the tests need, build, and run every test
+	@$(MAKE) check
+	@$(MAKE) sim RUNS=300
+	@$(MAKE) e2e
+
+check: lint ## what needs no server: lint, unit tests under the sanitizers, Lua specs, examples of the scripts
+	@$(MAKE) all
+	@$(MAKE) asan
+	@$(MAKE) spec
+
+.PHONY: unit asan spec
+unit: $(UNIT_BIN) ## the unit tests
+	@failed=0; for t in $(UNIT_BIN); do $$t > $$t.log 2>&1 || { cat $$t.log; failed=1; }; done; \
+	 cat $(UNIT_BIN:=.log) | awk '/PASSED/ { p += $$4 } /FAILED.*test\(s\)/ { f += $$4 } END { printf "unit: %d passed, %d failed\n", p, f }'; exit $$failed
+
+# LeakSanitizer is on; LuaJIT's own allocator is not instrumented, which hides nothing of ours.
+asan: ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
+	@$(MAKE) unit BUILD=$(BUILD)/asan OPTIMIZE="-O1" EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that ship
+	@luajit tests/spec/run.lua
+	@$(BUILD)/streamlua test scripts examples
+
+.PHONY: lint fmt
+lint: ## the rules of the house, luacheck
+	@/usr/bin/python3 tests/lint/house.py
+	@luacheck -q lua scripts examples tests/spec
+	@clang-format --dry-run --Werror $(FORMATTED)
+
+FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] tests/sim/*.[ch])
+fmt: ## lay the C sources out as .clang-format says
+	@clang-format -i $(FORMATTED)
+
 # STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only.
 .PHONY: e2e
 e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a real broker and database
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
 		-o cache_dir=$(abspath $(BUILD))/pytest --durations=15 $(E2E)
+
+.PHONY: install clean
+install: $(BUILD)/streamlua ## copy the program to $$(DESTDIR)$$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/streamlua $(DESTDIR)$(PREFIX)/bin/streamlua
+
+clean: ## remove what was built; what was fetched (build/kafka) stays
+	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name kafka -exec rm -rf {} +
 
 .PHONY: services-up services-down
 services-up: ## start Kafka and MariaDB in build/services, and print how to use them

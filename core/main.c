@@ -4,6 +4,7 @@
 #include "run/check.h"
 #include "run/cli.h"
 #include "run/control.h"
+#include "run/demo.h"
 #include "run/master.h"
 #include "run/new.h"
 
@@ -44,6 +45,11 @@ static int new(const struct cli *cli)
 	return new_job(cli->operands[0]);
 }
 
+static int demo(const struct cli *cli)
+{
+	return demo_run(&cli->run);
+}
+
 static const struct command commands[] = {
 	{ "run", "JOB.lua [options]", "Runs a job", "A source that ends (a file, --until, --max-events) ends it with exit 0.\n"
 	  "SIGHUP reloads the scripts; SIGTERM and SIGINT finish what is on its way and stop; a second one stops now.",
@@ -55,6 +61,10 @@ static const struct command commands[] = {
 	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },
 	{ "stop", "JOB.lua", "Ends a running job after what is on its way", NULL, 1, 1, "pid-file", stop },
 	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
+	{ "demo", "", "Shows it all: a broker, sample changes and a target that need nothing installed",
+	  "Makes the folder streamlua-demo here, with a job and its scripts; files in it that you edited stay.\n"
+	  "In a terminal it goes on until Ctrl-C, and takes edited scripts over; otherwise it ends once the target's rows are shown.",
+	  0, 0, "workers watch http log", demo },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL, NULL },
 };
 

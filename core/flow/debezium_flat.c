@@ -41,8 +41,12 @@ static void from_headers(const struct message *message, struct added *added)
 		const char *name;
 		struct slice *to;
 	} wanted[] = {
-		{ "__source_db", &added->database }, { "__db", &added->database }, { "__source_schema", &added->schema },
-		{ "__schema", &added->schema },      { "__table", &added->table }, { "__source_table", &added->table },
+		{ "__source_db", &added->database },
+		{ "__db", &added->database },
+		{ "__source_schema", &added->schema },
+		{ "__schema", &added->schema },
+		{ "__table", &added->table },
+		{ "__source_table", &added->table },
 		{ "__op", &added->op },
 	};
 
@@ -111,7 +115,7 @@ int debezium_flat_row(struct decoder *decoder, const struct message *message, co
 	struct added added = { 0 };
 	struct image row;
 	struct event *event;
-	enum op op;
+	enum op op = OP_INSERT;
 
 	from_headers(message, &added);
 	from_columns(nodes, &added);

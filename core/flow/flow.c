@@ -255,6 +255,9 @@ static void partition_stats(const struct flow *flow, struct buf *json)
 void flow_stats(const struct flow *flow, struct buf *json)
 {
 	const struct lane_counters *lanes = lanes_counters(flow->lanes);
+	const struct sink_ops *sink = flow->options.sink->ops;
+	const char *unanswered = sink->problem ? sink->problem(flow->options.sink) : NULL;
+	const char *problem = *flow->problem ? flow->problem : unanswered ? unanswered : "";
 	uint32_t held = 0;
 
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
@@ -266,8 +269,8 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"memory_bytes\":%zu",
 		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries, lanes_in_flight(flow->lanes),
 		   held, intakes_bytes(&flow->intakes));
-	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host), flow->ready && !*flow->problem ? "true" : "false");
-	buf_json_string(json, slice_of(flow->problem));
+	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host), flow->ready && !*problem ? "true" : "false");
+	buf_json_string(json, slice_of(problem));
 	script_stats(flow, json);
 	partition_stats(flow, json);
 }

@@ -228,12 +228,18 @@ static void decode_ddl(struct decoder *decoder, const struct message *message, c
 	event->time_ms = origin.time_ms;
 }
 
+/* Behind an envelope's delete it says nothing new; of a flat row it is the delete. Where reading begins with one, nobody knows
+ * which it is: it is taken for a delete, which does no harm behind another one. */
 static void decode_tombstone(struct decoder *decoder, const struct message *message, const struct topic *topic, const struct image *key)
 {
-	if (topic->flat && key->state != IMAGE_ABSENT)
-		debezium_flat_delete(decoder, message, topic, key);
-	else
+	struct event **made = decoder->end;
+
+	if (topic->enveloped || key->state == IMAGE_ABSENT) {
 		decoder_add(decoder, message)->op = OP_CONTROL;
+		return;
+	}
+	debezium_flat_delete(decoder, message, topic, key);
+	(*made)->uncertain = !topic->flat;
 }
 
 /* Keys that are no JSON, or nothing that holds columns, are as good as none. */
@@ -271,8 +277,11 @@ static int decode_message(struct decoder *decoder, const struct message *message
 	if (!is_object(nodes))
 		return error_set(err, "a change is a JSON object, not %.*s", SLICE_ARG(value_show(&nodes->value, decoder->arena)));
 	in = find_members(nodes);
-	if (is_envelope(&in))
+	if (is_envelope(&in)) {
+		topic->enveloped = true;
+		topic->flat = false;
 		return decode_envelope(decoder, message, topic, nodes, &in, columns, &key, err);
+	}
 	if (is_ddl(&in)) {
 		decode_ddl(decoder, message, nodes, &in);
 		return 0;
@@ -282,6 +291,7 @@ static int decode_message(struct decoder *decoder, const struct message *message
 		return 0;
 	}
 	topic->flat = true;
+	topic->enveloped = false;
 	return debezium_flat_row(decoder, message, topic, nodes, columns, &key, err);
 }
 

@@ -94,8 +94,8 @@ static void remember(struct image_columns *columns, const struct shape *shape, i
 	columns->recent[0] = shape;
 }
 
-int image_read(struct decoder *decoder, const struct json_node *nodes, const struct json_node *object, bool skip_added,
-	       struct image_columns *columns, struct image *image, struct error *err)
+int image_read(struct decoder *decoder, const struct json_node *nodes, const struct json_node *object, bool skip_added, struct image_columns *columns,
+	       struct image *image, struct error *err)
 {
 	size_t most = nodes + object->end - object; /* one more than the members that it can have */
 	struct value *values = arena_alloc(decoder->arena, most * sizeof *values);

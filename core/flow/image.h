@@ -16,8 +16,8 @@ struct image_columns {
 
 /* The members of an object (a node of `nodes`) as a WHOLE image. A member that stands twice: the last one. skip_added: members whose
  * names begin with two underscores are no columns of the row. */
-int image_read(struct decoder *decoder, const struct json_node *nodes, const struct json_node *object, bool skip_added,
-	       struct image_columns *columns, struct image *image, struct error *err);
+int image_read(struct decoder *decoder, const struct json_node *nodes, const struct json_node *object, bool skip_added, struct image_columns *columns,
+	       struct image *image, struct error *err);
 
 /* The image of a message's key: its columns, or one column without a name where it is a bare scalar. ABSENT where it is neither. */
 int image_read_key(struct decoder *decoder, const struct json_node *nodes, const struct json_node *key, struct image_columns *columns,

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 extern "C" {
-#include "base/utf8.h"
 #include "flow/json.h"
 }
 
@@ -28,6 +27,7 @@ struct json {
 
 	/* of the document that is being read */
 	const char *text;
+	bool escapes;               /* there is a backslash somewhere: most have none, and need not look at each string for one */
 	const uint32_t *tokens_end; /* where each token begins in the text; one reaches to the next, blanks included */
 	uint32_t depth;
 	const char *raw;
@@ -126,10 +126,9 @@ static __attribute__((noinline)) bool unescape(struct json *json, struct slice *
 	uint8_t *end = json->parser->parse_string((const uint8_t *)text->p, start);
 
 	if (!end)
-		return fail(json, text->p, "a string with an escape that is none");
+		return fail(json, text->p, "a string with an escape that is none, or with half of a surrogate pair");
 	*text = { (const char *)start, (size_t)(end - start) };
-	/* A lone surrogate may come out as three bytes that are no UTF-8. */
-	return utf8_valid(*text) || fail(json, text->p, "a string with half of a surrogate pair");
+	return true;
 }
 
 /* The text of the string that is this token. */
@@ -138,7 +137,7 @@ INLINE bool read_string(struct json *json, struct slice token, struct slice *tex
 	if (token.n < 2 || token.p[token.n - 1] != '"')
 		return fail(json, token.p, "a string that something follows");
 	*text = { token.p + 1, token.n - 2 };
-	if (!may_hold_backslash(text->p, text->n) || !memchr(text->p, '\\', text->n))
+	if (!json->escapes || !may_hold_backslash(text->p, text->n) || !memchr(text->p, '\\', text->n))
 		return true;
 	return unescape(json, text, keep);
 }
@@ -162,8 +161,8 @@ INLINE bool read_scalar(struct json *json, struct slice token, struct value *val
 		value->kind = VALUE_NUMBER;
 		return value_is_number(token) || fail(json, token.p, "a number that is none");
 	}
-	value->kind = token.n == 4 && memcmp(token.p, "null", 4) == 0	 ? VALUE_NULL
-		      : token.n == 4 && memcmp(token.p, "true", 4) == 0	 ? VALUE_TRUE
+	value->kind = token.n == 4 && memcmp(token.p, "null", 4) == 0    ? VALUE_NULL
+		      : token.n == 4 && memcmp(token.p, "true", 4) == 0  ? VALUE_TRUE
 		      : token.n == 5 && memcmp(token.p, "false", 5) == 0 ? VALUE_FALSE
 									 : VALUE_ABSENT;
 	return value->kind != VALUE_ABSENT || fail(json, token.p, "no value");
@@ -268,8 +267,8 @@ static int make_room(struct json *json, size_t size, struct error *err)
 	return code ? error_set(err, "a JSON text of %zu bytes: %s", size, simdjson::error_message(code)) : 0;
 }
 
-extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, const char *raw, struct arena *arena,
-			 const struct json_node **nodes, struct error *err)
+extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, const char *raw, struct arena *arena, const struct json_node **nodes,
+			 struct error *err)
 {
 	simdjson::error_code code;
 	const struct slice none = { NULL, 0 };
@@ -291,6 +290,7 @@ extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, c
 		BUG_IF(!json->nodes);
 	}
 	json->text = text.p;
+	json->escapes = memchr(text.p, '\\', text.n);
 	json->tokens_end = json->parser->structural_indexes.get() + json->parser->n_structural_indexes;
 	json->depth = depth;
 	json->raw = raw;

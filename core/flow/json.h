@@ -1,4 +1,4 @@
-/* A C face for simdjson (its On-Demand reader), as small as the formats need: walk an object or array once, in order.
+/* A C face for simdjson, as small as the formats need: walk an object or array once, in order.
  * Text must be followed by JSON_PADDING readable bytes. What is walked over is checked; so is that nothing follows. */
 #ifndef FLOW_JSON_H
 #define FLOW_JSON_H

@@ -16,8 +16,8 @@ void script_event_fault(struct event *event, enum stage stage, struct slice text
 	event->error = arena_copy(&event->intake->arena, text);
 	event->changes = NULL;
 	event->changes_end = &event->changes;
-	event->outcome = OUTCOME_DEAD;
-	if (event->script && event->script->on_error == ON_ERROR_SKIP)
+	event->outcome = event->uncertain ? OUTCOME_IGNORED : OUTCOME_DEAD;
+	if (event->outcome == OUTCOME_DEAD && event->script && event->script->on_error == ON_ERROR_SKIP)
 		event->outcome = OUTCOME_SKIPPED;
 }
 

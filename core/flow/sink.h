@@ -70,6 +70,8 @@ struct sink_ops {
 	bool transactional;
 	/* Connects and makes the tables of our own (streamlua_*) where they are missing. Blocks. -1: wrong password, no such database ... */
 	int (*open)(struct sink *sink, struct error *err);
+	/* The same without making anything, for describe() alone: check, run --dry-run. */
+	int (*look)(struct sink *sink, struct error *err);
 	/* Fills one target from the schema: columns, key, unique indexes. target->exists is false where there is no such table.
 	 * Blocks; strings are made in target->arena. -1 only where the sink cannot tell. */
 	int (*describe)(struct sink *sink, struct target *target, struct error *err);
@@ -79,6 +81,9 @@ struct sink_ops {
 	int (*reset)(struct sink *sink, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);
+	/* Why transactions on their way are not answered yet (the server is away while the outcome of a COMMIT is in doubt); NULL: they
+	 * are. May be NULL where answers always come. */
+	const char *(*problem)(struct sink *sink);
 	/* The statements that commit() would send, for people (run --dry-run, explain). */
 	void (*show)(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
 	void (*close)(struct sink *sink); /* frees it; transactions on their way are rolled back, done is not called */

@@ -14,9 +14,11 @@ struct source_partition {
 	int32_t partition;
 };
 
-/* What a source tells. Called from poll (or from the source's own loop events for wake), never from within take or pause. */
+/* What a source tells. Called from poll or from the source's own loop events (messages: from poll alone), never from within take or
+ * pause. */
 struct source_events {
-	/* These partitions are ours from now on. Nothing of them is delivered before take() answers for each. */
+	/* These partitions are ours from now on. Nothing of them is delivered before take() answers for each.
+	 * count 0: we were given none. */
 	void (*assigned)(void *ctx, const struct source_partition *partitions, size_t count);
 	/* Ours no more: when this returns, nothing of them will be delivered, and their unfinished work is to be dropped. */
 	void (*revoked)(void *ctx, const uint32_t *ids, size_t count);

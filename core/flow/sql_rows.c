@@ -36,10 +36,12 @@ static bool same_columns(const struct change *a, const struct change *b)
 	return true;
 }
 
-/* A key's columns are set to what they are only where they may be spelled in another way ('A' is 'a'): the row then has what came last. */
+/* A key's columns are set only where one value has many spellings ('A' is 'a', and 'a ' too): the row then has the last one. */
 static bool is_set(const struct writer *w, const struct change *change, uint32_t column)
 {
-	return is_written(w, change, column) && !(w->target->key_exact && target_is_key(w->target, column));
+	bool one_spelling = w->target->columns[column].exact && !w->target->columns[column].pads;
+
+	return is_written(w, change, column) && !(one_spelling && target_is_key(w->target, column));
 }
 
 /* No row can be made without a value for it. */

@@ -66,7 +66,7 @@ bool target_is_key(const struct target *target, uint32_t column);
  * had one, else by the column's type. `settings` say what neither can (format = { "debezium", decimal = ... }). */
 struct reading_settings {
 	uint8_t decimal; /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
-	uint8_t binary;  /* BASE64 (default), BASE64_URL, HEX */
+	uint8_t binary;  /* UNKNOWN: BASE64, but not of a column that a schema calls text; BASE64, BASE64_URL, HEX: of such a column too */
 	bool plain;      /* values are written as the row has them (format json, and any Lua format): times are text already */
 };
 struct reading reading_resolve(const struct column *from, const struct target_column *to, const struct reading_settings *settings);

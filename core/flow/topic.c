@@ -21,7 +21,8 @@ void topics_free(struct topics *topics)
 
 	if (!topics)
 		return;
-	HASH_ITER(hh, topics->by_name, topic, next) {
+	HASH_ITER(hh, topics->by_name, topic, next)
+	{
 		HASH_DEL(topics->by_name, topic);
 		connect_deinit(&topic->value);
 		connect_deinit(&topic->key);

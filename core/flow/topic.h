@@ -1,4 +1,4 @@
-/* What a format remembers of a topic from one message to the next. It only saves work, but for `flat`. */
+/* What a format remembers of a topic from one message to the next. It only saves work, but for `flat` and `enveloped`. */
 #ifndef FLOW_TOPIC_H
 #define FLOW_TOPIC_H
 
@@ -11,7 +11,7 @@ struct topic {
 	struct slice database, table; /* that the name says; format_names_from_topic */
 	struct connect_side value, key;
 	struct image_pick key_of_row; /* the key's columns, in rows */
-	bool flat;                    /* its last row came without an envelope: a tombstone is a delete */
+	bool flat, enveloped;         /* how its last row came: what a tombstone means; neither before the first */
 	UT_hash_handle hh;
 };
 

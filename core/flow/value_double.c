@@ -47,5 +47,6 @@ bool value_to_double(const struct value *value, double *number)
 			return false;
 	}
 	*number = strtod(copy, NULL);
-	return !integer || digits <= DIGITS_MOST || (*number <= 9007199254740992.0 && *number >= -9007199254740992.0);
+	/* Not 2^53 itself: it is also what the integer above it is rounded to. */
+	return !integer || digits <= DIGITS_MOST || (*number < 9007199254740992.0 && *number > -9007199254740992.0);
 }

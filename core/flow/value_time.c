@@ -211,8 +211,7 @@ static bool parse_date(const char **p, const char *end, struct date *date)
 {
 	unsigned year;
 
-	if (!digits(p, end, 4, &year) || !one(p, end, '-') || !digits(p, end, 2, &date->month) || !one(p, end, '-') ||
-	    !digits(p, end, 2, &date->day))
+	if (!digits(p, end, 4, &year) || !one(p, end, '-') || !digits(p, end, 2, &date->month) || !one(p, end, '-') || !digits(p, end, 2, &date->day))
 		return false;
 	date->year = year;
 	return date->month >= 1 && date->month <= 12 && date->day >= 1 && date->day <= month_days(year, date->month);

@@ -21,13 +21,6 @@ static struct blackhole *self(struct sink *sink)
 	return (struct blackhole *)sink;
 }
 
-static int blackhole_open(struct sink *sink, struct error *err)
-{
-	(void)sink;
-	(void)err;
-	return 0;
-}
-
 static int blackhole_describe(struct sink *sink, struct target *target, struct error *err)
 {
 	(void)sink;
@@ -88,10 +81,20 @@ static void blackhole_close(struct sink *sink)
 	free(b);
 }
 
+/* There is nothing to look at, and no progress to forget. */
+static int blackhole_nothing(struct sink *sink, struct error *err)
+{
+	(void)sink;
+	(void)err;
+	return 0;
+}
+
 static const struct sink_ops blackhole_ops = {
 	.name = "blackhole",
 	.transactional = false,
-	.open = blackhole_open,
+	.open = blackhole_nothing,
+	.look = blackhole_nothing,
+	.reset = blackhole_nothing,
 	.describe = blackhole_describe,
 	.take_over = blackhole_take_over,
 	.commit = blackhole_commit,

@@ -215,10 +215,20 @@ static void jsonl_close(struct sink *sink)
 	free(j);
 }
 
+/* There is nothing to look at, and no progress to forget. */
+static int jsonl_nothing(struct sink *sink, struct error *err)
+{
+	(void)sink;
+	(void)err;
+	return 0;
+}
+
 static const struct sink_ops jsonl_ops = {
 	.name = "jsonl",
 	.transactional = false,
 	.open = jsonl_open,
+	.look = jsonl_nothing,
+	.reset = jsonl_nothing,
 	.describe = jsonl_describe,
 	.take_over = jsonl_take_over,
 	.commit = jsonl_commit,

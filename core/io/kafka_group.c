@@ -125,14 +125,16 @@ static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 
 	kafka->assigning = true;
 	kafka->idle_at = 0;
+	kafka->idle_told = false;
 	if (list->cnt == 0) {
 		if (kafka->until.kind != KAFKA_NOWHERE && kafka->partition_count == 0)
 			kafka->idle_at = clock_mono_ms() + KAFKA_IDLE_AFTER_MS;
 		assign(kafka, list);
+		kafka->events.assigned(kafka->events.ctx, NULL, 0); /* having none is an answer too: more workers than partitions */
 		return;
 	}
 	if (kafka->stopped)
-		return; /* nothing will be delivered any more: close answers */
+		return; /* nothing will be delivered any more: what we do not answer, close gives back */
 	log_info("%d partitions are assigned to this worker", list->cnt);
 	given = calloc((size_t)list->cnt, sizeof *given);
 	BUG_IF(!given);
@@ -271,8 +273,6 @@ void kafka_group_leave(struct kafka *kafka)
 	if (error) {
 		rd_kafka_error_destroy(error); /* a fatal error came before: nothing to leave */
 	} else {
-		if (kafka->assigning)
-			rd_kafka_assign(kafka->rk, NULL);
 		while (!rd_kafka_consumer_closed(kafka->rk) && clock_mono_ms() < until) {
 			ssize_t count = rd_kafka_consume_batch_queue(last_words, 50, kafka->batch, KAFKA_BATCH);
 

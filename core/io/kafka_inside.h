@@ -26,7 +26,7 @@ struct kafka_point {
 	int64_t ms; /* TIME */
 };
 
-/* ASKED: the flow was told, take() has not answered. TAKEN: it has; librdkafka does not know yet. RUNNING: assigned in librdkafka. */
+/* ASKED: the flow was told, take() has not answered. TAKEN: it has, librdkafka does not know yet. RUNNING: it does. */
 enum kafka_state { KAFKA_ASKED, KAFKA_TAKEN, KAFKA_RUNNING };
 
 struct kafka_partition {

@@ -32,12 +32,14 @@ static int answered(struct kafka *kafka, rd_kafka_resp_err_t code, const rd_kafk
 static int ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point)
 {
 	/* The protocol has one question for all three: these two stand in place of a time. */
-	int64_t asked = point.kind == KAFKA_EARLIEST ? RD_KAFKA_OFFSET_BEGINNING : point.kind == KAFKA_LATEST ? RD_KAFKA_OFFSET_END : point.ms;
+	int64_t asked = point.kind == KAFKA_EARLIEST ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
 	rd_kafka_topic_partition_list_t *beyond;
 	int result;
 
 	if (list->cnt == 0)
 		return 0;
+	if (point.kind == KAFKA_TIME)
+		asked = point.ms;
 	for (int i = 0; i < list->cnt; i++)
 		list->elems[i].offset = asked;
 	if (answered(kafka, rd_kafka_offsets_for_times(kafka->rk, list, KAFKA_ASK_MS), list) < 0)
@@ -146,17 +148,16 @@ int kafka_offsets_resolve(struct kafka *kafka)
 
 void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *p, struct error *reason)
 {
+	static const char remedy[] = "start with --from earliest, latest or a time";
 	int64_t low = -1, high = -1;
 
 	if (rd_kafka_query_watermark_offsets(kafka->rk, p->name.p, p->partition, &low, &high, KAFKA_ASK_MS))
-		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is gone from the broker; start with --from earliest, latest or a time",
-			  p->name.p, p->partition, p->position);
+		error_set(reason, "offset %" PRId64 " is gone from the broker; %s", p->position, remedy);
 	else if (p->position > high)
-		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is beyond the end: the broker keeps %" PRId64 "..%" PRId64
-				  ", so the topic was made anew or has lost messages; start with --from earliest, latest or a time",
-			  p->name.p, p->partition, p->position, low, high);
+		error_set(reason, "offset %" PRId64 " is beyond the end: the broker keeps %" PRId64 "..%" PRId64
+				  ", so the topic was made anew or has lost messages; %s",
+			  p->position, low, high, remedy);
 	else
-		error_set(reason, "topic %s partition %" PRId32 ": offset %" PRId64 " is gone: the broker keeps %" PRId64 "..%" PRId64
-				  "; start with --from earliest, latest or a time",
-			  p->name.p, p->partition, p->position, low, high);
+		error_set(reason, "offset %" PRId64 " is gone: the broker keeps %" PRId64 "..%" PRId64 "; %s", p->position, low, high, remedy);
+	error_prefix(reason, "topic %s partition %" PRId32, p->name.p, p->partition);
 }

@@ -15,12 +15,12 @@ struct mysql_options {
 	int32_t port;        /* default 4000 for tidb, else 3306 */
 	const char *socket;  /* path of a unix socket; host and port are then not used */
 	const char *user, *password, *database;
-	int32_t lanes;       /* connections that write; default 8 */
-	bool tls;            /* also implied by a file below. The certificate is verified ... */
-	bool tls_unverified; /* ... unless this is set */
+	int32_t lanes;                           /* connections that write; default 8 */
+	bool tls;                                /* also implied by a file below. The certificate is verified ... */
+	bool tls_unverified;                     /* ... unless this is set */
 	const char *tls_ca, *tls_cert, *tls_key; /* PEM files; no tls_ca: the system's authorities */
-	int32_t connect_timeout_ms; /* default 10 s */
-	int32_t read_timeout_ms;    /* the longest silence of the server within an answer, after which it counts as lost; default 60 s */
+	int32_t connect_timeout_ms;              /* default 10 s */
+	int32_t read_timeout_ms;                 /* the longest silence of the server within an answer, after which it counts as lost; default 60 s */
 };
 
 /* A sink (flow/sink.h) for one job. Does not connect yet. NULL with err where an option is missing or unknown. */

@@ -24,7 +24,7 @@ struct mysql_client {
 	MYSQL mysql;
 	bool initialised; /* mysql holds memory of the library's */
 	bool connected;
-	int fd; /* while connected */
+	int fd;              /* while connected */
 	struct event *event; /* readiness of the socket and the time limit of the step */
 	enum step step;
 	bool suspended; /* the step's call waits for the socket */
@@ -62,13 +62,13 @@ static int call(struct mysql_client *client, int ready)
 
 	switch (client->step) {
 	case STEP_CONNECT:
-		return ready ? mysql_real_connect_cont(&client->connection, mysql, ready) :
-			       mysql_real_connect_start(&client->connection, mysql, options->socket ? NULL : options->host, options->user,
+		return ready ? mysql_real_connect_cont(&client->connection, mysql, ready)
+			     : mysql_real_connect_start(&client->connection, mysql, options->socket ? NULL : options->host, options->user,
 							options->password, options->database, (unsigned)options->port, options->socket,
 							CLIENT_MULTI_STATEMENTS);
 	case STEP_QUERY:
-		return ready ? mysql_real_query_cont(&client->result, mysql, ready) :
-			       mysql_real_query_start(&client->result, mysql, client->text.p, client->text.n);
+		return ready ? mysql_real_query_cont(&client->result, mysql, ready)
+			     : mysql_real_query_start(&client->result, mysql, client->text.p, client->text.n);
 	case STEP_RESULT:
 		return ready ? mysql_store_result_cont(&client->rows, mysql, ready) : mysql_store_result_start(&client->rows, mysql);
 	case STEP_NEXT:

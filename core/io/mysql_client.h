@@ -13,11 +13,11 @@ struct mysql_client;
 
 /* What went wrong, as the server or the library says it. */
 struct mysql_failure {
-	unsigned number;   /* of the server, or from 2000 of the library */
+	unsigned number; /* of the server, or from 2000 of the library */
 	char sqlstate[6];
 	char text[512];
-	size_t statement;  /* the first of the text that failed; those before it were done */
-	bool lost;         /* the connection is gone: what was on its way has an unknown end */
+	size_t statement; /* the first of the text that failed; those before it were done */
+	bool lost;        /* the connection is gone: what was on its way has an unknown end */
 };
 
 /* cells are lent; p is NULL for NULL. May be called from within mysql_client_run. */

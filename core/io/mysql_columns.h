@@ -6,8 +6,8 @@
 #include "flow/target.h"
 
 /* The columns of information_schema that are read, in this order: what MySQL, MariaDB and TiDB all have. */
-#define MYSQL_COLUMNS_SELECT                                                                                           \
-	"TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, CHARACTER_MAXIMUM_LENGTH, " \
+#define MYSQL_COLUMNS_SELECT                                                                                                                         \
+	"TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, CHARACTER_MAXIMUM_LENGTH, "                            \
 	"NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, COLLATION_NAME"
 enum { MYSQL_COLUMNS_COUNT = 12, MYSQL_COLUMNS_TABLE = 0, MYSQL_COLUMNS_COLLATION = 11 };
 

@@ -24,7 +24,7 @@ static const struct known {
 	{ 1049, MYSQL_FAILED },    /* unknown database */
 	{ 1053, MYSQL_ELSEWHERE }, /* the server is shutting down */
 	{ 1054, MYSQL_FAILED },    /* unknown column */
-	{ 1062, MYSQL_DUPLICATE },
+	{ 1062, MYSQL_DUPLICATE }, /* a unique value is another row's */
 	{ 1064, MYSQL_FAILED },    /* syntax: a server that does not understand our words */
 	{ 1114, MYSQL_BUSY },      /* table (or its disk) full */
 	{ 1118, MYSQL_REFUSED },   /* row too large */
@@ -129,8 +129,7 @@ enum mysql_kind mysql_errors_kind(const struct mysql_failure *failure)
 		return row->kind;
 	/* TiDB says most of what it has no number for with 1105; these two it asks to try again. */
 	if (failure->number == 1105)
-		return strstr(failure->text, "Information schema is out of date") || strstr(failure->text, "is changed") ? MYSQL_BUSY :
-															    MYSQL_UNKNOWN;
+		return strstr(failure->text, "Information schema is out of date") || strstr(failure->text, "is changed") ? MYSQL_BUSY : MYSQL_UNKNOWN;
 	if (failure->lost)
 		return MYSQL_ELSEWHERE;
 	/* 22: data exception, 23: integrity constraint; 08: connection, 40: transaction rollback. */
@@ -170,7 +169,7 @@ const char *mysql_errors_advice(const struct mysql_failure *failure)
 	case 2013:
 		return "; check host and port in the job's sink, and that the database is running";
 	case 2026:
-		return "; check tls_ca, tls_cert and tls_key in the job's sink";
+		return "; check `tls` in the job's sink: ca (the authority that signed the server's certificate), cert, key";
 	case 2059:
 	case 2061:
 		return "; create the user with an authentication plugin that the client library has, such as mysql_native_password";

@@ -24,11 +24,12 @@ struct mysql_lane {
 
 	struct tx *tx; /* NULL: nothing on its way */
 	struct sql_text sql;
-	struct buf question; /* the text that reads back */
-	bool doubtful; /* whether tx was committed is not known; its progress rows know */
-	bool leave;    /* this connection is not to be used again */
+	struct buf question;      /* the text that reads back */
+	bool doubtful;            /* whether tx was committed is not known; its progress rows know */
+	bool leave;               /* this connection is not to be used again */
 	enum sink_result verdict; /* of a tx that was not committed */
 	struct error err;
+	struct error problem;     /* why what became of tx cannot be seen; "" when it can */
 	size_t rows_before, rows_after; /* read back: progress rows as they were before tx, and as it leaves them */
 };
 
@@ -81,6 +82,7 @@ static void tell(struct mysql_lane *lane, enum sink_result result)
 	if (result == SINK_COMMITTED)
 		lane->failures = 0;
 	lane->tx = NULL;
+	lane->problem.text[0] = 0;
 	tx->done(tx, result, result == SINK_COMMITTED ? NULL : &err);
 }
 
@@ -239,10 +241,13 @@ static void on_new_session(void *ctx, const struct mysql_failure *failure)
 	if (!lane->doubtful) {
 		mysql_errors_say(failure, &lane->err);
 		lane->verdict = mysql_errors_kind(failure) == MYSQL_FAILED ? SINK_FAILED : SINK_RETRY;
-	} else if (lane->failures % SAY_EVERY == 1) {
+		stand_back(lane);
+		return;
+	}
+	mysql_errors_say(failure, &lane->problem);
+	if (lane->failures % SAY_EVERY == 1)
 		log_warn("%s: lane %d was cut off from a transaction and waits to see what became of it: %s (error %u)", lane->options->flavour,
 			 lane->tx->lane, failure->text, failure->number);
-	}
 	stand_back(lane);
 }
 
@@ -258,4 +263,9 @@ void mysql_lane_commit(struct mysql_lane *lane, struct tx *tx)
 		send_text(lane);
 	else
 		mysql_session_open(&lane->session, on_new_session, lane);
+}
+
+const char *mysql_lane_problem(const struct mysql_lane *lane)
+{
+	return lane->problem.text[0] ? lane->problem.text : NULL;
 }

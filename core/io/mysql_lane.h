@@ -15,5 +15,7 @@ struct mysql_lane *mysql_lane_new(struct event_base *loop, const struct mysql_op
 /* Drops what is on its way. Harmless on NULL. */
 void mysql_lane_free(struct mysql_lane *lane);
 void mysql_lane_commit(struct mysql_lane *lane, struct tx *tx);
+/* Why it cannot see what became of the transaction on its way, NULL when there is no such trouble. */
+const char *mysql_lane_problem(const struct mysql_lane *lane);
 
 #endif

@@ -65,13 +65,14 @@ static void make_rows(struct buf *out, const char *job, const struct takeover *t
 		for (int32_t lane = 0; lane < lanes; lane++) {
 			if (has_row[i * (size_t)lanes + (size_t)lane])
 				continue;
-			buf_text(out, any ? ",\n(" : "INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, "
-						     "seq, script_version) VALUES\n(");
+			buf_text(out, any ? ",\n("
+					  : "INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, "
+					    "seq, script_version) VALUES\n(");
 			any = true;
 			literal(out, slice_of(job));
 			buf_text(out, ", ");
 			literal(out, takeover->partitions[i].topic);
-			buf_printf(out, ", %d, %d, 0, '', %lld, 0, '')", takeover->partitions[i].partition, lane, (long long)epoch);
+			buf_printf(out, ", %d, %d, -1, '', %lld, 0, '')", takeover->partitions[i].partition, lane, (long long)epoch);
 		}
 	if (any)
 		buf_text(out, ";\n");
@@ -84,4 +85,10 @@ void mysql_progress_take(struct buf *out, const char *job, const struct takeover
 	buf_text(out, ";\n");
 	make_rows(out, job, takeover, epoch, has_row, lanes);
 	buf_text(out, "COMMIT;\n");
+}
+
+void mysql_progress_reset(struct buf *out, const char *job)
+{
+	buf_text(out, "UPDATE streamlua_progress SET next_offset = -1, done = '', epoch = epoch + 1 WHERE job = ");
+	literal(out, slice_of(job));
 }

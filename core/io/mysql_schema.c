@@ -103,8 +103,9 @@ static void on_column(void *ctx, size_t statement, const struct slice *cells, un
 	database->columns = grow(database->columns, database->column_count, &database->column_cap, sizeof *row);
 	row = &database->columns[database->column_count++];
 	*row = (struct column_row){
-		.table = row > database->columns && slice_equal(row[-1].table, cells[MYSQL_COLUMNS_TABLE]) ? row[-1].table :
-			 arena_copy(arena, cells[MYSQL_COLUMNS_TABLE]),
+		.table = row > database->columns && slice_equal(row[-1].table, cells[MYSQL_COLUMNS_TABLE])
+				 ? row[-1].table
+				 : arena_copy(arena, cells[MYSQL_COLUMNS_TABLE]),
 		.column = mysql_columns_read(cells, mysql_blocking_session(database->schema->connection)->is_mariadb, arena),
 	};
 	if (cells[MYSQL_COLUMNS_COLLATION].p)
@@ -276,8 +277,8 @@ static int fill_key(const struct mysql_schema *schema, const struct database *da
 		}
 		column = target_find(target, row->column);
 		if (column < 0 || target->key_count == TARGET_KEY_MOST)
-			return error_set(err, "table `%.*s`: its primary key has more than %d columns, or one that is not listed", SLICE_ARG(target->name),
-					 TARGET_KEY_MOST);
+			return error_set(err, "table `%.*s`: its primary key has more than %d columns, or one that is not listed",
+					 SLICE_ARG(target->name), TARGET_KEY_MOST);
 		target->key[target->key_count++] = (uint32_t)column;
 		target->key_exact &= target->columns[column].exact && !row->prefix;
 	}

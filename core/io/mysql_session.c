@@ -11,10 +11,10 @@ enum { STANDBACK_FIRST_MS = 50, STANDBACK_MOST_MS = 5000 };
 
 /* What every server has. NO_AUTO_VALUE_ON_ZERO: a row whose id is 0 at its source has it here too. Zero dates are written as
  * they came (no NO_ZERO_DATE); backslash is the escape of strings (no NO_BACKSLASH_ESCAPES, which sql.h is told). */
-#define SETTINGS                                                                                       \
-	"SET NAMES utf8mb4;\n"                                                                         \
-	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"                                    \
-	"SET autocommit = 1, time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 1, "        \
+#define SETTINGS                                                                                                                                     \
+	"SET NAMES utf8mb4;\n"                                                                                                                       \
+	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"                                                                                  \
+	"SET autocommit = 1, time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 1, "                                                      \
 	"sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION';\n"
 
 /* What only some have: set where the server lists it. */

@@ -9,9 +9,9 @@
 struct mysql_session {
 	struct mysql_client *client;
 	const struct mysql_options *options; /* borrowed */
-	size_t packet_most;  /* the server's max_allowed_packet */
+	size_t packet_most;                  /* the server's max_allowed_packet */
 	bool is_mariadb;
-	bool folds_names;    /* table names are compared without regard to case */
+	bool folds_names; /* table names are compared without regard to case */
 	bool ready;
 	struct buf question, settings; /* what we ask a new server for, and what of it we set */
 	mysql_client_done *done;

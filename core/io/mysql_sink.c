@@ -6,6 +6,7 @@
 #include "io/mysql_blocking.h"
 #include "io/mysql_errors.h"
 #include "io/mysql_lane.h"
+#include "io/mysql_progress.h"
 #include "io/mysql_schema.h"
 #include "io/mysql_takeover.h"
 
@@ -58,7 +59,7 @@ static void copy_options(struct mysql_options *to, const struct mysql_options *f
 
 static void free_options(struct mysql_options *options)
 {
-	const char *owned[] = { options->flavour, options->host, options->socket, options->user, options->password,
+	const char *owned[] = { options->flavour,  options->host,   options->socket,   options->user,   options->password,
 				options->database, options->tls_ca, options->tls_cert, options->tls_key };
 
 	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -82,7 +83,7 @@ static int check_options(const struct mysql_options *options, struct error *err)
 	if (options->connect_timeout_ms < 0 || options->read_timeout_ms < 0)
 		return error_set(err, "%s: a timeout cannot be negative", flavour);
 	if (!options->tls_cert != !options->tls_key)
-		return error_set(err, "%s: `tls_cert` and `tls_key` belong together", flavour);
+		return error_set(err, "%s: `cert` and `key` of `tls` belong together", flavour);
 	return 0;
 }
 
@@ -123,7 +124,8 @@ static void sink_close(struct sink *sink)
 }
 
 /* "user 'sync' at 127.0.0.1:4000, database `dw`": which of all databases and users a message is about. */
-static int say_where(const struct mysql_options *options, const struct mysql_failure *failure, const char *what, const char *advice, struct error *err)
+static int say_where(const struct mysql_options *options, const struct mysql_failure *failure, const char *what, const char *advice,
+		     struct error *err)
 {
 	char place[256];
 
@@ -161,9 +163,11 @@ static int try_tables(struct mysql_sink *own, struct mysql_blocking *connection,
 
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
 		if (mysql_blocking_run(connection, slice_of(uses[i]), NULL, NULL, &failure) < 0)
-			return say_where(&own->options, &failure, "the tables of streamlua cannot be used",
-					 "; GRANT the user CREATE on the database, or make the tables as another user and GRANT SELECT, INSERT and UPDATE "
-					 "on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters", err);
+			return say_where(
+				&own->options, &failure, "the tables of streamlua cannot be used",
+				"; GRANT the user CREATE on the database, or make the tables as another user and GRANT SELECT, INSERT and UPDATE "
+				"on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters",
+				err);
 	return 0;
 }
 
@@ -183,6 +187,37 @@ static int sink_open(struct sink *sink, struct error *err)
 	return result;
 }
 
+static int sink_look(struct sink *sink, struct error *err)
+{
+	struct mysql_sink *own = self(sink);
+	struct mysql_failure failure;
+	struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
+
+	if (!connection)
+		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
+	mysql_blocking_close(connection);
+	return 0;
+}
+
+static int sink_reset(struct sink *sink, struct error *err)
+{
+	struct mysql_sink *own = self(sink);
+	struct mysql_failure failure;
+	struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
+	struct buf text = BUF_INIT;
+	int result;
+
+	if (!connection)
+		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
+	mysql_progress_reset(&text, own->job);
+	result = mysql_blocking_run(connection, buf_view(&text), NULL, NULL, &failure);
+	if (result < 0)
+		say_where(&own->options, &failure, "the progress cannot be moved", mysql_errors_advice(&failure), err);
+	buf_free(&text);
+	mysql_blocking_close(connection);
+	return result;
+}
+
 static int sink_describe(struct sink *sink, struct target *target, struct error *err)
 {
 	return mysql_schema_describe(self(sink)->schema, target, err);
@@ -197,6 +232,15 @@ static void sink_commit(struct sink *sink, struct tx *tx)
 {
 	BUG_IF(tx->lane < 0 || tx->lane >= sink->lanes);
 	mysql_lane_commit(self(sink)->lanes[tx->lane], tx);
+}
+
+static const char *sink_problem(struct sink *sink)
+{
+	const char *problem = NULL;
+
+	for (int32_t i = 0; !problem && i < sink->lanes; i++)
+		problem = mysql_lane_problem(self(sink)->lanes[i]);
+	return problem;
 }
 
 static void sink_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
@@ -223,9 +267,12 @@ static const struct sink_ops ops = {
 	.name = "mysql",
 	.transactional = true,
 	.open = sink_open,
+	.look = sink_look,
+	.reset = sink_reset,
 	.describe = sink_describe,
 	.take_over = sink_take_over,
 	.commit = sink_commit,
+	.problem = sink_problem,
 	.show = sink_show,
 	.close = sink_close,
 };

@@ -36,9 +36,9 @@ struct mysql_takeover {
 	struct progress_loaded *loaded; /* one for each partition */
 	struct found ***ends;           /* where the next row of each goes */
 	struct found **rows;
-	bool *has_row;                  /* partition * lanes + lane */
-	int64_t epoch;                  /* the largest found */
-	size_t partition;               /* of the last row: rows come ordered, so the next is likely of the same */
+	bool *has_row;    /* partition * lanes + lane */
+	int64_t epoch;    /* the largest found */
+	size_t partition; /* of the last row: rows come ordered, so the next is likely of the same */
 };
 
 static void go_on(struct mysql_takeover *control);
@@ -129,15 +129,12 @@ static void fill_loaded(struct mysql_takeover *control, size_t i)
 	for (size_t lane = 0; lane < lanes; lane++)
 		count += !control->has_row[i * lanes + lane];
 	loaded->lanes = arena_zalloc(&control->arena, count * sizeof *loaded->lanes);
-	loaded->fresh = true;
-	for (row = control->rows[i]; row; row = row->next) {
-		/* A row that was made by a takeover, and never written since, knows nothing. */
-		loaded->fresh &= row->lane.seq == 0;
+	loaded->fresh = loaded->next_offset < 0;
+	for (row = control->rows[i]; row; row = row->next)
 		loaded->lanes[loaded->lane_count++] = row->lane;
-	}
 	for (size_t lane = 0; lane < lanes; lane++)
 		if (!control->has_row[i * lanes + lane])
-			loaded->lanes[loaded->lane_count++].lane = (int32_t)lane;
+			loaded->lanes[loaded->lane_count++] = (struct progress_lane){ .lane = (int32_t)lane, .next_offset = -1 };
 }
 
 static void on_locked(void *ctx, const struct mysql_failure *failure)
@@ -225,6 +222,7 @@ static void go_on(struct mysql_takeover *control)
 	control->partition = 0;
 	for (size_t i = 0; i < takeover->count; i++) {
 		control->loaded[i].watermark = INT64_MIN;
+		control->loaded[i].next_offset = -1;
 		control->ends[i] = &control->rows[i];
 	}
 	buf_clear(&control->text);

@@ -211,6 +211,34 @@ static void sqlite_take_over(struct sink *sink, struct takeover *takeover)
 	s->end = &request->next;
 }
 
+static int failed(struct sqlite *s, int code, struct error *err)
+{
+	return error_set(err, "sqlite: %s: %s", s->path, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
+}
+
+static int sqlite_look(struct sink *sink, struct error *err)
+{
+	struct sqlite *s = self(sink);
+	int code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL);
+
+	return code == SQLITE_OK ? 0 : failed(s, code, err);
+}
+
+static int sqlite_reset(struct sink *sink, struct error *err)
+{
+	static const char text[] = "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1";
+	struct sqlite *s = self(sink);
+	sqlite3_stmt *update = NULL;
+	int code = sqlite3_prepare_v2(s->db, text, -1, &update, NULL);
+
+	if (code == SQLITE_OK) {
+		sqlite3_bind_text(update, 1, s->job, -1, SQLITE_STATIC);
+		code = sqlite3_step(update);
+	}
+	sqlite3_finalize(update);
+	return code == SQLITE_DONE ? 0 : failed(s, code, err);
+}
+
 static int sqlite_open(struct sink *sink, struct error *err)
 {
 	/* FULL: a transaction is on the disk before anybody is told that it is committed. NORMAL would keep rows and progress together too,
@@ -228,7 +256,7 @@ static int sqlite_open(struct sink *sink, struct error *err)
 	for (; code == SQLITE_OK && *table; table++)
 		code = sqlite3_exec(s->db, *table, NULL, NULL, NULL);
 	if (code != SQLITE_OK)
-		return error_set(err, "sqlite: %s: %s", s->path, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
+		return failed(s, code, err);
 	/* From now on the loop does the waiting. */
 	sqlite3_busy_timeout(s->db, 0);
 	return 0;
@@ -286,6 +314,8 @@ static const struct sink_ops sqlite_ops = {
 	.name = "sqlite",
 	.transactional = true,
 	.open = sqlite_open,
+	.look = sqlite_look,
+	.reset = sqlite_reset,
 	.describe = sqlite_describe,
 	.take_over = sqlite_take_over,
 	.commit = sqlite_commit,

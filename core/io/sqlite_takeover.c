@@ -6,7 +6,7 @@ static int load(sqlite3_stmt *select, int32_t lanes, struct arena *arena, struct
 	size_t cap = (size_t)lanes;
 	int code;
 
-	*loaded = (struct progress_loaded){ .fresh = true, .watermark = INT64_MIN, .lanes = arena_zalloc(arena, cap * sizeof *loaded->lanes) };
+	*loaded = (struct progress_loaded){ .next_offset = -1, .watermark = INT64_MIN, .lanes = arena_zalloc(arena, cap * sizeof *loaded->lanes) };
 	while ((code = sqlite3_step(select)) == SQLITE_ROW) {
 		struct progress_lane lane = { .lane = sqlite3_column_int(select, 0), .next_offset = sqlite3_column_int64(select, 1),
 					      .seq = sqlite3_column_int64(select, 2) };
@@ -21,8 +21,6 @@ static int load(sqlite3_stmt *select, int32_t lanes, struct arena *arena, struct
 			cap *= 2;
 		}
 		loaded->lanes[loaded->lane_count++] = lane;
-		/* A row that was made by a takeover, and never written since, knows nothing. */
-		loaded->fresh &= lane.seq == 0;
 		if (lane.next_offset > loaded->next_offset)
 			loaded->next_offset = lane.next_offset;
 		if (epoch > loaded->epoch)
@@ -30,6 +28,7 @@ static int load(sqlite3_stmt *select, int32_t lanes, struct arena *arena, struct
 		if (sqlite3_column_type(select, 5) != SQLITE_NULL && sqlite3_column_int64(select, 5) > loaded->watermark)
 			loaded->watermark = sqlite3_column_int64(select, 5);
 	}
+	loaded->fresh = loaded->next_offset < 0;
 	return code;
 }
 
@@ -52,7 +51,7 @@ static int take_one(sqlite3 *db, const char *job, const struct source_partition_
 					  "WHERE job = ?1 AND topic = ?2 AND `partition` = ?3 ORDER BY lane";
 	static const char update_text[] = "UPDATE streamlua_progress SET epoch = ?4 WHERE job = ?1 AND topic = ?2 AND `partition` = ?3";
 	static const char insert_text[] = "INSERT OR IGNORE INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, "
-					  "script_version) VALUES (?1, ?2, ?3, ?5, 0, x'', ?4, 0, '')";
+					  "script_version) VALUES (?1, ?2, ?3, ?5, -1, x'', ?4, 0, '')";
 	sqlite3_stmt *select = NULL, *update = NULL, *insert = NULL;
 	int code;
 
@@ -100,7 +99,7 @@ static void add_new_lanes(struct progress_loaded *loaded, int32_t lanes, struct 
 		while (known < found && all[known].lane != lane)
 			known++;
 		if (known == found)
-			all[loaded->lane_count++].lane = lane;
+			all[loaded->lane_count++] = (struct progress_lane){ .lane = lane, .next_offset = -1 };
 	}
 	loaded->lanes = all;
 }

@@ -22,7 +22,7 @@ int check_job(const char *job_path)
 	struct bundle bundle = { 0 };
 	struct error err = { "" };
 	struct job *job = load(job_path, &bundle, &err);
-	int failed = !job || job_check(job, print_line, NULL, &err) < 0;
+	int failed = !job || job_check(job, true, print_line, NULL, &err) < 0;
 
 	if (failed)
 		fprintf(stderr, "streamlua: %s\n", err.text);

@@ -179,7 +179,9 @@ static int find_command(struct cli *cli, const struct command *commands, struct 
 			run = command;
 	}
 	cli->command = run;
-	return run && ((n > 4 && strcmp(word + n - 4, ".lua") == 0) || strchr(word, '/')) ? 0 : unknown_command(word, commands, err);
+	if (run && ((n > 4 && strcmp(word + n - 4, ".lua") == 0) || strchr(word, '/')))
+		return 0;
+	return unknown_command(word, commands, err);
 }
 
 int cli_parse(struct cli *cli, int argc, char **argv, const struct command *commands, struct error *err)
@@ -215,7 +217,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, const struct command *comm
 		return -1;
 	for (int i = 0; i < OPTION_COUNT; i++)
 		if (given[i] && !knows(cli->command, options[i].name))
-			return error_set(err, "streamlua %s has no option --%s; see streamlua %s --help", cli->command->name, options[i].name, cli->command->name);
+			return error_set(err, "streamlua %s has no option --%s; see streamlua %s --help", cli->command->name,
+					 options[i].name, cli->command->name);
 	if (cli->help)
 		return 0;
 	if (cli->operand_count < cli->command->least)
@@ -231,7 +234,8 @@ static void help_options(const struct command *command, struct buf *out)
 	buf_text(out, "\nOptions:\n");
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		char left[40];
-		int n = snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
+		const char *argument = options[i].argument;
+		int n = snprintf(left, sizeof left, "--%s%s%s", options[i].name, argument ? " " : "", argument ? argument : "");
 
 		if (n > 0 && (command ? knows(command, options[i].name) : i == HELP || i == VERSION))
 			buf_printf(out, "  %-18s %s\n", left, options[i].help);

@@ -100,10 +100,10 @@ static void conclude(struct crew_worker *worker)
 	stats_add(&crew->gone, &worker->stats);
 	crew->lost += stats_open(&worker->stats);
 	stats_free(&worker->stats);
-	if (code == 2) {
-		log_error("worker %d: the job is at fault", worker->number);
+	if (code == 2 || code == WORKER_STOP_JOB) {
+		log_error(code == 2 ? "worker %d: the job is at fault" : "worker %d has stopped the job", worker->number);
 		worker->state = CREW_ENDED;
-		crew_stop(crew, 2);
+		crew_stop(crew, code == 2 ? 2 : 1);
 		return;
 	}
 	crew->events.ended(crew->events.ctx, worker, how);

@@ -37,10 +37,14 @@ bool job_is_bounded(const struct job *job);         /* a file source */
 /* job.lua's source and sink as text: where it differs between two bundles, a reload cannot take it over and says so. */
 const char *job_outside(const struct job *job);
 
-/* Checks the job against the outside: opens the sink, describes every target, runs every script's examples. Blocks.
+/* Checks the job against the outside: opens the sink (look: without making streamlua's own tables), describes every target, runs
+ * every script's examples. Blocks.
  * `report` (may be NULL) gets one line of text for each script on what it will write, and each warning.
  * -1: the first thing that is wrong, with file and line. */
-int job_check(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
+int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
+
+/* Forgets how far the job has come, so that it begins where its source says (--from). Blocks. After job_check. */
+int job_forget(struct job *job, struct error *err);
 
 /* Runs the scripts' examples, without any sink. Counts into passed and failed, a line to report for each failure. */
 int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);

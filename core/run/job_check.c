@@ -56,12 +56,12 @@ static void keep_first(void *ctx, const char *line)
 		error_set(first, "%s", line);
 }
 
-static int check_with(struct job *job, struct sink *sink, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct error first = { "" };
 	uint32_t passed = 0, failed = 0;
 
-	if (sink->ops->open(sink, err) < 0)
+	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
 	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0)
 		return -1;
@@ -74,11 +74,23 @@ static int check_with(struct job *job, struct sink *sink, void (*report)(void *c
 	return 0;
 }
 
-int job_check(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct event_base *loop = event_base_new();
 	struct sink *sink = job_sink(job, loop, err);
-	int result = sink ? check_with(job, sink, report, ctx, err) : -1;
+	int result = sink ? check_with(job, sink, look, report, ctx, err) : -1;
+
+	if (sink)
+		sink->ops->close(sink);
+	event_base_free(loop);
+	return result;
+}
+
+int job_forget(struct job *job, struct error *err)
+{
+	struct event_base *loop = event_base_new();
+	struct sink *sink = job_sink(job, loop, err);
+	int result = sink && sink->ops->open(sink, err) == 0 ? sink->ops->reset(sink, err) : -1;
 
 	if (sink)
 		sink->ops->close(sink);

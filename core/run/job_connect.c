@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/blackhole.h"
 #include "io/file.h"
@@ -89,8 +90,13 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.from = from != NULL,
 	};
+	char dry_group[300];
 	struct source *source;
 
+	if (run->options->dry_run) { /* a group of its own: the job's partitions are not to move because somebody looks */
+		snprintf(dry_group, sizeof dry_group, "%s-dry-run-%ld", options.group, (long)getppid());
+		options.group = dry_group;
+	}
 	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "blackhole") == 0;
 	read_list(job, "source.topics", &topics);
 	read_pairs(job, "source.config", &config);

@@ -171,8 +171,8 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 		else
 			log_warn("%s", watching.text);
 	}
-	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count, master->crew->count == 1 ? "" : "s",
-		 job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);
+	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count,
+		 master->crew->count == 1 ? "" : "s", job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);
 	master->started_ms = clock_wall_ms();
 	crew_start(master->crew, &job->bundle);
 	if (master->reload_wanted)
@@ -270,11 +270,11 @@ int master_run(const struct run_options *options)
 	master.crew = crew_new(master.loop, options, &events);
 	master.shown = calloc((size_t)master.crew->count, sizeof *master.shown);
 	BUG_IF(!master.shown);
-	reload_init(&master.reload, master.loop, master.crew, options->job_path, &master.job, on_swapped, &master);
+	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_swapped, &master);
 	if (take_places(&master) < 0) {
 		master.code = 2;
 	} else {
-		master.first = trial_start(master.loop, options->job_path, on_first_check, &master);
+		master.first = trial_start(master.loop, options, true, on_first_check, &master);
 		if (master.first)
 			event_base_dispatch(master.loop);
 	}

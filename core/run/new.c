@@ -9,55 +9,22 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "flow/lua_modules.h"
 #include "io/sqlite_make.h"
+#include "run/template.h"
 
 #define PLACE_OF_NAME "@NAME@"
 
 static const struct {
-	const char *path, *module; /* in the new folder; among the modules that are compiled in */
+	const char *path, *template; /* in the new folder; among the templates */
 } files[] = {
-	{ "job.lua", "templates.new.job" },
-	{ "scripts/orders.lua", "templates.new.scripts.orders" },
-	{ "sample.jsonl", "templates.new.sample.jsonl" },
-	{ "schema.sql", "templates.new.schema.sql" },
-	{ "README.md", "templates.new.README.md" },
-	{ ".luarc.json", "templates.new.luarc.json" },
-	{ ".luacheckrc", "templates.new.luacheckrc" },
+	{ "job.lua", "new.job" },
+	{ "scripts/orders.lua", "new.scripts.orders" },
+	{ "sample.jsonl", "new.sample.jsonl" },
+	{ "schema.sql", "new.schema.sql" },
+	{ "README.md", "new.README.md" },
+	{ ".luarc.json", "new.luarc.json" },
+	{ ".luacheckrc", "new.luacheckrc" },
 };
-
-static const struct lua_module *module_named(const char *name)
-{
-	const struct lua_module *module = lua_modules;
-
-	while (module->name && strcmp(module->name, name) != 0)
-		module++;
-	BUG_IF(!module->name);
-	return module;
-}
-
-static void fill_in(struct buf *out, struct slice text, const char *name)
-{
-	const char *place;
-
-	while ((place = memmem(text.p, text.n, PLACE_OF_NAME, strlen(PLACE_OF_NAME)))) {
-		buf_append(out, text.p, (size_t)(place - text.p));
-		buf_text(out, name);
-		text.n -= (size_t)(place - text.p) + strlen(PLACE_OF_NAME);
-		text.p = place + strlen(PLACE_OF_NAME);
-	}
-	buf_slice(out, text);
-}
-
-static int write_file(const char *path, struct slice text, struct error *err)
-{
-	FILE *file = fopen(path, "wx");
-	bool written = file && fwrite(text.p, 1, text.n, file) == text.n;
-
-	if (file && fclose(file) != 0)
-		written = false;
-	return written ? 0 : error_set(err, "%s: %s", path, strerror(errno));
-}
 
 /* The name of the job is text in job.lua, and part of file names: letters that mean nothing else in either. */
 static int find_name(const char *folder, const char **name, struct error *err)
@@ -76,7 +43,6 @@ bad:
 
 static int make_all(const char *folder, const char *name, struct error *err)
 {
-	const struct lua_module *schema = module_named("templates.new.schema.sql");
 	struct buf text = BUF_INIT;
 	char path[PATH_MAX];
 	int result = 0;
@@ -85,16 +51,14 @@ static int make_all(const char *folder, const char *name, struct error *err)
 	if (mkdir(folder, 0777) < 0 || mkdir(path, 0777) < 0)
 		return error_set(err, "%s: %s", folder, strerror(errno));
 	for (size_t i = 0; result == 0 && i < sizeof files / sizeof *files; i++) {
-		const struct lua_module *module = module_named(files[i].module);
-
 		buf_clear(&text);
-		fill_in(&text, (struct slice){ module->text, module->size }, name);
+		template_fill(&text, template_text(files[i].template), PLACE_OF_NAME, name);
 		snprintf(path, sizeof path, "%s/%s", folder, files[i].path);
-		result = write_file(path, buf_view(&text), err);
+		result = template_write(path, buf_view(&text), err);
 	}
 	if (result == 0) {
 		buf_clear(&text);
-		buf_append(&text, schema->text, schema->size);
+		buf_slice(&text, template_text("new.schema.sql"));
 		snprintf(path, sizeof path, "%s/target.db", folder);
 		result = sqlite_make(path, buf_cstr(&text), err);
 	}

@@ -120,7 +120,7 @@ static void begin(struct reload *reload)
 {
 	reload->again = false;
 	move(reload, RELOAD_CHECKING, CHECK_SECONDS_MOST);
-	reload->trial = trial_start(reload->loop, reload->job_path, on_checked, reload);
+	reload->trial = trial_start(reload->loop, reload->options, false, on_checked, reload);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -142,10 +142,10 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const char *job_path, struct trial_job **job,
+void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const struct run_options *options, struct trial_job **job,
 		 void (*swapped)(void *ctx), void *ctx)
 {
-	*reload = (struct reload){ .loop = loop, .crew = crew, .job_path = job_path, .job = job, .swapped = swapped, .ctx = ctx, .last = "none" };
+	*reload = (struct reload){ .loop = loop, .crew = crew, .options = options, .job = job, .swapped = swapped, .ctx = ctx, .last = "none" };
 	reload->deadline = event_new(loop, -1, 0, on_deadline, reload);
 	BUG_IF(!reload->deadline);
 }

@@ -16,7 +16,7 @@ enum reload_state {
 struct reload {
 	struct event_base *loop;
 	struct crew *crew;
-	const char *job_path;
+	const struct run_options *options;
 	struct trial_job **job; /* the one that runs; its owner lends the place, and a swap puts the new one there */
 	void (*swapped)(void *ctx); /* all workers run what *job now is */
 	void *ctx;
@@ -30,7 +30,7 @@ struct reload {
 	struct error last_error; /* of the last one; "" where that was accepted */
 };
 
-void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const char *job_path, struct trial_job **job,
+void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const struct run_options *options, struct trial_job **job,
 		 void (*swapped)(void *ctx), void *ctx);
 void reload_request(struct reload *reload);
 /* What the crew tells. */

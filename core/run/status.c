@@ -73,7 +73,8 @@ void status_text(const struct status *status, struct buf *out)
 	char started[32];
 
 	buf_printf(out, "job %s (%s) into %s, scripts version %s\n", status->job, status->path, status->sink, status->version);
-	buf_printf(out, "pid %d, since %s, %s", status->pid, clock_format(status->started_ms, started), status_ready(status, &why) ? "ready\n" : "not ready: ");
+	buf_printf(out, "pid %d, since %s, %s", status->pid, clock_format(status->started_ms, started),
+		   status_ready(status, &why) ? "ready\n" : "not ready: ");
 	if (why.n) {
 		buf_slice(out, buf_view(&why));
 		buf_char(out, '\n');
@@ -141,8 +142,8 @@ static void json_workers(struct buf *out, const struct status *status)
 	for (size_t i = 0; i < status->worker_count; i++) {
 		const struct status_worker *worker = &status->workers[i];
 
-		buf_printf(out, "%s{\"worker\":%d,\"pid\":%d,\"state\":\"%s\",\"restarts\":%lld,", i ? "," : "", worker->number, worker->pid, worker->state,
-			   (long long)worker->restarts);
+		buf_printf(out, "%s{\"worker\":%d,\"pid\":%d,\"state\":\"%s\",\"restarts\":%lld,", i ? "," : "", worker->number,
+			   worker->pid, worker->state, (long long)worker->restarts);
 		json_text(out, "version", worker->stats->version);
 		json_text(out, "problem", worker->stats->problem);
 		json_stats(out, worker->stats);
@@ -166,8 +167,9 @@ void status_json(const struct status *status, struct buf *out)
 	json_text(out, "version", slice_of(status->version));
 	buf_printf(out, "\"ready\":%s,", status_ready(status, &why) ? "true" : "false");
 	json_text(out, "problem", buf_view(&why));
-	buf_printf(out, "\"reloads\":{\"accepted\":%lld,\"rejected\":%lld,\"running\":%s,\"last\":\"%s\",\"last_error\":", (long long)status->reloads.accepted,
-		   (long long)status->reloads.rejected, status->reloads.running ? "true" : "false", status->reloads.last);
+	buf_printf(out, "\"reloads\":{\"accepted\":%lld,\"rejected\":%lld,\"running\":%s,\"last\":\"%s\",\"last_error\":",
+		   (long long)status->reloads.accepted, (long long)status->reloads.rejected, status->reloads.running ? "true" : "false",
+		   status->reloads.last);
 	buf_json_string(out, slice_of(status->reloads.last_error));
 	buf_text(out, "},\"totals\":{");
 	json_stats(out, &sum);
@@ -187,8 +189,9 @@ void status_json(const struct status *status, struct buf *out)
 		for (size_t k = 0; k < stats->partition_count; k++, comma = ",") {
 			buf_printf(out, "%s{", comma);
 			json_text(out, "topic", stats->partitions[k].topic);
-			buf_printf(out, "\"partition\":%lld,\"next_offset\":%lld,\"lag\":%lld,\"worker\":%d}", (long long)stats->partitions[k].partition,
-				   (long long)stats->partitions[k].next_offset, (long long)stats->partitions[k].lag, status->workers[i].number);
+			buf_printf(out, "\"partition\":%lld,\"next_offset\":%lld,\"lag\":%lld,\"worker\":%d}",
+				   (long long)stats->partitions[k].partition, (long long)stats->partitions[k].next_offset,
+				   (long long)stats->partitions[k].lag, status->workers[i].number);
 		}
 	}
 	buf_text(out, "]}\n");

@@ -38,7 +38,7 @@ static void log_line(void *ctx, const char *line)
 	log_info("%s", line);
 }
 
-static void examine(const char *job_path, struct buf *out)
+static void examine(const struct run_options *options, bool first, struct buf *out)
 {
 	struct bundle bundle = { 0 };
 	struct buf packed = BUF_INIT;
@@ -46,7 +46,8 @@ static void examine(const char *job_path, struct buf *out)
 	struct error err = { "" };
 	uint32_t scripts;
 
-	if (job_read(&bundle, job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check(job, log_line, NULL, &err) < 0) {
+	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
+	    (first && options->from && !options->dry_run && job_forget(job, &err) < 0)) {
 		say(out, TAG_ERROR, err.text, strlen(err.text));
 		return;
 	}
@@ -62,12 +63,12 @@ static void examine(const char *job_path, struct buf *out)
 	buf_free(&packed);
 }
 
-static void child(int fd, const char *job_path)
+static void child(int fd, const struct run_options *options, bool first)
 {
 	struct buf out = BUF_INIT;
 
 	signal(SIGTERM, SIG_DFL); /* nothing here needs an orderly end */
-	examine(job_path, &out);
+	examine(options, first, &out);
 	for (size_t sent = 0; sent < out.n;) {
 		ssize_t n = write(fd, out.p + sent, out.n - sent);
 
@@ -146,8 +147,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	trial_free(trial);
 }
 
-struct trial *trial_start(struct event_base *loop, const char *job_path, void (*done)(void *ctx, struct trial_job *job, const struct error *err),
-			  void *ctx)
+struct trial *trial_start(struct event_base *loop, const struct run_options *options, bool first,
+			  void (*done)(void *ctx, struct trial_job *job, const struct error *err), void *ctx)
 {
 	struct trial *trial = calloc(1, sizeof *trial);
 	struct error err;
@@ -156,7 +157,7 @@ struct trial *trial_start(struct event_base *loop, const char *job_path, void (*
 	*trial = (struct trial){ .done = done, .ctx = ctx };
 	trial->pid = child_fork(&trial->fd, &err);
 	if (trial->pid == 0)
-		child(trial->fd, job_path);
+		child(trial->fd, options, first);
 	if (trial->pid < 0) {
 		done(ctx, NULL, &err);
 		free(trial);

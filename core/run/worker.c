@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "run/channel.h"
+#include "run/dry_run.h"
 #include "run/job_private.h"
 #include "run/slot.h"
 
@@ -232,11 +233,13 @@ static int connect_ends(struct worker *worker, struct error *err)
 	};
 
 	worker->sink = job_sink(job, worker->loop, err);
+	if (worker->sink && start->options->dry_run)
+		worker->sink = dry_run_new(worker->loop, worker->sink);
 	if (!worker->sink || worker->sink->ops->open(worker->sink, err) < 0)
 		return -1;
 	if (bind_scripts(worker, worker->version, err) < 0)
 		return -1;
-	if (!job->bounded) {
+	if (!job->bounded && !start->options->dry_run) {
 		worker->slot_fd = slot_take(job_text(job, "source.group"), instance);
 		run.instance = instance[0] ? instance : NULL;
 	}

@@ -21,7 +21,7 @@ end
 
 local SETTINGS = {
   decimal = { check.choice("precise", "string", "double") },
-  binary = { check.choice("bytes", "base64", "hex") },
+  binary = { check.choice("bytes", "base64", "base64-url-safe", "hex") },
   zone = { zone },
   absent = { check.choice("keep", "null") },
 }

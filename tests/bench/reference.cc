@@ -89,7 +89,7 @@ void turn(void *ctx)
 	rd_kafka_message_t *taken[TAKEN_AT_ONCE];
 	size_t read = 0;
 	ssize_t count = 0;
-	bool idle = p.unread == 0;
+	bool idle;
 
 	while (p.unread > 0 && read < TURN_MOST && has_room(p)) {
 		count = rd_kafka_consume_batch_queue(p.queue, 0, taken, TAKEN_AT_ONCE);
@@ -105,8 +105,9 @@ void turn(void *ctx)
 	}
 	if (read >= TURN_MOST)
 		event_active(p.again, EV_TIMEOUT, 0);
+	idle = p.unread == 0;
 	for (auto &lane : p.lanes) {
-		lane->turn(count <= 0);
+		lane->turn(count <= 0 || p.unread == 0);
 		idle = idle && lane->idle();
 	}
 	if (idle)

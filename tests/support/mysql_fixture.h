@@ -48,14 +48,14 @@ struct taken {
 };
 
 /* Turns the loop until the condition holds. The minute is for what is broken: nothing depends on it. */
-#define UNTIL(loop, condition)                                                                  \
-	do {                                                                                    \
-		int64_t until_limit = clock_mono_ms() + 60000;                                  \
-		while (!(condition)) {                                                          \
-			assert_true(clock_mono_ms() < until_limit);                             \
-			event_base_loop(loop, EVLOOP_NONBLOCK);                                 \
-			usleep(500);                                                            \
-		}                                                                               \
+#define UNTIL(loop, condition)                                                                                                                       \
+	do {                                                                                                                                         \
+		int64_t until_limit = clock_mono_ms() + 60000;                                                                                       \
+		while (!(condition)) {                                                                                                               \
+			assert_true(clock_mono_ms() < until_limit);                                                                                  \
+			event_base_loop(loop, EVLOOP_NONBLOCK);                                                                                      \
+			usleep(500);                                                                                                                 \
+		}                                                                                                                                    \
 	} while (0)
 
 static inline void fixture_open(struct fixture *f, struct mariadb *db, const char *name, const char *table)
@@ -67,8 +67,9 @@ static inline void fixture_open(struct fixture *f, struct mariadb *db, const cha
 	snprintf(f->name, sizeof f->name, "%s", name);
 	mariadb_run(db, "DROP DATABASE IF EXISTS %s; CREATE DATABASE %s; USE %s; %s", name, name, name, table);
 	f->loop = event_base_new();
-	f->options = (struct mysql_options){ .flavour = "mariadb", .port = db->port, .user = "streamlua", .password = "streamlua",
-					     .database = f->name, .lanes = 4 };
+	f->options = (struct mysql_options){
+		.flavour = "mariadb", .port = db->port, .user = "streamlua", .password = "streamlua", .database = f->name, .lanes = 4
+	};
 	f->sink = mysql_new(f->loop, &f->options, "shop", &err);
 	assert_non_null(f->sink);
 	if (f->sink->ops->open(f->sink, &err) < 0)
@@ -112,10 +113,16 @@ static inline void on_written(struct tx *tx, enum sink_result result, const stru
 static inline void written_init(struct written *w, int32_t lane, int64_t epoch, int64_t seq)
 {
 	memset(w, 0, sizeof *w);
-	w->progress = (struct progress_row){ .topic = SLICE("shop.orders"), .partition = 3, .lane = lane, .next_offset = seq * 10, .epoch = epoch, .seq = seq,
+	w->progress = (struct progress_row){ .topic = SLICE("shop.orders"),
+					     .partition = 3,
+					     .lane = lane,
+					     .next_offset = seq * 10,
+					     .epoch = epoch,
+					     .seq = seq,
 					     .watermark = INT64_MIN };
-	w->tx = (struct tx){ .lane = lane, .events = w->list, .progress = &w->progress, .progress_count = 1, .script_version = "abc", .done = on_written,
-			     .ctx = w };
+	w->tx = (struct tx){
+		.lane = lane, .events = w->list, .progress = &w->progress, .progress_count = 1, .script_version = "abc", .done = on_written, .ctx = w
+	};
 }
 
 /* Adds an event with one change. values: texts for the target's columns; "NULL" is NULL, NULL leaves the column as it is. */
@@ -125,14 +132,18 @@ static inline struct event *written_add(struct fixture *f, struct written *w, en
 	struct event *event = &w->events[w->tx.count];
 	struct message *message = &w->messages[w->tx.count];
 
-	*message = (struct message){ .topic = SLICE("shop.orders"), .partition = 3, .offset = 100 + (int64_t)w->tx.count, .key = SLICE("k"), .value = SLICE("raw") };
+	*message = (struct message){
+		.topic = SLICE("shop.orders"), .partition = 3, .offset = 100 + (int64_t)w->tx.count, .key = SLICE("k"), .value = SLICE("raw")
+	};
 	change->op = (uint8_t)op;
 	change->target = &f->target;
 	change->count = f->target.count;
 	change->values = arena_zalloc(&f->arena, f->target.count * sizeof *change->values);
 	for (uint32_t i = 0; i < f->target.count; i++)
 		if (values[i])
-			change->values[i] = (struct value){ .p = values[i], .n = (uint32_t)strlen(values[i]), .ready = true,
+			change->values[i] = (struct value){ .p = values[i],
+							    .n = (uint32_t)strlen(values[i]),
+							    .ready = true,
 							    .kind = strcmp(values[i], "NULL") == 0 ? VALUE_NULL : VALUE_TEXT };
 	event->message = message;
 	event->parts = 1;

@@ -7,25 +7,27 @@
 
 #include "support/decoding.h"
 
-#define SOURCE(snapshot)                                                                                                            \
-	"\"source\":{\"version\":\"2.4.0.Final\",\"connector\":\"mysql\",\"name\":\"dbserver1\",\"ts_ms\":1701347696000,\"snapshot\":" snapshot \
-	",\"db\":\"shop\",\"sequence\":null,\"table\":\"orders\",\"server_id\":223344,\"gtid\":null,\"file\":\"mysql-bin.000003\","  \
+#define SOURCE(snapshot)                                                                                                                             \
+	"\"source\":{\"version\":\"2.4.0.Final\",\"connector\":\"mysql\",\"name\":\"dbserver1\",\"ts_ms\":1701347696000,\"snapshot\":" snapshot      \
+	",\"db\":\"shop\",\"sequence\":null,\"table\":\"orders\",\"server_id\":223344,\"gtid\":null,\"file\":\"mysql-bin.000003\","                  \
 	"\"pos\":484,\"row\":0,\"thread\":7,\"query\":null}"
-#define ENVELOPE(before, after, op)                                                                                                 \
+#define ENVELOPE(before, after, op)                                                                                                                  \
 	"{\"before\":" before ",\"after\":" after "," SOURCE("\"false\"") ",\"op\":\"" op "\",\"ts_ms\":1701347696456,\"transaction\":null}"
 
-#define FIELDS                                                                                                                     \
-	"[{\"type\":\"int64\",\"optional\":false,\"field\":\"id\"},"                                                                \
-	"{\"type\":\"bytes\",\"optional\":true,\"name\":\"org.apache.kafka.connect.data.Decimal\",\"version\":1,"                   \
-	"\"parameters\":{\"scale\":\"4\",\"connect.decimal.precision\":\"10\"},\"field\":\"price\"},"                               \
-	"{\"type\":\"int32\",\"optional\":true,\"name\":\"io.debezium.time.Date\",\"version\":1,\"field\":\"day\"},"                \
-	"{\"type\":\"int64\",\"optional\":true,\"name\":\"io.debezium.time.MicroTimestamp\",\"version\":1,\"field\":\"at\"},"       \
-	"{\"type\":\"string\",\"optional\":true,\"field\":\"note\"},{\"type\":\"bytes\",\"optional\":true,\"field\":\"raw\"},"      \
-	"{\"type\":\"bytes\",\"optional\":true,\"name\":\"io.debezium.data.Bits\",\"version\":1,\"parameters\":{\"length\":\"12\"},\"field\":\"bits\"}]"
-#define ENVELOPE_SCHEMA                                                                                                            \
-	"{\"type\":\"struct\",\"fields\":[{\"type\":\"struct\",\"fields\":" FIELDS ",\"optional\":true,\"name\":\"dbserver1.shop.orders.Value\"," \
-	"\"field\":\"before\"},{\"type\":\"struct\",\"fields\":" FIELDS ",\"optional\":true,\"name\":\"dbserver1.shop.orders.Value\",\"field\":\"after\"}," \
-	"{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"db\"}],\"optional\":false,\"field\":\"source\"}," \
+#define FIELDS                                                                                                                                       \
+	"[{\"type\":\"int64\",\"optional\":false,\"field\":\"id\"},"                                                                                 \
+	"{\"type\":\"bytes\",\"optional\":true,\"name\":\"org.apache.kafka.connect.data.Decimal\",\"version\":1,"                                    \
+	"\"parameters\":{\"scale\":\"4\",\"connect.decimal.precision\":\"10\"},\"field\":\"price\"},"                                                \
+	"{\"type\":\"int32\",\"optional\":true,\"name\":\"io.debezium.time.Date\",\"version\":1,\"field\":\"day\"},"                                 \
+	"{\"type\":\"int64\",\"optional\":true,\"name\":\"io.debezium.time.MicroTimestamp\",\"version\":1,\"field\":\"at\"},"                        \
+	"{\"type\":\"string\",\"optional\":true,\"field\":\"note\"},{\"type\":\"bytes\",\"optional\":true,\"field\":\"raw\"},"                       \
+	"{\"type\":\"bytes\",\"optional\":true,\"name\":\"io.debezium.data.Bits\",\"version\":1,\"parameters\":{\"length\":\"12\"},\"field\":"       \
+	"\"bits\"}]"
+#define ENVELOPE_SCHEMA                                                                                                                              \
+	"{\"type\":\"struct\",\"fields\":[{\"type\":\"struct\",\"fields\":" FIELDS ",\"optional\":true,\"name\":\"dbserver1.shop.orders.Value\","    \
+	"\"field\":\"before\"},{\"type\":\"struct\",\"fields\":" FIELDS                                                                              \
+	",\"optional\":true,\"name\":\"dbserver1.shop.orders.Value\",\"field\":\"after\"},"                                                          \
+	"{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"db\"}],\"optional\":false,\"field\":\"source\"},"      \
 	"{\"type\":\"string\",\"optional\":false,\"field\":\"op\"}],\"optional\":false,\"name\":\"dbserver1.shop.orders.Envelope\"}"
 #define ROW(id) "{\"id\":" id ",\"price\":\"EtaH\",\"day\":19691,\"at\":1701347696123500,\"note\":\"hi\",\"raw\":\"iVBORw==\",\"bits\":\"AQg=\"}"
 
@@ -103,7 +105,8 @@ static void a_changed_key_stays_one_update_with_the_old_key(void **state)
 	struct decoding *d = *state;
 
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(decode(d, "{\"b\":\"x\",\"id\":9}", ENVELOPE("{\"id\":1,\"a\":0,\"b\":\"x\"}", "{\"id\":9,\"a\":0,\"b\":\"x\"}", "u")), 0);
+		assert_int_equal(
+			decode(d, "{\"b\":\"x\",\"id\":9}", ENVELOPE("{\"id\":1,\"a\":0,\"b\":\"x\"}", "{\"id\":9,\"a\":0,\"b\":\"x\"}", "u")), 0);
 		expect(d, OP_UPDATE, "id=9 a=0 b=\"x\"", "id=1 a=0 b=\"x\"", "b=\"x\" id=1");
 	}
 	/* Another table in the same topic. */
@@ -131,6 +134,7 @@ static void without_a_before_the_key_says_which_row(void **state)
 	assert_int_equal(decode(d, "****", ENVELOPE("null", "null", "d")), -1);
 	assert_non_null(strstr(d->err.text, "before"));
 	assert_null(d->decoder.first);
+	assert_ptr_equal(d->decoder.end, &d->decoder.first);
 }
 
 static void other_databases_call_it_a_schema(void **state)
@@ -138,7 +142,8 @@ static void other_databases_call_it_a_schema(void **state)
 	struct decoding *d = *state;
 
 	assert_int_equal(decode(d, NULL,
-				"{\"before\":null,\"after\":{\"id\":1},\"source\":{\"connector\":\"postgresql\",\"ts_ms\":0,\"db\":\"main\",\"schema\":\"inventory\","
+				"{\"before\":null,\"after\":{\"id\":1},\"source\":{\"connector\":\"postgresql\",\"ts_ms\":0,\"db\":\"main\","
+				"\"schema\":\"inventory\","
 				"\"table\":\"t\",\"txId\":5,\"lsn\":1},\"op\":\"r\",\"ts_ms\":77}"),
 			 0);
 	assert_string_equal(names_text(d, d->first), "inventory.t");
@@ -151,22 +156,22 @@ static void what_is_no_row_change_is_told_apart(void **state)
 		const char *topic, *key, *value;
 		enum op op;
 	} cases[] = {
-		{ "s.shop.t", "{\"id\":1}", NULL, OP_CONTROL },
-		{ "s.shop.t", "{\"id\":1}", "", OP_CONTROL },
-		{ "s.shop.t", "{\"schema\":null,\"payload\":{\"id\":1}}", "{\"schema\":null,\"payload\":null}", OP_CONTROL },
 		{ "__debezium-heartbeat.s", "{\"serverName\":\"s\"}", "{\"ts_ms\":1701347696456}", OP_CONTROL },
 		{ "s.shop.t", NULL, "{\"ts_ms\":1701347696456,\"ts_us\":1,\"ts_ns\":2}", OP_CONTROL },
 		{ "s.transaction", "{\"id\":\"x\"}",
 		  "{\"status\":\"BEGIN\",\"id\":\"file=a,pos=4\",\"ts_ms\":1,\"event_count\":null,\"data_collections\":null}", OP_CONTROL },
 		{ "s.transaction", NULL,
-		  "{\"status\":\"END\",\"id\":\"571:53195832\",\"event_count\":2,\"data_collections\":[{\"data_collection\":\"s1.a\",\"event_count\":1}]}",
+		  "{\"status\":\"END\",\"id\":\"571:53195832\",\"event_count\":2,\"data_collections\":[{\"data_collection\":\"s1.a\",\"event_count\":"
+		  "1}]}",
 		  OP_CONTROL },
 		{ "s", "{\"databaseName\":\"shop\"}",
-		  "{" SOURCE("\"false\"") ",\"ts_ms\":2,\"databaseName\":\"shop\",\"schemaName\":null,\"ddl\":\"ALTER TABLE orders ADD c INT\",\"tableChanges\":[]}",
+		  "{" SOURCE("\"false\"") ",\"ts_ms\":2,\"databaseName\":\"shop\",\"schemaName\":null,\"ddl\":\"ALTER TABLE orders ADD c "
+					  "INT\",\"tableChanges\":[]}",
 		  OP_DDL },
 		{ "s.shop.t", NULL, "{\"before\":null,\"after\":null," SOURCE("\"false\"") ",\"op\":\"t\",\"ts_ms\":1}", OP_TRUNCATE },
 		{ "s.shop.t", NULL, "{" SOURCE("\"false\"") ",\"op\":\"t\"}", OP_TRUNCATE },
-		{ "s.shop.t", "{}", "{" SOURCE("\"false\"") ",\"op\":\"m\",\"ts_ms\":1,\"message\":{\"prefix\":\"p\",\"content\":\"\"}}", OP_CONTROL },
+		{ "s.shop.t", "{}", "{" SOURCE("\"false\"") ",\"op\":\"m\",\"ts_ms\":1,\"message\":{\"prefix\":\"p\",\"content\":\"\"}}",
+		  OP_CONTROL },
 	};
 	struct decoding *d = *state;
 
@@ -182,8 +187,8 @@ static void what_is_no_row_change_is_told_apart(void **state)
 
 static void schemas_say_what_values_mean(void **state)
 {
-	static const enum meaning meanings[] = { MEANING_PLAIN,	 MEANING_DECIMAL, MEANING_DAYS, MEANING_DATETIME_US,
-						 MEANING_PLAIN, MEANING_BASE64,	 MEANING_BITS };
+	static const enum meaning meanings[] = { MEANING_PLAIN, MEANING_DECIMAL, MEANING_DAYS, MEANING_DATETIME_US,
+						 MEANING_PLAIN, MEANING_BASE64,  MEANING_BITS };
 	static const char *const messages[] = {
 		"{\"schema\":" ENVELOPE_SCHEMA ",\"payload\":" ENVELOPE("null", ROW("1"), "c") "}",
 		"{\"schema\":" ENVELOPE_SCHEMA ",\"payload\":" ENVELOPE("null", ROW("2"), "c") "}",
@@ -197,7 +202,9 @@ static void schemas_say_what_values_mean(void **state)
 	for (size_t m = 0; m < sizeof messages / sizeof *messages; m++) {
 		char row[200];
 
-		assert_int_equal(decode(d, "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int64\",\"optional\":false,\"field\":\"id\"}]},\"payload\":{\"id\":1}}",
+		assert_int_equal(decode(d,
+					"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int64\",\"optional\":false,\"field\":\"id\"}]},"
+					"\"payload\":{\"id\":1}}",
 					messages[m]),
 				 0);
 		snprintf(row, sizeof row, "id=%zu price=\"EtaH\" day=19691 at=1701347696123500 note=\"hi\" raw=\"iVBORw==\" bits=\"AQg=\"", m + 1);
@@ -225,11 +232,9 @@ static void a_key_taken_from_before_has_the_meaning_of_before(void **state)
 static void a_known_schema_vouches_for_nothing_else(void **state)
 {
 	static const char *const wrong[] = {
-		"{\"schema\":null,\"payload\":}",
-		"{\"schema\":null,\"payload\":{\"id\":1}}}",
-		"{\"schema\":null,\"payload\":{\"id\":1",
-		"{\"schema\":null,\"payload\":{\"id\":1},}",
-		"{\"schema\":null,\"payload\":{\"id\":01}}",
+		"{\"schema\":null,\"payload\":}",           "{\"schema\":null,\"payload\":{\"id\":1}}}",
+		"{\"schema\":null,\"payload\":{\"id\":1",   "{\"schema\":null,\"payload\":{\"id\":1},}",
+		"{\"schema\":null,\"payload\":{\"id\":1}]", "{\"schema\":null,\"payload\":{\"id\":01}}",
 	};
 	struct decoding *d = *state;
 
@@ -250,14 +255,17 @@ static void many_schemas_in_one_topic_do_not_mix(void **state)
 
 	for (int i = 0; i < 40; i++) {
 		char message[512];
-		enum meaning meanings[] = { MEANING_DAYS, MEANING_TIME_US, MEANING_ISO, MEANING_GEOMETRY, MEANING_ZONED, MEANING_TIME_MS, MEANING_DATETIME_NS };
-		static const char *const names[] = { "io.debezium.time.Date",		 "io.debezium.time.MicroTime",	     "io.debezium.time.IsoDate",
-						     "io.debezium.data.geometry.Point", "io.debezium.time.ZonedTimestamp", "org.apache.kafka.connect.data.Time",
+		enum meaning meanings[] = { MEANING_DAYS,  MEANING_TIME_US, MEANING_ISO,        MEANING_GEOMETRY,
+					    MEANING_ZONED, MEANING_TIME_MS, MEANING_DATETIME_NS };
+		static const char *const names[] = { "io.debezium.time.Date",           "io.debezium.time.MicroTime",
+						     "io.debezium.time.IsoDate",        "io.debezium.data.geometry.Point",
+						     "io.debezium.time.ZonedTimestamp", "org.apache.kafka.connect.data.Time",
 						     "io.debezium.time.NanoTimestamp" };
 
-		snprintf(message, sizeof message,
-			 "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"name\":\"%s\",\"field\":\"x\"}]},\"payload\":{\"x\":%d}}",
-			 names[i * 3 % 7], i);
+		snprintf(
+			message, sizeof message,
+			"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"name\":\"%s\",\"field\":\"x\"}]},\"payload\":{\"x\":%d}}",
+			names[i * 3 % 7], i);
 		assert_int_equal(decode(d, NULL, message), 0);
 		assert_int_equal(d->first->row.shape->columns[0].declared.meaning, meanings[i * 3 % 7]);
 		snprintf(message, sizeof message, "x=%d", i);
@@ -269,9 +277,11 @@ static void unavailable_values_are_left_alone(void **state)
 {
 	struct decoding *d = *state;
 
-	assert_int_equal(decode(d, "{\"id\":1}",
-				ENVELOPE("null", "{\"id\":1,\"t\":\"__debezium_unavailable_value\",\"b\":\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\",\"c\":2}", "u")),
-			 0);
+	assert_int_equal(
+		decode(d, "{\"id\":1}",
+		       ENVELOPE("null",
+				"{\"id\":1,\"t\":\"__debezium_unavailable_value\",\"b\":\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\",\"c\":2}", "u")),
+		0);
 	expect(d, OP_UPDATE, "id=1 t=(absent) b=(absent) c=2", "", "id=1");
 	assert_int_equal(d->first->row.state, IMAGE_PARTIAL);
 	assert_int_equal(decode(d, NULL, ENVELOPE("{\"id\":1,\"t\":\"__debezium_unavailable_value\"}", "null", "d")), 0);
@@ -280,6 +290,7 @@ static void unavailable_values_are_left_alone(void **state)
 	assert_non_null(strstr(d->err.text, "__debezium_unavailable_value"));
 	assert_int_equal(decode(d, NULL, ENVELOPE("null", "{\"id\":1,\"t\":\"__debezium_unavailable_value\"}", "r")), -1);
 	assert_null(d->decoder.first);
+	assert_ptr_equal(d->decoder.end, &d->decoder.first);
 }
 
 static void what_cannot_be_decoded_says_which_member(void **state)
@@ -314,7 +325,10 @@ static void members_may_stand_in_any_order_and_twice(void **state)
 {
 	struct decoding *d = *state;
 
-	assert_int_equal(decode(d, NULL, "{\"op\":\"d\",\"op\":\"c\",\"source\":{\"table\":\"t\",\"db\":\"x\",\"table\":\"u\"},\"after\":null,\"after\":{\"id\":1,\"id\":2},\"new\":[{}]}"), 0);
+	assert_int_equal(decode(d, NULL,
+				"{\"op\":\"d\",\"op\":\"c\",\"source\":{\"table\":\"t\",\"db\":\"x\",\"table\":\"u\"},\"after\":null,\"after\":{"
+				"\"id\":1,\"id\":2},\"new\":[{}]}"),
+			 0);
 	expect(d, OP_INSERT, "id=2", "", "");
 	assert_string_equal(names_text(d, d->first), "x.u");
 }
@@ -335,10 +349,31 @@ static void rows_can_come_flat(void **state)
 	expect(d, OP_DELETE, "=7", "", "=7");
 	assert_int_equal(decode(d, NULL, NULL), 0);
 	assert_int_equal(d->first->op, OP_CONTROL);
-	/* But not in another topic. */
-	d->message.topic = SLICE("dbserver1.shop.other");
-	assert_int_equal(decode(d, "{\"id\":1}", NULL), 0);
-	assert_int_equal(d->first->op, OP_CONTROL);
+}
+
+static void tombstones_follow_what_their_topic_holds(void **state)
+{
+	static const char *const tombstones[] = { NULL, "", "{\"schema\":null,\"payload\":null}" };
+	struct decoding *d = *state;
+
+	for (size_t i = 0; i < sizeof tombstones / sizeof *tombstones; i++) {
+		char topic[32];
+
+		snprintf(topic, sizeof topic, "s.shop.t%zu", i);
+		d->message.topic = slice_of(topic);
+		/* Nothing is known of the topic yet: a delete, but one that may be none. */
+		assert_int_equal(decode(d, "{\"id\":1}", tombstones[i]), 0);
+		assert_int_equal(d->first->op, OP_DELETE);
+		assert_true(d->first->uncertain);
+		assert_int_equal(decode(d, "{\"id\":1}", "{\"id\":1,\"name\":\"a\"}"), 0);
+		assert_int_equal(decode(d, "{\"id\":1}", tombstones[i]), 0);
+		assert_int_equal(d->first->op, OP_DELETE);
+		assert_false(d->first->uncertain);
+		/* Behind envelopes it says nothing new. */
+		assert_int_equal(decode(d, "{\"id\":1}", ENVELOPE("null", "{\"id\":1}", "c")), 0);
+		assert_int_equal(decode(d, "{\"id\":1}", tombstones[i]), 0);
+		assert_int_equal(d->first->op, OP_CONTROL);
+	}
 }
 
 static void flat_rows_carry_what_was_added(void **state)
@@ -373,7 +408,9 @@ static void flat_rows_carry_what_was_added(void **state)
 
 static void headers_say_what_a_flat_row_does_not(void **state)
 {
-	const struct header headers[] = { { SLICE("__op"), SLICE("\"u\"") }, { SLICE("__db"), SLICE("d") }, { SLICE("__table"), SLICE("\"t\"") }, { SLICE("x"), { NULL, 0 } } };
+	const struct header headers[] = {
+		{ SLICE("__op"), SLICE("\"u\"") }, { SLICE("__db"), SLICE("d") }, { SLICE("__table"), SLICE("\"t\"") }, { SLICE("x"), { NULL, 0 } }
+	};
 	struct decoding *d = *state;
 
 	d->message.headers = headers;
@@ -462,6 +499,7 @@ int main(void)
 		TEST(without_a_before_the_key_says_which_row),
 		TEST(other_databases_call_it_a_schema),
 		TEST(what_is_no_row_change_is_told_apart),
+		TEST(tombstones_follow_what_their_topic_holds),
 		TEST(schemas_say_what_values_mean),
 		TEST(a_key_taken_from_before_has_the_meaning_of_before),
 		TEST(a_known_schema_vouches_for_nothing_else),

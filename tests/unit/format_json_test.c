@@ -27,7 +27,8 @@ static void a_message_is_a_row(void **state)
 {
 	struct decoding *d = *state;
 
-	assert_int_equal(decode(d, "{\"id\":1}", "{\"id\":1,\"name\":\"caf\xc3\xa9\",\"price\":12.50,\"ok\":true,\"tags\":[\"a\"],\"none\":null}"), 0);
+	assert_int_equal(decode(d, "{\"id\":1}", "{\"id\":1,\"name\":\"caf\xc3\xa9\",\"price\":12.50,\"ok\":true,\"tags\":[\"a\"],\"none\":null}"),
+			 0);
 	assert_int_equal(d->first->op, OP_INSERT);
 	assert_string_equal(names_text(d, d->first), "shop.orders");
 	assert_string_equal(image_text(d, &d->first->row), "id=1 name=\"caf\xc3\xa9\" price=12.50 ok=true tags=[\"a\"] none=null");
@@ -69,6 +70,34 @@ static void rows_of_the_same_columns_share_a_shape(void **state)
 	assert_ptr_equal(d->first->row.shape, shape);
 	assert_int_equal(decode(d, NULL, "{}"), 0);
 	assert_int_equal(d->first->row.shape->count, 0);
+	/* What a column holds is no column. */
+	assert_int_equal(decode(d, NULL, "{\"id\":1,\"o\":{},\"x\":3}"), 0);
+	assert_int_equal(decode(d, NULL, "{\"id\":1,\"o\":{\"x\":1,\"y\":2}}"), 0);
+	assert_string_equal(image_text(d, &d->first->row), "id=1 o={\"x\":1,\"y\":2}");
+}
+
+static void names_that_differ_in_one_letter_are_not_mixed_up(void **state)
+{
+	static const char name[] = "abcdefghijklmnopqrs";
+	struct decoding d;
+
+	(void)state;
+	for (size_t n = 1; n < sizeof name - 1; n++) {
+		decoding_open(&d, &format_json);
+		for (size_t at = 0; at < n; at++) {
+			char other[sizeof name], text[64];
+
+			memcpy(other, name, sizeof name);
+			other[at] = '_';
+			snprintf(text, sizeof text, "{\"%.*s\":1}", (int)n, name);
+			assert_int_equal(decode(&d, NULL, text), 0);
+			snprintf(text, sizeof text, "{\"%.*s\":1}", (int)n, other);
+			assert_int_equal(decode(&d, NULL, text), 0);
+			snprintf(text, sizeof text, "%.*s=1", (int)n, other);
+			assert_string_equal(image_text(&d, &d.first->row), text);
+		}
+		decoding_close(&d);
+	}
 }
 
 static void the_last_of_two_members_counts(void **state)
@@ -136,6 +165,7 @@ static void an_array_is_several_rows(void **state)
 	assert_int_equal(decode(d, NULL, "[{\"id\":1},5]"), -1);
 	assert_non_null(strstr(d->err.text, "row 2"));
 	assert_null(d->decoder.first);
+	assert_ptr_equal(d->decoder.end, &d->decoder.first);
 }
 
 static void what_is_no_row_is_an_error(void **state)
@@ -153,7 +183,9 @@ static void names_come_from_the_topic(void **state)
 {
 	static const struct {
 		const char *topic, *names;
-	} cases[] = { { "orders", ".orders" }, { "shop.orders", "shop.orders" }, { "eu.prod.shop.orders", "shop.orders" }, { "a..b", ".b" }, { "a.", "a." } };
+	} cases[] = {
+		{ "orders", ".orders" }, { "shop.orders", "shop.orders" }, { "eu.prod.shop.orders", "shop.orders" }, { "a..b", ".b" }, { "a.", "a." }
+	};
 	struct decoding *d = *state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -190,6 +222,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_array_is_several_rows, open_json, close_json),
 		cmocka_unit_test_setup_teardown(what_is_no_row_is_an_error, open_json, close_json),
 		cmocka_unit_test_setup_teardown(names_come_from_the_topic, open_json, close_json),
+		cmocka_unit_test(names_that_differ_in_one_letter_are_not_mixed_up),
 		cmocka_unit_test(formats_and_headers_are_found_by_name),
 	};
 

@@ -24,8 +24,9 @@ static const char *dump(struct decoding *d, const char *text, uint32_t depth, co
 	if (count < 0)
 		return d->err.text;
 	for (int i = 0; i < count; i++)
-		out = arena_printf(&d->arena, "%.*s%s%.*s%c%s%.*s^%u", SLICE_ARG(out), i ? " " : "", SLICE_ARG(nodes[i].name), kinds[nodes[i].value.kind],
-				   nodes[i].expanded ? "+" : "", SLICE_ARG(((struct slice){ nodes[i].value.p, nodes[i].value.n })), nodes[i].end);
+		out = arena_printf(&d->arena, "%.*s%s%.*s%c%s%.*s^%u", SLICE_ARG(out), i ? " " : "", SLICE_ARG(nodes[i].name),
+				   kinds[nodes[i].value.kind], nodes[i].expanded ? "+" : "",
+				   SLICE_ARG(((struct slice){ nodes[i].value.p, nodes[i].value.n })), nodes[i].end);
 	return arena_copy(&d->arena, out).p;
 }
 
@@ -49,7 +50,8 @@ static void what_lies_deeper_or_is_raw_is_not_expanded(void **state)
 
 	(void)state;
 	decoding_open(&d, NULL);
-	assert_string_equal(dump(&d, "{\"a\":{\"b\":{\"c\":[1]}}}", 1, NULL), "j+{\"a\":{\"b\":{\"c\":[1]}}}^3 aj+{\"b\":{\"c\":[1]}}^3 bj{\"c\":[1]}^3");
+	assert_string_equal(dump(&d, "{\"a\":{\"b\":{\"c\":[1]}}}", 1, NULL),
+			    "j+{\"a\":{\"b\":{\"c\":[1]}}}^3 aj+{\"b\":{\"c\":[1]}}^3 bj{\"c\":[1]}^3");
 	assert_string_equal(dump(&d, "{\"a\":{\"b\":1}}", 0, NULL), "j+{\"a\":{\"b\":1}}^2 aj{\"b\":1}^2");
 	assert_string_equal(dump(&d, "{\"raw\":{\"x\":1},\"a\":{\"raw\":{\"y\":2}}}", 9, "raw"),
 			    "j+{\"raw\":{\"x\":1},\"a\":{\"raw\":{\"y\":2}}}^5 rawj{\"x\":1}^2 aj+{\"raw\":{\"y\":2}}^5 rawj+{\"y\":2}^5 yn2^5");
@@ -99,12 +101,76 @@ static void strings_are_slices_unless_they_hold_escapes(void **state)
 static void what_is_no_json_is_an_error_at_any_depth(void **state)
 {
 	static const char *const wrong[] = {
-		"01", "1.", ".5", "+1", "1e", "--1", "-", "0x1", "NaN", "Infinity", "1a", "tru", "nul", "truee", "nulL", "\x01",
-		"'a'", "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"",
-		"\"a\tb\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\xaf\"", "[1,]", "[,1]", "[1 2]", "[1", "]", "{", "}", "{\"a\"}",
-		"{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{1:2}", "{\"a\":1 \"b\":2}", "{\"a\":\"b\":1}", "{\"a\":1]", "[1}", "[{]}",
-		"{\"a\":{\"b\":1}", "[[1]", "1 2", "\"a\"\"b\"", "\"a\"b", "1\"a\"", "{}{}", "[]]", "{\"a\":1}}", "null,", "1\x01", ":", ",",
-		"[1,,2]", "{,}", "{\"a\":1,,\"b\":2}", "{:1}", "[:]", "{\"a\"::1}",
+		"01",
+		"1.",
+		".5",
+		"+1",
+		"1e",
+		"--1",
+		"-",
+		"0x1",
+		"NaN",
+		"Infinity",
+		"1a",
+		"tru",
+		"nul",
+		"truee",
+		"nulL",
+		"\x01",
+		"'a'",
+		"\"a",
+		"\"\\x\"",
+		"\"\\u12g4\"",
+		"\"\\ud800\"",
+		"\"\\udc00\"",
+		"\"\\ud800\\u0041\"",
+		"\"\\ud800\\ud800\"",
+		"\"a\tb\"",
+		"\"\xff\"",
+		"\"\xed\xa0\x80\"",
+		"\"\xc0\xaf\"",
+		"[1,]",
+		"[,1]",
+		"[1 2]",
+		"[1",
+		"]",
+		"{",
+		"}",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a\":1,}",
+		"{\"a\" 1}",
+		"{a:1}",
+		"{1:2}",
+		"{\"a\":1 \"b\":2}",
+		"{\"a\":\"b\":1}",
+		"{\"a\":1]",
+		"[1}",
+		"[{]}",
+		"{\"a\":{\"b\":1}",
+		"[[1]",
+		"1 2",
+		"\"a\"\"b\"",
+		"\"a\"b",
+		"1\"a\"",
+		"{}{}",
+		"[]]",
+		"{\"a\":1}}",
+		"null,",
+		"1\x01",
+		":",
+		",",
+		"[1,,2]",
+		"{,}",
+		"{\"a\":1,,\"b\":2}",
+		"{:1}",
+		"[:]",
+		"{\"a\"::1}",
+		"{\"a\",1}",
+		"{\"a\"{}}",
+		"\"\\ud83d\"",
+		"\"\\udc00\\ud800\"",
+		"\"\\u\"",
 	};
 
 	(void)state;

@@ -20,7 +20,8 @@ static int start_server(void **state)
 		 "openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out cert.pem; } 2>/dev/null >&2",
 		 certificates);
 	if (system(text) == 0) {
-		snprintf(text, sizeof text, "--ssl-ca=%s/ca.pem --ssl-cert=%s/cert.pem --ssl-key=%s/key.pem", certificates, certificates, certificates);
+		snprintf(text, sizeof text, "--ssl-ca=%s/ca.pem --ssl-cert=%s/cert.pem --ssl-key=%s/key.pem", certificates, certificates,
+			 certificates);
 		setenv("MARIADB_OPTIONS", text, 1);
 	} else {
 		assert_int_equal(rmdir(certificates), 0);
@@ -71,11 +72,14 @@ static void columns_are_described_as_they_are(void **state)
 	const struct target *t = &f.target;
 
 	(void)state;
-	fixture_open(&f, &db, "described",
-		     "CREATE TABLE t (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, tiny TINYINT NOT NULL DEFAULT 5, small SMALLINT, medium MEDIUMINT, "
-		     "wide INT(10) UNSIGNED ZEROFILL, price DECIMAL(12,3), f FLOAT, d DOUBLE, flags BIT(12), c CHAR(3), v VARCHAR(20) DEFAULT 'NULL', l LONGTEXT, "
-		     "b BINARY(4), vb VARBINARY(9), bl MEDIUMBLOB, e ENUM('a','bcd'), s SET('x','y'), j JSON, day DATE, at DATETIME(3), ts TIMESTAMP(6) NULL, "
-		     "took TIME(2), y YEAR, place POINT, twice INT AS (tiny * 2) VIRTUAL, thrice INT AS (tiny * 3) STORED)");
+	fixture_open(
+		&f, &db, "described",
+		"CREATE TABLE t (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, tiny TINYINT NOT NULL DEFAULT 5, small SMALLINT, medium MEDIUMINT, "
+		"wide INT(10) UNSIGNED ZEROFILL, price DECIMAL(12,3), f FLOAT, d DOUBLE, flags BIT(12), c CHAR(3), v VARCHAR(20) DEFAULT 'NULL', l "
+		"LONGTEXT, "
+		"b BINARY(4), vb VARBINARY(9), bl MEDIUMBLOB, e ENUM('a','bcd'), s SET('x','y'), j JSON, day DATE, at DATETIME(3), ts TIMESTAMP(6) "
+		"NULL, "
+		"took TIME(2), y YEAR, place POINT, twice INT AS (tiny * 2) VIRTUAL, thrice INT AS (tiny * 3) STORED)");
 	assert_true(t->exists && t->has_primary_key && t->key_exact && !t->other_unique && !t->open);
 	assert_int_equal(t->count, 26);
 	assert_int_equal(t->key_count, 1);
@@ -121,13 +125,14 @@ static void keys_and_collations_decide_what_can_be_merged(void **state)
 	struct target t;
 
 	(void)state;
-	fixture_open(&f, &db, "collated",
-		     "CREATE TABLE t (b INT, a VARCHAR(9) COLLATE utf8mb4_bin, n INT UNIQUE, PRIMARY KEY (a, b)) CHARSET utf8mb4; "
-		     "CREATE TABLE folds (a VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_general_ci; "
-		     "CREATE TABLE nopad (a VARCHAR(9) COLLATE utf8mb4_nopad_bin, c CHAR(9) COLLATE utf8mb4_nopad_bin, l VARCHAR(9) COLLATE latin1_bin, "
-		     "PRIMARY KEY (a, c, l)) CHARSET utf8mb4; "
-		     "CREATE TABLE prefix (a BLOB, PRIMARY KEY (a(3))); "
-		     "CREATE TABLE keyless (a INT)");
+	fixture_open(
+		&f, &db, "collated",
+		"CREATE TABLE t (b INT, a VARCHAR(9) COLLATE utf8mb4_bin, n INT UNIQUE, PRIMARY KEY (a, b)) CHARSET utf8mb4; "
+		"CREATE TABLE folds (a VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_general_ci; "
+		"CREATE TABLE nopad (a VARCHAR(9) COLLATE utf8mb4_nopad_bin, c CHAR(9) COLLATE utf8mb4_nopad_bin, l VARCHAR(9) COLLATE latin1_bin, "
+		"PRIMARY KEY (a, c, l)) CHARSET utf8mb4; "
+		"CREATE TABLE prefix (a BLOB, PRIMARY KEY (a(3))); "
+		"CREATE TABLE keyless (a INT)");
 	assert_int_equal(f.target.key_count, 2);
 	assert_int_equal(f.target.key[0], 1);
 	assert_int_equal(f.target.key[1], 0);
@@ -190,8 +195,9 @@ static void opening_says_what_is_wrong_for_whom_and_where(void **state)
 	char port[16];
 
 	(void)state;
-	fixture_open(&f, &db, "opened", "CREATE TABLE t (id INT PRIMARY KEY); CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'secret'; CREATE "
-					"DATABASE IF NOT EXISTS empty; GRANT SELECT ON empty.* TO poor@'127.0.0.1'");
+	fixture_open(&f, &db, "opened",
+		     "CREATE TABLE t (id INT PRIMARY KEY); CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'secret'; CREATE "
+		     "DATABASE IF NOT EXISTS empty; GRANT SELECT ON empty.* TO poor@'127.0.0.1'");
 	snprintf(port, sizeof port, "%d", db.port);
 	wrong = f.options;
 	wrong.password = "wrong-password";
@@ -253,7 +259,7 @@ static void tls_is_verified_unless_told_otherwise(void **state)
 	options.user = "careful";
 	options.password = NULL;
 	options.tls = true;
-	assert_cannot_open(&f, &options, (const char *const[]){ "certificate", "tls_ca", NULL }); /* of an authority that nobody knows */
+	assert_cannot_open(&f, &options, (const char *const[]){ "certificate", "`tls`", NULL }); /* of an authority that nobody knows */
 	options.tls_ca = ca;
 	options.host = "127.0.0.1";
 	assert_cannot_open(&f, &options, (const char *const[]){ "certificate", NULL }); /* of another host */

@@ -45,8 +45,9 @@ static void changes_progress_and_dead_letters_land_together(void **state)
 	w.progress.done = SLICE("\0\1\xff");
 	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
 	assert_string_equal(rows(), "1 new 1.50|3 it\\'s NULL");
-	assert_string_equal(mariadb_ask(&db, "SELECT next_offset, epoch, seq, HEX(done) FROM streamlua_progress WHERE topic = 'shop.orders' AND lane = 2"),
-			    "10 1 1 0001FF");
+	assert_string_equal(
+		mariadb_ask(&db, "SELECT next_offset, epoch, seq, HEX(done) FROM streamlua_progress WHERE topic = 'shop.orders' AND lane = 2"),
+		"10 1 1 0001FF");
 	assert_string_equal(mariadb_ask(&db, "SELECT job, topic, value, error FROM streamlua_dead_letters"), "shop shop.orders raw orders.lua:3: no");
 	fixture_close(&f);
 }
@@ -58,19 +59,24 @@ static void values_arrive_whatever_the_servers_defaults_are(void **state)
 	struct taken t;
 
 	(void)state;
-	mariadb_run(&db, "SET GLOBAL time_zone = '+05:00'; SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,NO_ZERO_DATE,ANSI_QUOTES'; SET GLOBAL autocommit = 0");
-	fixture_open(&f, &db, "defaults", "CREATE TABLE parent (id INT PRIMARY KEY); CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, at TIMESTAMP NULL, "
-					   "day DATE, name VARCHAR(20) CHARACTER SET utf8mb4, parent INT, FOREIGN KEY (parent) REFERENCES parent (id))");
+	mariadb_run(
+		&db,
+		"SET GLOBAL time_zone = '+05:00'; SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,NO_ZERO_DATE,ANSI_QUOTES'; SET GLOBAL autocommit = 0");
+	fixture_open(&f, &db, "defaults",
+		     "CREATE TABLE parent (id INT PRIMARY KEY); CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, at TIMESTAMP NULL, "
+		     "day DATE, name VARCHAR(20) CHARACTER SET utf8mb4, parent INT, FOREIGN KEY (parent) REFERENCES parent (id))");
 	written_init(&w, 0, take(&f, f.sink, &t), 1);
 	UPSERT(&f, &w, "0", "2024-01-01 00:00:00", "0000-00-00", "\\\xf0\x9f\x98\x80'", "7");
 	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
-	assert_string_equal(mariadb_ask(&db, "SELECT id, UNIX_TIMESTAMP(at), day, HEX(name), parent FROM t"), "0 1704067200 0000-00-00 5CF09F988027 7");
+	assert_string_equal(mariadb_ask(&db, "SELECT id, UNIX_TIMESTAMP(at), day, HEX(name), parent FROM t"),
+			    "0 1704067200 0000-00-00 5CF09F988027 7");
 	mariadb_run(&db, "SET GLOBAL time_zone = 'SYSTEM'; SET GLOBAL sql_mode = DEFAULT; SET GLOBAL autocommit = 1");
 	fixture_close(&f);
 }
 
 /* Writes the row alone and says what came of it. */
-static enum sink_result write_one(struct fixture *f, int64_t epoch, int64_t seq, struct written *w, const char *id, const char *name, const char *price)
+static enum sink_result write_one(struct fixture *f, int64_t epoch, int64_t seq, struct written *w, const char *id, const char *name,
+				  const char *price)
 {
 	written_init(w, 0, epoch, seq);
 	UPSERT(f, w, id, name, price);
@@ -91,14 +97,14 @@ static void each_error_is_told_by_its_kind(void **state)
 	assert_non_null(strstr(w.err.text, "1406"));
 	assert_non_null(strstr(w.err.text, "22001"));
 	assert_non_null(strstr(w.err.text, "'name'"));
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "NULL", "1"), SINK_REFUSED);       /* 1048 */
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "123456789"), SINK_REFUSED);  /* 1264 */
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1000"), SINK_REFUSED);       /* 4025 */
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "x"), SINK_REFUSED);          /* 1366 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "NULL", "1"), SINK_REFUSED);      /* 1048 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "123456789"), SINK_REFUSED); /* 1264 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1000"), SINK_REFUSED);      /* 4025 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "x"), SINK_REFUSED);         /* 1366 */
 	mariadb_run(&db, "ALTER TABLE t RENAME COLUMN price TO cost");
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1"), SINK_FAILED);           /* 1054 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1"), SINK_FAILED); /* 1054 */
 	mariadb_run(&db, "RENAME TABLE t TO away");
-	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1"), SINK_FAILED);           /* 1146 */
+	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1"), SINK_FAILED); /* 1146 */
 	assert_non_null(strstr(w.err.text, "1146"));
 	mariadb_run(&db, "RENAME TABLE away TO t; ALTER TABLE t RENAME COLUMN cost TO price");
 	assert_int_equal(write_one(&f, epoch, 1, &w, "1", "a", "1"), SINK_COMMITTED);
@@ -157,8 +163,10 @@ static void a_missing_privilege_is_the_jobs_failure(void **state)
 
 	(void)state;
 	fixture_open(&f, &db, "privileges", ORDERS);
-	mariadb_run(&db, "CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT SELECT, INSERT, UPDATE ON privileges.streamlua_progress TO "
-			 "poor@'127.0.0.1'; GRANT SELECT, INSERT, DELETE ON privileges.streamlua_dead_letters TO poor@'127.0.0.1'");
+	mariadb_run(
+		&db,
+		"CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT SELECT, INSERT, UPDATE ON privileges.streamlua_progress TO "
+		"poor@'127.0.0.1'; GRANT SELECT, INSERT, DELETE ON privileges.streamlua_dead_letters TO poor@'127.0.0.1'");
 	f.options.user = "poor";
 	f.options.password = "secret";
 	poor = fixture_sink(&f, db.port, 0);
@@ -353,8 +361,10 @@ static void until_waiting(struct fixture *f, const char *count)
 {
 	int64_t looked_ms = 0;
 
-	UNTIL(f->loop, clock_mono_ms() > looked_ms + 120 && (looked_ms = clock_mono_ms(),
-		strcmp(mariadb_ask(&db, "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"), count) == 0));
+	UNTIL(f->loop,
+	      clock_mono_ms() > looked_ms + 120 &&
+		      (looked_ms = clock_mono_ms(),
+		       strcmp(mariadb_ask(&db, "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"), count) == 0));
 }
 
 static void a_transaction_that_still_runs_on_the_server_is_waited_for(void **state)
@@ -435,8 +445,10 @@ static void a_killed_connection_loses_nothing(void **state)
 	mysql_close(other);
 	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
 	/* One that was ended while nothing was on it is not even noticed. */
-	mariadb_run(&db, "KILL %s", mariadb_ask(&db, "SELECT MAX(id) FROM information_schema.processlist WHERE user = 'streamlua' AND db = 'killed'"));
-	UNTIL(f.loop, strcmp(mariadb_ask(&db, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'streamlua' AND db = 'killed'"), "1") == 0);
+	mariadb_run(&db, "KILL %s",
+		    mariadb_ask(&db, "SELECT MAX(id) FROM information_schema.processlist WHERE user = 'streamlua' AND db = 'killed'"));
+	UNTIL(f.loop,
+	      strcmp(mariadb_ask(&db, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'streamlua' AND db = 'killed'"), "1") == 0);
 	w.progress.seq = 2;
 	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
 	fixture_close(&f);

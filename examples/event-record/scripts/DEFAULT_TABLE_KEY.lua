@@ -1,0 +1,12 @@
+-- Records of no known table are kept, with where they stood in Kafka.
+local M = { target = "leftovers" }
+
+function M.map(row, ctx)
+  return { topic = ctx.topic, part = ctx.partition, place = ctx.offset, record = row.record }
+end
+
+M.examples = {
+  { op = "insert", row = { record = "anything" }, expect = { record = "anything" } },
+}
+
+return M
