@@ -120,6 +120,12 @@ e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a r
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
 		-o cache_dir=$(abspath $(BUILD))/pytest --durations=15 $(E2E)
 
+# Every part of it is built in: what `deps` brings is all it needs.
+.PHONY: demo
+demo: deps ## build, and watch it work: a broker, changes and a target that need no server
+	@$(MAKE) all
+	@$(BUILD)/streamlua demo
+
 .PHONY: install clean
 install: $(BUILD)/streamlua ## copy the program to $$(DESTDIR)$$(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/bin

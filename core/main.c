@@ -55,7 +55,7 @@ static const struct command commands[] = {
 	  "SIGHUP reloads the scripts; SIGTERM and SIGINT finish what is on its way and stop; a second one stops now.",
 	  1, 1, "workers watch from until max-events http log pid-file dry-run", run },
 	{ "check", "JOB.lua", "Tells what each script will write, and whether it fits the target", NULL, 1, 1, "", check },
-	{ "test", "[FILE or FOLDER ...]", "Runs the examples of a job's scripts", "FILE is a job.lua, FOLDER one with a job.lua in it (default: this one).",
+	{ "test", "[FILE or FOLDER ...]", "Runs the examples of a job's scripts", "FILE is a job.lua; FOLDER has one, or scripts, or folders of these (default: this one).",
 	  0, 1000000, "", test },
 	{ "status", "JOB.lua", "Tells how a running job is", NULL, 1, 1, "pid-file", status },
 	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },

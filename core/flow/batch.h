@@ -2,11 +2,14 @@
  * are to be written.
  *
  * MERGED: rows are told apart by their key's bytes (target->key_exact), so the last change of a row is all that is
- *   written: deletes first, then upserts, sorted by key (two lanes that meet take their locks in one order). Where the
- *   target has another unique key and every upsert is a whole row, every touched key is deleted and what is left is plainly inserted: an upsert
- *   would overwrite the row that holds the unique value.
- * ORDERED: the database alone can tell whether two keys are one (a collation that folds case), or an upsert of some
- *   columns meets another unique key: changes are written one after the other as they came. */
+ *   written: deletes first, then upserts, sorted by key (two lanes that meet take their locks in one order). A row that was
+ *   deleted and then made anew of some columns only is in both.
+ * MERGED_UNIQUE: the same where the target has another unique key, or no primary key, and every upsert is a whole row:
+ *   every touched key is deleted and what is left is plainly inserted. An upsert would overwrite the row that holds the
+ *   unique value.
+ * ORDERED: the database alone can tell whether two keys are one (a collation that folds case, a number that it will round),
+ *   or an upsert of some columns meets another unique key: changes are written one after the other as they came.
+ */
 #ifndef FLOW_BATCH_H
 #define FLOW_BATCH_H
 
@@ -17,8 +20,8 @@ enum batch_mode { BATCH_MERGED, BATCH_MERGED_UNIQUE, BATCH_ORDERED };
 struct batch_table {
 	const struct target *target;
 	enum batch_mode mode;
-	const struct change **changes; /* MERGED: deletes, then upserts and updates by columns set, then key; ORDERED: as they came */
-	size_t count, deletes;         /* MERGED: the first `deletes` of them are CHANGE_DELETE */
+	const struct change **changes; /* merged: deletes, then upserts and updates by columns set, then key; ORDERED: as they came */
+	size_t count, deletes;         /* merged: the first `deletes` of them are CHANGE_DELETE; ORDERED: 0 */
 };
 
 struct batch {

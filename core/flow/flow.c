@@ -38,13 +38,18 @@ static void partition_held(void *ctx, struct partition *partition)
 	flow_partition_pause(ctx, partition);
 }
 
-static void event_stops(void *ctx, struct event *event)
+void flow_stop_at(struct flow *flow, const struct event *event)
 {
 	struct error err;
 
 	error_set(&err, "stopped at %.*s:%d offset %lld, table %.*s: %.*s", SLICE_ARG(event->message->topic), event->message->partition,
 		  (long long)event->message->offset, SLICE_ARG(event->table), SLICE_ARG(event->error));
-	flow_fail(ctx, true, err.text);
+	flow_fail(flow, true, err.text);
+}
+
+static void event_stops(void *ctx, struct event *event)
+{
+	flow_stop_at(ctx, event);
 }
 
 static void sink_problem(void *ctx, const char *text)

@@ -152,15 +152,6 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	intake_release(event->intake);
 }
 
-static void stop_at(struct flow *flow, const struct event *event)
-{
-	struct error err;
-
-	error_set(&err, "stopped at %.*s:%d offset %lld, table %.*s: %.*s", SLICE_ARG(event->message->topic), event->message->partition,
-		  (long long)event->message->offset, SLICE_ARG(event->table), SLICE_ARG(event->error));
-	flow_fail(flow, true, err.text);
-}
-
 /* Sends the events of an intake where they go: into lanes, or to their end. */
 static void send(struct flow *flow, struct intake *intake)
 {
@@ -170,7 +161,7 @@ static void send(struct flow *flow, struct intake *intake)
 			continue;
 		if (event->must_stop ||
 		    (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
-			stop_at(flow, event);
+			flow_stop_at(flow, event);
 			return;
 		}
 		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD)

@@ -50,5 +50,7 @@ void flow_intakes_again(struct flow *flow);
 void flow_finish_event(struct flow *flow, struct event *event);
 
 void flow_fail(struct flow *flow, bool stop, const char *reason);
+/* The job says to stop at this event: event->error says why. */
+void flow_stop_at(struct flow *flow, const struct event *event);
 
 #endif

@@ -1,47 +1,8 @@
 #include "flow/lane.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "flow/intake.h"
-#include "flow/script.h"
-
-/* How long a partition stands back for a unique value: from 50 ms, doubling to this. */
-enum { HOLD_MS_FIRST = 50, HOLD_MS_MOST = 5000 };
-
-struct lane {
-	struct lanes *owner;
-	int32_t number;
-	struct event *first, **end; /* all events not finished, in order; those of the transaction on its way among them */
-	struct event *waits_for;    /* an event at home in another lane: stand still until it is finished */
-	size_t limit;               /* events in the next transaction */
-	int64_t held_until_ms;      /* when the first of those that gather() passed over may go; INT64_MAX none */
-	bool busy;                  /* a transaction is on its way */
-
-	struct tx tx;
-	struct event **events; /* of tx; LANE_EVENTS_MOST */
-	struct partition **partitions; /* of tx, each referenced once; beside tx.progress */
-	struct event **by_partition;   /* events of tx, partition after partition */
-	size_t *partition_ends;        /* where each partition's end in by_partition */
-	struct progress_row *rows;
-	size_t partition_cap;
-	struct arena arena; /* what tx points to beside the events */
-};
-
-struct lanes {
-	struct sink *sink;
-	struct lanes_events events;
-	struct lane *lanes;
-	int32_t count;
-	bool hold;
-	int64_t now_ms; /* as of the last turn */
-	const char *script_version;
-	uint32_t in_flight, waiting;
-	struct lane_counters counters;
-	char problem[512];
-};
-
-static void tx_done(struct tx *tx, enum sink_result result, const struct error *err);
+#include "flow/lane_private.h"
 
 struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_events *events)
 {
@@ -63,7 +24,7 @@ struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_eve
 		lane->events = malloc(LANE_EVENTS_MOST * sizeof(*lane->events));
 		lane->by_partition = malloc(LANE_EVENTS_MOST * sizeof(*lane->by_partition));
 		BUG_IF(!lane->events || !lane->by_partition);
-		lane->tx = (struct tx){ .lane = i, .events = lane->events, .done = tx_done, .ctx = lane };
+		lane->tx = (struct tx){ .lane = i, .events = lane->events, .done = lane_tx_done, .ctx = lane };
 	}
 	return all;
 }
@@ -89,20 +50,10 @@ void lanes_free(struct lanes *all)
 	free(all);
 }
 
-static struct lane *lane_of(const struct lanes *all, const struct event *event, int which)
-{
-	return &all->lanes[event->lane_hash[which] % (uint64_t)all->count];
-}
-
 /* Which of the event's two links belongs to this lane's list. */
 static struct event **link_of(const struct lane *lane, struct event *event)
 {
 	return &event->lane_next[event->lane_hashes == 2 && lane_of(lane->owner, event, 1) == lane];
-}
-
-static bool is_home(const struct lane *lane, const struct event *event)
-{
-	return lane_of(lane->owner, event, 0) == lane;
 }
 
 static void append(struct lane *lane, struct event *event)
@@ -123,18 +74,12 @@ void lanes_add(struct lanes *all, struct event *event)
 	all->waiting++;
 }
 
-static struct partition_lane *place_of(const struct lane *lane, const struct event *event)
-{
-	return &event->message->owner->lanes[lane->number];
-}
-
 static bool is_held(const struct lane *lane, const struct event *event)
 {
-	return place_of(lane, event)->held_until_ms > lane->owner->now_ms;
+	return lane_place(lane, event)->held_until_ms > lane->owner->now_ms;
 }
 
-/* Takes the events out of the list that are done; they stand near its head. `count` of them are in it. */
-static void unlink_done(struct lane *lane, size_t count)
+void lane_unlink_done(struct lane *lane, size_t count)
 {
 	struct event **at = &lane->first;
 
@@ -155,10 +100,10 @@ static void unlink_done(struct lane *lane, size_t count)
 /* An event that another lane is to write: stand still for it, unless that lane lets its partition stand back. */
 static bool wait_for(struct lane *lane, struct event *event)
 {
-	struct partition_lane *there = place_of(lane_of(lane->owner, event, 0), event);
+	struct partition_lane *there = lane_place(lane_of(lane->owner, event, 0), event);
 
 	if (there->held_until_ms > lane->owner->now_ms) {
-		place_of(lane, event)->held_until_ms = there->held_until_ms;
+		lane_place(lane, event)->held_until_ms = there->held_until_ms;
 		return false;
 	}
 	lane->waits_for = event;
@@ -173,11 +118,11 @@ static size_t gather(struct lane *lane)
 
 	lane->held_until_ms = INT64_MAX;
 	for (struct event *event = lane->first; event && count < lane->limit; event = *link_of(lane, event)) {
-		bool elsewhere = event->lane_hashes == 2 && !is_home(lane, event);
+		bool elsewhere = event->lane_hashes == 2 && !lane_is_home(lane, event);
 
 		if (is_held(lane, event) || (elsewhere && count == 0 && !wait_for(lane, event))) {
-			if (place_of(lane, event)->held_until_ms < lane->held_until_ms)
-				lane->held_until_ms = place_of(lane, event)->held_until_ms;
+			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
+				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
 			continue;
 		}
 		if (elsewhere)
@@ -311,150 +256,13 @@ bool lanes_write_progress(struct lanes *all, struct partition *partition, const 
 	return false;
 }
 
-/* ---- what comes back ---- */
-
-static void finish_events(struct lane *lane)
-{
-	struct lanes *all = lane->owner;
-	struct tx *tx = &lane->tx;
-
-	for (size_t i = 0; i < tx->count; i++) {
-		struct event *event = tx->events[i];
-
-		event->lane_state = LANE_DONE;
-		if (event->lane_hashes == 2) {
-			struct lane *other = lane_of(all, event, 1);
-
-			if (other->waits_for == event)
-				other->waits_for = NULL;
-			unlink_done(other, 1);
-		}
-	}
-	unlink_done(lane, tx->count);
-	for (size_t i = 0; i < tx->count; i++) {
-		if (tx->events[i]->outcome == OUTCOME_PENDING)
-			tx->events[i]->outcome = OUTCOME_WRITTEN;
-		all->waiting--;
-		all->events.finished(all->events.ctx, tx->events[i]);
-	}
-}
-
-static void committed(struct lane *lane)
-{
-	struct tx *tx = &lane->tx;
-	size_t begin = 0;
-
-	for (size_t p = 0; p < tx->progress_count; p++) {
-		struct partition_lane *place = &lane->partitions[p]->lanes[lane->number];
-
-		partition_committed(lane->partitions[p], &lane->rows[p], lane->by_partition + begin, lane->partition_ends[p] - begin);
-		begin = lane->partition_ends[p];
-		place->held_tries = 0;
-		place->held_since_ms = 0;
-	}
-	lane->owner->counters.transactions++;
-	lane->owner->counters.events += tx->count;
-	lane->limit = lane->limit * 2 < LANE_EVENTS_MOST ? lane->limit * 2 : LANE_EVENTS_MOST;
-	finish_events(lane);
-}
-
-static void set_problem(struct lanes *all, const char *text)
-{
-	if (strcmp(all->problem, text) == 0)
-		return;
-	snprintf(all->problem, sizeof all->problem, "%s", text);
-	all->events.problem(all->events.ctx, all->problem);
-}
-
-/* The partition's events stand back in this lane, and so do other lanes that stand still for one of them. */
-static void hold(struct lane *lane, struct event *event)
-{
-	struct lanes *all = lane->owner;
-	struct partition_lane *place = place_of(lane, event);
-	int64_t wait = (int64_t)HOLD_MS_FIRST << (place->held_tries < 8 ? place->held_tries : 8);
-
-	if (!place->held_since_ms)
-		place->held_since_ms = all->now_ms;
-	place->held_tries++;
-	place->held_until_ms = all->now_ms + (wait < HOLD_MS_MOST ? wait : HOLD_MS_MOST);
-	all->events.held(all->events.ctx, event->message->owner);
-	for (int32_t i = 0; i < all->count; i++) {
-		struct lane *other = &all->lanes[i];
-		struct event *awaited = other->waits_for;
-
-		if (awaited && awaited->message->owner == event->message->owner && is_home(lane, awaited)) {
-			awaited->lanes_waited++;
-			other->waits_for = NULL;
-		}
-	}
-}
-
-static void at_fault(struct lane *lane, struct event *event, const struct error *err)
-{
-	struct lanes *all = lane->owner;
-
-	if (event->outcome == OUTCOME_DEAD) { /* not even as a dead letter: it waits, and says so, rather than be lost */
-		struct error problem = *err;
-
-		error_prefix(&problem, "the dead letter of %.*s:%d:%lld cannot be written", SLICE_ARG(event->message->topic),
-			     event->message->partition, (long long)event->message->offset);
-		set_problem(all, problem.text);
-		hold(lane, event);
-		return;
-	}
-	event->stage = STAGE_SINK;
-	event->error = arena_copy(&event->intake->arena, slice_of(err->text));
-	event->changes = NULL;
-	event->changes_end = &event->changes;
-	switch (event->script ? script_on_error(event->script) : ON_ERROR_DEAD_LETTER) {
-	case ON_ERROR_STOP:
-		all->hold = true;
-		all->events.stop(all->events.ctx, event);
-		break;
-	case ON_ERROR_SKIP:
-		event->outcome = OUTCOME_SKIPPED;
-		break;
-	case ON_ERROR_DEAD_LETTER:
-		event->outcome = OUTCOME_DEAD;
-		break;
-	}
-}
-
-static void refused(struct lane *lane, const struct error *err)
-{
-	lane->owner->counters.refused++;
-	if (lane->tx.count > 1)
-		lane->limit = lane->tx.count / 2;
-	else if (lane->tx.count == 1)
-		at_fault(lane, lane->tx.events[0], err);
-}
-
-static void taken(struct lane *lane, const struct error *err)
-{
-	struct event *event = lane->tx.events[0];
-	struct partition_lane *place;
-
-	if (lane->tx.count != 1) {
-		refused(lane, err);
-		return;
-	}
-	place = place_of(lane, event);
-	if (place->held_since_ms && lane->owner->now_ms - place->held_since_ms >= (event->script ? script_park_for(event->script) : 0)) {
-		place->held_since_ms = 0;
-		place->held_tries = 0;
-		at_fault(lane, event, err);
-	} else {
-		hold(lane, event);
-	}
-}
-
 static bool is_dropped(const struct event *event)
 {
 	return event->message->owner->revoked && event->lane_state == LANE_WAITING;
 }
 
 /* First out of the lists where an event is a guest, then where it is at home and is given back. */
-static void drop_revoked(struct lanes *all)
+void lanes_drop_revoked(struct lanes *all)
 {
 	for (int home = 0; home < 2; home++) {
 		for (int32_t i = 0; i < all->count; i++) {
@@ -466,7 +274,7 @@ static void drop_revoked(struct lanes *all)
 			while (*at) {
 				struct event *event = *at;
 
-				if (!is_dropped(event) || is_home(lane, event) != home) {
+				if (!is_dropped(event) || lane_is_home(lane, event) != home) {
 					at = link_of(lane, event);
 					continue;
 				}
@@ -481,56 +289,12 @@ static void drop_revoked(struct lanes *all)
 	}
 }
 
-static void tx_done(struct tx *tx, enum sink_result result, const struct error *err)
-{
-	struct lane *lane = tx->ctx;
-	struct lanes *all = lane->owner;
-	bool revoked = false;
-
-	lane->busy = false;
-	all->in_flight--;
-	if (result != SINK_COMMITTED)
-		for (size_t i = 0; i < tx->count; i++)
-			tx->events[i]->lane_state = LANE_WAITING;
-	if (result == SINK_COMMITTED || result == SINK_REFUSED || result == SINK_TAKEN)
-		set_problem(all, "");
-	switch (result) {
-	case SINK_COMMITTED:
-		committed(lane);
-		break;
-	case SINK_REFUSED:
-		refused(lane, err);
-		break;
-	case SINK_TAKEN:
-		taken(lane, err);
-		break;
-	case SINK_RETRY:
-	case SINK_FAILED:
-		all->counters.retries++;
-		set_problem(all, err->text);
-		break;
-	case SINK_FENCED:
-		for (size_t p = 0; p < tx->progress_count; p++)
-			if (!lane->partitions[p]->revoked)
-				all->events.fenced(all->events.ctx, lane->partitions[p]);
-		break;
-	}
-	for (size_t p = 0; p < tx->progress_count; p++) {
-		revoked |= lane->partitions[p]->revoked;
-		partition_unref(lane->partitions[p]);
-	}
-	tx->count = tx->progress_count = 0;
-	if (revoked)
-		drop_revoked(all);
-	all->events.wake(all->events.ctx);
-}
-
 /* ---- the owner's hand ---- */
 
 void lanes_drop(struct lanes *all, struct partition *partition)
 {
 	partition->revoked = true;
-	drop_revoked(all);
+	lanes_drop_revoked(all);
 }
 
 void lanes_clear(struct lanes *all)

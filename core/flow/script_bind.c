@@ -117,6 +117,12 @@ static int settle_columns(const struct binding *b)
 			return -1;
 		script->owned[column] = true;
 	}
+	for (uint32_t i = 0; i < script->copy_count; i++) {
+		uint32_t column = (uint32_t)script->copies[i].column;
+
+		if (!script->owned[column] && !target_is_key(script->target, column))
+			return fault(b, "owns: columns writes %.*s, which is neither in it nor part of the key", SLICE_ARG(script->copies[i].to));
+	}
 	return 0;
 }
 

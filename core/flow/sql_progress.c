@@ -47,7 +47,8 @@ static void put_watermark(struct buf *out, int64_t watermark)
 		buf_int(out, watermark);
 }
 
-static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct progress_row *row, const char *const words[4])
+static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct progress_row *row,
+		      const char *const words[4])
 {
 	buf_text(out, words[0]);
 	put_text(out, dialect, slice_of(job));
@@ -68,8 +69,8 @@ static void write_mysql(struct sql_text *sql, enum sql_dialect dialect, const ch
 {
 	struct buf *out = &sql->text;
 
-	buf_text(out, "INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, watermark, script_version) "
-		      "VALUES\n");
+	buf_text(out, "INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, watermark, "
+		      "script_version) VALUES\n");
 	for (size_t i = from; i < from + count; i++) {
 		const struct progress_row *row = &tx->progress[i];
 
@@ -225,8 +226,8 @@ void sql_progress_dead_letters(struct sql_text *sql, enum sql_dialect dialect, c
 		}
 		if (!rows) {
 			begin = sql->text.n;
-			buf_text(&sql->text, "INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, error, "
-					     "script_version, `key`, `value`, headers) VALUES\n");
+			buf_text(&sql->text, "INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, "
+					     "error, script_version, `key`, `value`, headers) VALUES\n");
 		}
 		buf_text(&sql->text, rows++ ? ",\n" : "");
 		put_dead_letter(&sql->text, dialect, job, tx, tx->events[i]);

@@ -1,3 +1,6 @@
+#include <math.h>
+#include <stdlib.h>
+
 #include "flow/number.h"
 #include "flow/sql.h"
 
@@ -78,6 +81,40 @@ static bool is_plain_integer(struct slice text)
 	return true;
 }
 
+/* SQLite promises 15 digits of a literal, and is off in the last bit for some longer ones. As an integer over powers of two every double
+ * is what it is: nothing in that is rounded. False where the plain literal is as good. */
+static bool put_double_exactly(struct buf *out, struct slice text)
+{
+	enum { MANTISSA_BITS = 53, STEP_BITS = 52, SURE_DIGITS = 15, SURE_EXPONENT = 22 };
+	struct number number;
+	int exponent;
+	double value;
+	char copy[64];
+
+	if (text.n >= sizeof copy || !number_parse(&number, text))
+		return false;
+	if (number.count <= SURE_DIGITS && abs(number.point) <= SURE_EXPONENT)
+		return false;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = 0;
+	value = strtod(copy, NULL);
+	if (!isfinite(value))
+		return false;
+	value = frexp(value, &exponent);
+	buf_char(out, '(');
+	buf_int(out, (int64_t)ldexp(value, MANTISSA_BITS));
+	buf_text(out, "*1.0");
+	for (exponent -= MANTISSA_BITS; exponent;) {
+		int step = abs(exponent) < STEP_BITS ? abs(exponent) : STEP_BITS;
+
+		buf_char(out, exponent < 0 ? '/' : '*');
+		buf_int(out, (int64_t)1 << step);
+		exponent += exponent < 0 ? step : -step;
+	}
+	buf_char(out, ')');
+	return true;
+}
+
 /* A number for a numeric column. With an exponent it would be a DOUBLE literal, and without one in a DOUBLE column a DECIMAL: either
  * may lose digits, so it is spelled in the way of its column. */
 static void put_number(struct buf *out, enum sql_dialect dialect, struct slice text, enum column_type type)
@@ -96,6 +133,8 @@ static void put_number(struct buf *out, enum sql_dialect dialect, struct slice t
 	exponent = memchr(text.p, 'e', text.n) || memchr(text.p, 'E', text.n);
 	point = memchr(text.p, '.', text.n);
 	if (type == COLUMN_FLOAT || type == COLUMN_DOUBLE) {
+		if (dialect == SQL_SQLITE && put_double_exactly(out, text))
+			return;
 		buf_slice(out, text);
 		if (!exponent)
 			buf_text(out, "e0");

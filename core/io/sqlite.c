@@ -75,8 +75,9 @@ static enum sink_result judge(int code, enum sql_part part, bool stepped)
 	case SQLITE_CONSTRAINT:
 		if (part != SQL_ROWS)
 			return SINK_FAILED;
-		return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID ? SINK_TAKEN :
-																     SINK_REFUSED;
+		if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID)
+			return SINK_TAKEN;
+		return SINK_REFUSED;
 	case SQLITE_MISMATCH: /* text in an INTEGER PRIMARY KEY */
 	case SQLITE_TOOBIG:
 		return SINK_REFUSED;
@@ -219,8 +220,10 @@ static int failed(struct sqlite *s, int code, struct error *err)
 static int sqlite_look(struct sink *sink, struct error *err)
 {
 	struct sqlite *s = self(sink);
-	int code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL);
+	int code;
 
+	sqlite3_close(s->db);
+	code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL);
 	return code == SQLITE_OK ? 0 : failed(s, code, err);
 }
 
@@ -233,7 +236,9 @@ static int sqlite_reset(struct sink *sink, struct error *err)
 
 	if (code == SQLITE_OK) {
 		sqlite3_bind_text(update, 1, s->job, -1, SQLITE_STATIC);
+		sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
 		code = sqlite3_step(update);
+		sqlite3_busy_timeout(s->db, 0);
 	}
 	sqlite3_finalize(update);
 	return code == SQLITE_DONE ? 0 : failed(s, code, err);
@@ -246,8 +251,10 @@ static int sqlite_open(struct sink *sink, struct error *err)
 	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;";
 	struct sqlite *s = self(sink);
 	const char *const *table = sql_tables(SQL_SQLITE);
-	int code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	int code;
 
+	sqlite3_close(s->db); /* look() may have come before */
+	code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 	if (code == SQLITE_OK) {
 		sqlite3_extended_result_codes(s->db, 1);
 		sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);

@@ -53,11 +53,11 @@ static bool is_exact(const struct value *value, enum sqlite_affinity affinity)
 	text = trim(text);
 	if (!number_parse(&number, text))
 		return value->kind == VALUE_TEXT && !value_is_number(text); /* what is no number stays text */
-	if (affinity != SQLITE_AFFINITY_REAL && number_int64(&number, &integer))
+	if (number.count == 0)
 		return true;
-	if (number.point > REAL_EXPONENT || number.point < -REAL_EXPONENT + REAL_DIGITS)
-		return number.count == 0;
-	return number.count <= REAL_DIGITS || (affinity == SQLITE_AFFINITY_REAL && survives_double(&number));
+	if (affinity == SQLITE_AFFINITY_REAL)
+		return survives_double(&number);
+	return number_int64(&number, &integer) || (number.count <= REAL_DIGITS && abs(number.point) < REAL_EXPONENT - REAL_DIGITS);
 }
 
 static int refuse(const struct target *target, uint32_t column, const struct value *value, struct arena *arena, struct error *err)

@@ -211,20 +211,26 @@ fail:
 	return NULL;
 }
 
-int job_read(struct bundle *bundle, const char *job_path, struct error *err)
+/* Splits the path into the bundle's folder and the name in it. */
+static int find(struct bundle *bundle, const char *path, char **name, struct error *err)
 {
 	char absolute[PATH_MAX], *slash;
-	struct job *job;
 
 	*bundle = (struct bundle){ .read = text_file_read };
-	if (!realpath(job_path, absolute))
-		return error_set(err, "%s: %s", job_path, strerror(errno));
+	if (!realpath(path, absolute))
+		return error_set(err, "%s: %s", path, strerror(errno));
 	slash = strrchr(absolute, '/');
-	bundle->job = strdup(slash + 1);
+	*name = strdup(slash + 1);
 	*(slash == absolute ? slash + 1 : slash) = 0;
 	bundle->folder = strdup(absolute);
-	BUG_IF(!bundle->job || !bundle->folder);
-	job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, err) : NULL;
+	BUG_IF(!*name || !bundle->folder);
+	return 0;
+}
+
+static int read_all(struct bundle *bundle, struct error *err)
+{
+	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, err) : NULL;
+
 	if (!job) {
 		bundle_free(bundle);
 		return -1;
@@ -232,6 +238,30 @@ int job_read(struct bundle *bundle, const char *job_path, struct error *err)
 	job_free(job);
 	bundle_seal(bundle);
 	return 0;
+}
+
+int job_read(struct bundle *bundle, const char *job_path, struct error *err)
+{
+	return find(bundle, job_path, &bundle->job, err) < 0 ? -1 : read_all(bundle, err);
+}
+
+int job_read_scripts(struct bundle *bundle, const char *folder, struct error *err)
+{
+	struct buf text = BUF_INIT;
+	char *name;
+
+	if (find(bundle, folder, &name, err) < 0)
+		return -1;
+	buf_printf(&text,
+		   "local sl = require 'streamlua' return sl.job { name = 'scripts', source = sl.source.file { path = '-', format = 'json' }, "
+		   "tables = [==[%s]==], sink = sl.sink.blackhole() }",
+		   name);
+	bundle->job = strdup("job.lua");
+	BUG_IF(!bundle->job);
+	bundle_add(bundle, bundle->job, buf_cstr(&text), text.n);
+	buf_free(&text);
+	free(name);
+	return read_all(bundle, err);
 }
 
 struct job *job_new(const struct bundle *bundle, struct error *err)

@@ -27,6 +27,9 @@ struct job; /* one VM with job.lua evaluated and all scripts compiled */
  * start and at each reload. Does not touch the outside but for files. -1: err names file, line and reason. */
 int job_read(struct bundle *bundle, const char *job_path, struct error *err);
 
+/* The same for a folder that holds scripts and no job.lua, with a job made for it: its examples can be run. */
+int job_read_scripts(struct bundle *bundle, const char *folder, struct error *err);
+
 /* A job from a sealed bundle. NULL with err. */
 struct job *job_new(const struct bundle *bundle, struct error *err);
 void job_free(struct job *job);

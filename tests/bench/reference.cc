@@ -186,14 +186,20 @@ void close_kafka(program &p)
 	close(p.wake_fd);
 }
 
-void make_progress_table(const struct target &target)
+// With all its rows: transactions only update them, and do not wait for each other's gaps.
+void make_progress(const struct target &target, size_t partitions)
 {
 	MYSQL *connection = mysql_init(nullptr);
+	std::string rows = "INSERT IGNORE INTO progress VALUES ";
 
+	for (size_t lane = 0; lane < LANES; lane++)
+		for (size_t p = 0; p < partitions; p++)
+			rows += (rows.back() == ')' ? ",(" : "(") + std::to_string(lane) + "," + std::to_string(p) + ",-1)";
 	if (!mysql_real_connect(connection, target.host, target.user, target.password, target.database, target.port, nullptr, 0) ||
-	    mysql_query(connection, "CREATE TABLE IF NOT EXISTS progress (kafka_partition INT, lane INT, next_offset BIGINT NOT NULL, "
-				    "PRIMARY KEY (kafka_partition, lane))"))
-		die("connect", mysql_error(connection));
+	    mysql_query(connection, "CREATE TABLE IF NOT EXISTS progress (lane INT, kafka_partition INT, next_offset BIGINT NOT NULL, "
+				    "PRIMARY KEY (lane, kafka_partition))") ||
+	    mysql_query(connection, rows.c_str()))
+		die("progress", mysql_error(connection));
 	mysql_close(connection);
 }
 
@@ -250,7 +256,7 @@ int main(int argc, char **argv)
 	p.loop = event_base_new();
 	open_kafka(p);
 	if (p.target.host)
-		make_progress_table(p.target);
+		make_progress(p.target, p.partitions.size());
 	for (size_t i = 0; i < LANES; i++)
 		p.lanes.push_back(std::make_unique<lane>(p.loop, i, p.target, p.partitions.size(), on_lane_free, &p));
 	p.arrived = event_new(p.loop, p.wake_fd, EV_READ | EV_PERSIST, on_arrived, &p);

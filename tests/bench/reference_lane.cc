@@ -8,6 +8,7 @@ namespace
 
 constexpr size_t ROOM = 256 << 10; // of texts, before a batch asks for more
 constexpr size_t SQL_ROOM = 1 << 20;
+constexpr unsigned DEADLOCK = 1213; // the server has rolled back, and asks to try again
 
 short events_of(int status)
 {
@@ -105,9 +106,9 @@ void batch::write(std::string &sql, row_writer &writer, size_t lane) const
 		if (next_offsets[p] < 0)
 			continue;
 		sql.append(between).append("(");
-		write_int(sql, (int64_t)p);
-		sql += ',';
 		write_int(sql, (int64_t)lane);
+		sql += ',';
+		write_int(sql, (int64_t)p);
 		sql += ',';
 		write_int(sql, next_offsets[p]);
 		sql += ')';
@@ -159,7 +160,6 @@ void lane::turn(bool all)
 void lane::begin()
 {
 	batch &oldest = *batches[first];
-	int failed;
 
 	oldest.merge();
 	if (!connection) {
@@ -167,6 +167,13 @@ void lane::begin()
 		return;
 	}
 	oldest.write(sql, writer, number);
+	send();
+}
+
+void lane::send()
+{
+	int failed;
+
 	at = step::query;
 	wait(mysql_real_query_start(&failed, connection, sql.data(), sql.size()));
 }
@@ -201,6 +208,10 @@ void lane::go_on(int status)
 			wait(more);
 			return;
 		}
+	}
+	if (mysql_errno(connection) == DEADLOCK) {
+		send();
+		return;
 	}
 	if (mysql_errno(connection))
 		die("transaction", mysql_error(connection));

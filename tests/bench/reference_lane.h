@@ -65,6 +65,7 @@ class lane {
 	enum class step { idle, query, result };
 
 	void begin();
+	void send();
 	void go_on(int ready);
 	void wait(int status);
 	void committed();

@@ -102,6 +102,8 @@ static void literals_keep_every_digit_and_byte(void **state)
 		{ "a\\b", COLUMN_TEXT, "'a\\\\b'", "'a\\b'" },
 		{ "'0123456789abcdef0123456789abcde'\\", COLUMN_TEXT, "'\\'0123456789abcdef0123456789abcde\\'\\\\'",
 		  "'''0123456789abcdef0123456789abcde''\\'" },
+		{ "0123456789abcde\\0123456789abcdef0123", COLUMN_TEXT, "'0123456789abcde\\\\0123456789abcdef0123'",
+		  "'0123456789abcde\\0123456789abcdef0123'" },
 		{ "2024-01-31", COLUMN_DATE, "'2024-01-31'", "'2024-01-31'" },
 		{ "#5", COLUMN_JSON, "'5'", "'5'" },
 		{ "#5", COLUMN_UNKNOWN, "5", "5" },

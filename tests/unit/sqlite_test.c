@@ -240,7 +240,7 @@ static void takeover_makes_rows_and_raises_the_epoch(void **state)
 	assert_int_equal(f->loaded[0].lane_count, 1);
 	assert_int_equal(f->loaded[0].watermark, INT64_MIN);
 	assert_string_equal(rows(f, "SELECT topic, partition, lane, next_offset, epoch, seq FROM streamlua_progress"),
-			    "shop.orders,3,0,0,1,0;shop.orders,4,0,0,1,0;");
+			    "shop.orders,3,0,-1,1,0;shop.orders,4,0,-1,1,0;");
 	run(f, "INSERT INTO streamlua_progress (job, topic, partition, lane, next_offset, done, epoch, seq, watermark, script_version) VALUES "
 	       "('shop', 'shop.orders', 3, 7, 99, x'0b', 5, 12, 34, 'v'), ('other', 'shop.orders', 3, 0, 1, x'', 50, 1, NULL, 'v')");
 	take_over(f);
@@ -251,6 +251,25 @@ static void takeover_makes_rows_and_raises_the_epoch(void **state)
 	assert_int_equal(f->loaded[0].watermark, 34);
 	assert_int_equal(f->loaded[0].lane_count, 2);
 	assert_string_equal(rows(f, "SELECT job, lane, epoch FROM streamlua_progress WHERE partition = 3 ORDER BY 1, 2"), "other,0,50;shop,0,6;shop,7,6;");
+}
+
+static void a_reset_forgets_how_far_it_came_and_keeps_others_out(void **state)
+{
+	struct fixture *f = *state;
+	struct progress_row old;
+	struct error err;
+
+	take_over(f);
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	old = f->row;
+	take_over(f);
+	assert_false(f->loaded[0].fresh);
+	assert_int_equal(f->sink->ops->reset(f->sink, &err), 0);
+	assert_int_equal(commit(f), SINK_FENCED);
+	take_over(f);
+	assert_true(f->loaded[0].fresh);
+	assert_true(f->loaded[0].epoch > old.epoch + 1);
+	assert_int_equal(commit(f), SINK_COMMITTED);
 }
 
 static void rows_and_progress_land_together(void **state)
@@ -404,6 +423,43 @@ static void what_sqlite_would_round_is_refused(void **state)
 	}
 }
 
+/* Doubles as a source prints them: the shortest digits that say which one it is. */
+static void doubles_keep_every_bit(void **state)
+{
+	enum { COUNT = 400 };
+	struct fixture *f = *state;
+	char (*texts)[40] = calloc(COUNT, sizeof *texts), (*ids)[16] = calloc(COUNT, sizeof *ids);
+	double doubles[COUNT] = { 0.30000000000000004, 5e-324, 1.7976931348623157e308, -0.1, 2.2250738585072014e-308, 1e23, 9007199254740993e3 };
+	sqlite3_stmt *row = NULL;
+	struct target *t;
+
+	run(f, "CREATE TABLE t (id INTEGER PRIMARY KEY, v DOUBLE)");
+	t = describe(f, "t");
+	take_over(f);
+	srand48(5);
+	for (int i = 0; i < COUNT; i++) {
+		int digits = 15;
+
+		if (i >= 7)
+			doubles[i] = i % 2 ? drand48() * 1e6 : drand48() / 1e200;
+		do
+			snprintf(texts[i], sizeof texts[i], "#%.*g", digits, doubles[i]);
+		while (strtod(texts[i] + 1, NULL) != doubles[i] && digits++ < 17);
+		snprintf(ids[i], sizeof ids[i], "#%d", i);
+		changes_add(f->changes, t, CHANGE_UPSERT, ROW(ids[i], texts[i]));
+	}
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	assert_int_equal(sqlite3_prepare_v2(f->db, "SELECT v FROM t ORDER BY id", -1, &row, NULL), SQLITE_OK);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+		if (sqlite3_column_double(row, 0) != doubles[i])
+			fail_msg("%s became %.17g", texts[i], sqlite3_column_double(row, 0));
+	}
+	sqlite3_finalize(row);
+	free(texts);
+	free(ids);
+}
+
 static void a_dead_letter_is_kept_whole(void **state)
 {
 	struct fixture *f = *state;
@@ -544,12 +600,14 @@ int main(void)
 		TEST(schema_says_what_columns_mean),
 		TEST(schema_says_how_keys_compare),
 		TEST(takeover_makes_rows_and_raises_the_epoch),
+		TEST(a_reset_forgets_how_far_it_came_and_keeps_others_out),
 		TEST(rows_and_progress_land_together),
 		TEST(a_worker_that_was_replaced_cannot_write),
 		TEST(what_went_wrong_is_told_apart),
 		TEST(a_locked_file_is_waited_for),
 		TEST(a_takeover_waits_for_a_locked_file),
 		TEST(what_sqlite_would_round_is_refused),
+		TEST(doubles_keep_every_bit),
 		TEST(a_dead_letter_is_kept_whole),
 		TEST(a_batch_does_what_its_changes_do_in_order),
 		TEST(closing_answers_who_waits_for_a_takeover),

@@ -27,7 +27,8 @@ M.examples = {
       { target = "order_items", row = { order_id = 1, line = 2, sku = "mug", n = 1 } },
       { row = { id = 1, customer = "Ann", pieces = 3 } },
     } },
-  { op = "update", key = { id = 1 }, old = { id = 1, customer = "Ann", items = '[{"sku":"tea","n":2}]' }, row = { id = 1, customer = "Ann", items = "[]" },
+  { op = "update", key = { id = 1 },
+    old = { id = 1, customer = "Ann", items = '[{"sku":"tea","n":2}]' }, row = { id = 1, customer = "Ann", items = "[]" },
     expect = {
       { target = "order_items", delete = { order_id = 1, line = 1 } },
       { row = { id = 1, customer = "Ann", pieces = 0 } },

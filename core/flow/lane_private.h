@@ -1,0 +1,64 @@
+/* What the files of the lanes share: lane.c chooses what goes next, lane_outcome.c does what came of it. */
+#ifndef FLOW_LANE_PRIVATE_H
+#define FLOW_LANE_PRIVATE_H
+
+#include "flow/intake.h"
+#include "flow/lane.h"
+#include "flow/script.h"
+
+struct lane {
+	struct lanes *owner;
+	int32_t number;
+	struct event *first, **end; /* all events not finished, in order; those of the transaction on its way among them */
+	struct event *waits_for;    /* an event at home in another lane: stand still until it is finished */
+	size_t limit;               /* events in the next transaction */
+	int64_t held_until_ms;      /* when the first of those that gather() passed over may go; INT64_MAX none */
+	bool busy;                  /* a transaction is on its way */
+
+	struct tx tx;
+	struct event **events; /* of tx; LANE_EVENTS_MOST */
+	struct partition **partitions; /* of tx, each referenced once; beside tx.progress */
+	struct event **by_partition;   /* events of tx, partition after partition */
+	size_t *partition_ends;        /* where each partition's end in by_partition */
+	struct progress_row *rows;
+	size_t partition_cap;
+	struct arena arena; /* what tx points to beside the events */
+};
+
+struct lanes {
+	struct sink *sink;
+	struct lanes_events events;
+	struct lane *lanes;
+	int32_t count;
+	bool hold;
+	int64_t now_ms; /* as of the last turn */
+	const char *script_version;
+	uint32_t in_flight, waiting;
+	struct lane_counters counters;
+	char problem[512];
+};
+
+/* Whose list the event stands in: its home, and where it is a guest (which = 1). */
+static inline struct lane *lane_of(const struct lanes *all, const struct event *event, int which)
+{
+	return &all->lanes[event->lane_hash[which] % (uint64_t)all->count];
+}
+
+static inline bool lane_is_home(const struct lane *lane, const struct event *event)
+{
+	return lane_of(lane->owner, event, 0) == lane;
+}
+
+static inline struct partition_lane *lane_place(const struct lane *lane, const struct event *event)
+{
+	return &event->message->owner->lanes[lane->number];
+}
+
+/* Takes the events out of the list that are done; they stand near its head. `count` of them are in it. */
+void lane_unlink_done(struct lane *lane, size_t count);
+/* Gives back what waits of partitions that are no longer ours. */
+void lanes_drop_revoked(struct lanes *lanes);
+/* For struct tx. */
+void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *err);
+
+#endif

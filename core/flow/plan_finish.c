@@ -1,0 +1,192 @@
+/* The last step of an event before its lane: are its keys whole, what do `write` and `owns` make of its changes, which lane. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "flow/plan.h"
+
+/* ---- lanes ---- */
+
+static uint64_t hash_value(const struct value *value, uint64_t seed)
+{
+	size_t n = value->n;
+
+	/* Where a collation pads, 'a' and 'a ' are one key; elsewhere sharing a lane does no harm. */
+	if (value->kind == VALUE_TEXT)
+		while (n && value->p[n - 1] == ' ')
+			n--;
+	return XXH3_64bits_withSeed(value->p, n, seed + value->kind);
+}
+
+static uint64_t hash_table(const struct event *event)
+{
+	return XXH3_64bits_withSeed("table", 5, event->script->target->id);
+}
+
+static uint64_t hash_target_key(const struct change *change)
+{
+	const struct target *target = change->target;
+	uint64_t hash = target->id;
+
+	for (uint32_t k = 0; k < target->key_count; k++)
+		if (target->key[k] < change->count)
+			hash = hash_value(&change->values[target->key[k]], hash);
+	return hash;
+}
+
+/* By the source's own key, for scripts whose target key is made in Lua. */
+static int hash_source_key(struct event *event, uint64_t hashes[2], struct error *err)
+{
+	const struct shape *key = event->key.shape;
+	uint64_t before = event->script->target->id, after = before;
+
+	for (uint32_t i = 0; i < key->count; i++) {
+		int at = shape_find(event->row.shape, key->columns[i].name);
+
+		if (plan_read(event, &event->key, i, err) < 0)
+			return -1;
+		before = hash_value(&event->key.values[i], before);
+		if (at >= 0 && event->row.values[at].kind != VALUE_ABSENT) {
+			if (plan_read(event, &event->row, (uint32_t)at, err) < 0)
+				return -1;
+			after = hash_value(&event->row.values[at], after);
+		} else {
+			after = hash_value(&event->key.values[i], after);
+		}
+	}
+	hashes[0] = after;
+	hashes[1] = before;
+	return after == before ? 1 : 2;
+}
+
+static int hash_columns_of(struct event *event, struct image *image, uint64_t *hash, struct error *err)
+{
+	const struct script *script = event->script;
+
+	*hash = script->target->id;
+	for (uint32_t i = 0; i < script->key_by_count; i++) {
+		int at = shape_find(image->shape, script->key_by_columns[i]);
+
+		if (at < 0 || image->values[at].kind == VALUE_ABSENT)
+			return 1;
+		if (plan_read(event, image, (uint32_t)at, err) < 0)
+			return -1;
+		*hash = hash_value(&image->values[at], *hash);
+	}
+	return 0;
+}
+
+static int hash_columns(struct event *event, uint64_t hashes[2], struct error *err)
+{
+	int missing = hash_columns_of(event, &event->row, &hashes[0], err);
+
+	if (missing > 0)
+		return error_set(err, "a column of key_by is not in this message (a delete that has only its key?): use key_by = \"table\", or send whole old images");
+	if (missing < 0)
+		return -1;
+	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && hash_columns_of(event, &event->old, &hashes[1], err) == 0 &&
+	    hashes[0] != hashes[1])
+		return 2;
+	return 1;
+}
+
+/* By the keys of what it writes to the script's own target: one of them, or the old and the new. */
+static int hash_changes(const struct event *event, uint64_t hashes[2])
+{
+	int count = 0;
+
+	for (const struct change *change = event->changes; change; change = change->next) {
+		uint64_t hash;
+
+		if (change->target != event->script->target)
+			continue;
+		hash = hash_target_key(change);
+		if (count > 0 && (hash == hashes[0] || (count == 2 && hash == hashes[1])))
+			continue;
+		if (count == 2)
+			return 0;
+		hashes[count++] = hash;
+	}
+	return count;
+}
+
+static int choose_lanes(struct event *event, struct error *err)
+{
+	struct script *script = event->script;
+	int count = 0;
+
+	switch (script->key_by) {
+	case KEY_BY_FUNCTION:
+		return 0; /* chosen in Lua (sl_lane_key) */
+	case KEY_BY_COLUMNS:
+		count = hash_columns(event, event->lane_hash, err);
+		break;
+	case KEY_BY_ROW:
+		count = script->key_copied || event->key.state == IMAGE_ABSENT ? hash_changes(event, event->lane_hash)
+									       : hash_source_key(event, event->lane_hash, err);
+		break;
+	case KEY_BY_TABLE:
+	case KEY_BY_DEFAULT:
+		break;
+	}
+	if (count < 0)
+		return -1;
+	if (count == 0) {
+		event->lane_hash[0] = hash_table(event);
+		count = 1;
+	}
+	event->lane_hashes = (uint8_t)count;
+	return 0;
+}
+
+/* ---- the last step ---- */
+
+static int check_key(const struct change *change, struct error *err)
+{
+	const struct target *target = change->target;
+
+	for (uint32_t k = 0; k < target->key_count; k++) {
+		const struct target_column *column = &target->columns[target->key[k]];
+		const struct value *value = target->key[k] < change->count ? &change->values[target->key[k]] : NULL;
+		bool made_by_database = column->auto_increment && change->op == CHANGE_UPSERT;
+
+		if (!value || value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT) {
+			if (made_by_database || (value && value->kind == VALUE_DEFAULT && column->has_default && change->op != CHANGE_DELETE))
+				continue;
+			return error_set(err, "%s %.*s: key column %.*s has no value: it tells the table's rows apart, so the message or the script must give it",
+					 change->op == CHANGE_DELETE ? "delete from" : "row for", SLICE_ARG(target->name), SLICE_ARG(column->name));
+		}
+		if (value->kind == VALUE_NULL && !(made_by_database && !column->nullable))
+			return error_set(err, "%s %.*s: key column %.*s is NULL", change->op == CHANGE_DELETE ? "delete from" : "row for",
+					 SLICE_ARG(target->name), SLICE_ARG(column->name));
+	}
+	return 0;
+}
+
+/* A script that owns some columns takes back only those: the row itself is another's. */
+static void clear_owned(struct script *script, struct change *change)
+{
+	change->op = CHANGE_UPDATE;
+	for (uint32_t i = 0; i < change->count; i++)
+		if (script->owned[i] && !target_is_key(change->target, i))
+			change->values[i] = (struct value){ .kind = VALUE_DEFAULT, .ready = true };
+}
+
+int plan_finish(struct event *event, struct error *err)
+{
+	struct script *script = event->script;
+
+	for (struct change *change = event->changes; change; change = change->next) {
+		if (change->target == script->target) {
+			if (script->owned && change->op == CHANGE_DELETE)
+				clear_owned(script, change);
+			else if (script->updates && change->op == CHANGE_UPSERT)
+				change->op = CHANGE_UPDATE;
+		}
+		if (check_key(change, err) < 0)
+			return -1;
+		event->bytes += 16 * change->count;
+		for (uint32_t i = 0; i < change->count; i++)
+			event->bytes += change->values[i].n;
+	}
+	return choose_lanes(event, err);
+}

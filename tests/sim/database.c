@@ -1,0 +1,392 @@
+#include "sim/database.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/progress.h"
+#include "sim/trace.h"
+
+void database_init(struct database *db, struct history *history)
+{
+	*db = (struct database){ .history = history };
+	history_target(history, db->rows);
+	history_target(history, db->model);
+	memset(db->last, -1, sizeof db->last);
+	db->endings = calloc(history->record_count + 1, sizeof *db->endings);
+	db->sound = calloc(history->log_count, sizeof *db->sound);
+	BUG_IF(!db->endings || !db->sound);
+}
+
+void database_free(struct database *db)
+{
+	while (db->requests) {
+		struct request *request = db->requests;
+
+		db->requests = request->next;
+		request_free(request);
+	}
+	for (size_t i = 0; i < db->progress_count; i++)
+		buf_free(&db->progress[i].done);
+	free(db->progress);
+	free(db->endings);
+	free(db->sound);
+	batch_free(&db->batch);
+}
+
+struct progress *database_progress(struct database *db, uint32_t log, int32_t lane)
+{
+	for (size_t i = 0; i < db->progress_count; i++)
+		if (db->progress[i].log == log && db->progress[i].lane == lane)
+			return &db->progress[i];
+	return NULL;
+}
+
+struct progress *database_add_progress(struct database *db, uint32_t log, int32_t lane, int64_t epoch)
+{
+	db->progress = realloc(db->progress, (db->progress_count + 1) * sizeof *db->progress);
+	BUG_IF(!db->progress);
+	db->progress[db->progress_count] = (struct progress){ .log = log, .lane = lane, .epoch = epoch };
+	return &db->progress[db->progress_count++];
+}
+
+/* ---- the wire ---- */
+
+static int64_t cell_of(const struct value *value)
+{
+	struct value digits = *value;
+	int64_t cell;
+
+	if (value->kind == VALUE_NULL || value->kind == VALUE_DEFAULT)
+		return CELL_NULL;
+	if (value->kind == VALUE_TEXT && value->n > 1 && *value->p == 'n') {
+		digits.p++;
+		digits.n--;
+		digits.kind = VALUE_NUMBER;
+	}
+	if (!value_is_integer(&digits, &cell))
+		trace_fail("a cell that no message had: %.*s", (int)value->n, value->p);
+	return cell;
+}
+
+static enum table table_of(const struct target *target)
+{
+	for (int table = 0; table < TABLE_COUNT; table++)
+		if (slice_is(target->name, table_names[table]))
+			return (enum table)table;
+	trace_fail("a transaction writes table %.*s", SLICE_ARG(target->name));
+}
+
+static void copy_table(struct request *request, struct wire_table *wire, const struct batch_table *table)
+{
+	*wire = (struct wire_table){ .table = table_of(table->target), .mode = table->mode, .count = table->count, .deletes = table->deletes };
+	wire->changes = arena_zalloc(&request->arena, (table->count + 1) * sizeof *wire->changes);
+	for (size_t i = 0; i < table->count; i++) {
+		const struct change *change = table->changes[i];
+
+		wire->changes[i].op = (enum change_op)change->op;
+		for (uint32_t c = 0; c < CELL_COUNT; c++) {
+			wire->changes[i].set[c] = VALUE_IS_SET(&change->values[c]);
+			wire->changes[i].cells[c] = wire->changes[i].set[c] ? cell_of(&change->values[c]) : CELL_NULL;
+		}
+	}
+}
+
+struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker)
+{
+	struct request *request = calloc(1, sizeof *request), **at = &db->requests;
+	struct arena *arena;
+
+	BUG_IF(!request);
+	arena = &request->arena;
+	request->client = client;
+	request->worker = worker;
+	request->lane = tx->lane;
+	batch_build(&db->batch, tx);
+	request->table_count = db->batch.table_count;
+	request->tables = arena_alloc(arena, (db->batch.table_count + 1) * sizeof *request->tables);
+	for (size_t i = 0; i < db->batch.table_count; i++)
+		copy_table(request, &request->tables[i], &db->batch.tables[i]);
+	request->event_count = tx->count;
+	request->events = arena_alloc(arena, (tx->count + 1) * sizeof *request->events);
+	for (size_t i = 0; i < tx->count; i++) {
+		const struct event *event = tx->events[i];
+		uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
+
+		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part), (enum outcome)event->outcome };
+	}
+	request->progress_count = tx->progress_count;
+	request->progress = arena_alloc(arena, (tx->progress_count + 1) * sizeof *request->progress);
+	for (size_t i = 0; i < tx->progress_count; i++) {
+		const struct progress_row *row = &tx->progress[i];
+		struct slice done = arena_copy(arena, row->done);
+
+		request->progress[i] = (struct progress){ history_log(db->history, row->topic, row->partition), row->lane, row->epoch, row->seq,
+							  row->next_offset, { (char *)done.p, done.n, 0 } };
+		if (row->lane != tx->lane)
+			trace_fail("lane %d writes the progress of lane %d", tx->lane, row->lane);
+	}
+	while (*at)
+		at = &(*at)->next;
+	*at = request;
+	return request;
+}
+
+void request_unlink(struct database *db, struct request *request)
+{
+	struct request **at = &db->requests;
+
+	while (*at != request)
+		at = &(*at)->next;
+	*at = request->next;
+	request->next = NULL;
+}
+
+void request_free(struct request *request)
+{
+	arena_free(&request->arena);
+	free(request);
+}
+
+/* ---- rows ---- */
+
+static bool is_unique(enum table table)
+{
+	return table == TABLE_NAMES || table == TABLE_STUCK;
+}
+
+/* False where another row has its unique value. */
+static bool put_row(struct database *db, enum table table, const struct wire_change *change, bool plain_insert)
+{
+	int64_t id = change->cells[CELL_ID];
+	struct row row = db->rows[table][id];
+
+	if (row.exists && plain_insert)
+		trace_fail("an INSERT into %s meets row %lld, which nobody deleted before", table_names[table], (long long)id);
+	if (!row.exists) {
+		if (change->op == CHANGE_UPDATE)
+			return true;
+		row = (struct row){ true, { id, CELL_NULL, CELL_NULL, CELL_NULL } };
+	}
+	for (int c = 0; c < CELL_COUNT; c++)
+		if (change->set[c])
+			row.cells[c] = change->cells[c];
+	for (int64_t other = 0; is_unique(table) && row.cells[CELL_NAME] != CELL_NULL && other < ROWS_MOST; other++)
+		if (other != id && db->rows[table][other].exists && db->rows[table][other].cells[CELL_NAME] == row.cells[CELL_NAME])
+			return false;
+	db->rows[table][id] = row;
+	return true;
+}
+
+static bool write_table(struct database *db, const struct wire_table *wire)
+{
+	size_t first_put = 0;
+
+	for (size_t i = 0; i < wire->count; i++)
+		if (!wire->changes[i].set[CELL_ID] || wire->changes[i].cells[CELL_ID] < 0 || wire->changes[i].cells[CELL_ID] >= ROWS_MOST)
+			trace_fail("a change of %s without a key", table_names[wire->table]);
+	if (wire->mode == BATCH_MERGED_UNIQUE) {
+		for (size_t i = 0; i < wire->count; i++)
+			db->rows[wire->table][wire->changes[i].cells[CELL_ID]].exists = false;
+		first_put = wire->deletes;
+	}
+	for (size_t i = first_put; i < wire->count; i++) {
+		const struct wire_change *change = &wire->changes[i];
+
+		if (change->op == CHANGE_DELETE)
+			db->rows[wire->table][change->cells[CELL_ID]].exists = false;
+		else if (!put_row(db, wire->table, change, wire->mode == BATCH_MERGED_UNIQUE))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what is promised ---- */
+
+static const char *place_text(const struct database *db, const struct record *record, char *text)
+{
+	snprintf(text, 80, "%s:%d:%lld.%u", table_names[db->history->logs[record->log].table], db->history->logs[record->log].number,
+		 (long long)record->offset, record->part);
+	return text;
+}
+
+/* Applied after what came before it for the same source key. */
+static void check_order(struct database *db, const struct record *record, int64_t id)
+{
+	int64_t *last = &db->last[record->table][id], index = record - db->history->records;
+	const struct record *before = *last < 0 ? NULL : &db->history->records[*last];
+	char a[80], b[80];
+
+	if (before && (before->log != record->log || before->offset > record->offset || (before->offset == record->offset && before->part >= record->part)))
+		trace_fail("row %lld: %s is applied after %s", (long long)id, place_text(db, record, a), place_text(db, before, b));
+	*last = index;
+}
+
+static void end_event(struct database *db, const struct wire_event *event)
+{
+	const struct record *record = event->record;
+	struct ending *ending = &db->endings[record - db->history->records];
+	char text[80];
+
+	switch (event->outcome) {
+	case OUTCOME_PENDING:
+		ending->written++;
+		if (record->fate != FATE_WRITTEN)
+			trace_fail("%s is written", place_text(db, record, text));
+		check_order(db, record, record->id);
+		if (record->deed == DEED_MOVE)
+			check_order(db, record, record->old_id);
+		history_apply(record, db->model);
+		break;
+	case OUTCOME_DEAD:
+		ending->dead++;
+		if (record->fate != FATE_DEAD)
+			trace_fail("%s is a dead letter", place_text(db, record, text));
+		break;
+	case OUTCOME_SKIPPED:
+		ending->skipped++;
+		if (record->fate != FATE_SKIPPED)
+			trace_fail("%s is skipped", place_text(db, record, text));
+		break;
+	default:
+		trace_fail("%s is in a transaction with outcome %d", place_text(db, record, text), event->outcome);
+	}
+	if (ending->written + ending->dead + ending->skipped > 1)
+		trace_fail("%s ended %u times", place_text(db, record, text), ending->written + ending->dead + ending->skipped);
+}
+
+/* Ended, or nothing to be done about it. */
+static bool is_over(const struct database *db, const struct record *record)
+{
+	const struct ending *ending = &db->endings[record - db->history->records];
+
+	return record->fate == FATE_UNWRITTEN || (record->fate == FATE_SKIPPED && !record->poison) || ending->written || ending->dead || ending->skipped;
+}
+
+static bool message_over(const struct database *db, const struct log_message *message, const struct record **open)
+{
+	for (uint32_t i = 0; i < message->count; i++) {
+		*open = &db->history->records[message->first + i];
+		if (!is_over(db, *open))
+			return false;
+	}
+	return true;
+}
+
+/* No row of progress says done of what is not. */
+static void check_progress(struct database *db, const struct progress *row)
+{
+	const struct log *log = &db->history->logs[row->log];
+	struct done_list done = { 0 };
+	const struct record *open;
+	struct error err;
+	char text[80];
+
+	if (row->next_offset > log->published)
+		trace_fail("progress of %s:%d is at %lld of %lld messages", table_names[log->table], log->number, (long long)row->next_offset,
+			   (long long)log->published);
+	for (; db->sound[row->log] < row->next_offset; db->sound[row->log]++)
+		if (!message_over(db, &log->messages[db->sound[row->log]], &open))
+			trace_fail("lane %d says next offset %lld, and %s has not ended", row->lane, (long long)row->next_offset,
+				   place_text(db, open, text));
+	if (progress_decode(buf_view(&row->done), row->next_offset, &done, &err) < 0)
+		trace_fail("progress of %s:%d, lane %d: %s", table_names[log->table], log->number, row->lane, err.text);
+	for (size_t i = 0; i < done.count; i++) {
+		const struct record *record = history_record(db->history, row->log, done.items[i].offset, done.items[i].part);
+
+		if (!is_over(db, record))
+			trace_fail("lane %d says that %s is done, and it is not", row->lane, place_text(db, record, text));
+	}
+	done_list_free(&done);
+}
+
+/* Every row that an event touched is what its events, one by one, make of it. */
+static void check_rows(const struct database *db, const struct request *request)
+{
+	for (size_t i = 0; i < request->event_count; i++) {
+		const struct record *record = request->events[i].record;
+		int64_t ids[] = { record->id, record->old_id };
+
+		for (int k = 0; k < (record->deed == DEED_MOVE ? 2 : 1); k++)
+			if (!row_equal(&db->rows[record->table][ids[k]], &db->model[record->table][ids[k]]))
+				trace_fail("row %lld of %s is not what its events make of it", (long long)ids[k], table_names[record->table]);
+	}
+}
+
+enum verdict database_execute(struct database *db, struct request *request)
+{
+	struct row before[TABLE_COUNT][ROWS_MOST];
+
+	request_unlink(db, request);
+	for (size_t i = 0; i < request->progress_count; i++) {
+		const struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
+
+		if (!row || row->epoch != request->progress[i].epoch || row->seq != request->progress[i].seq - 1)
+			return VERDICT_STALE;
+	}
+	for (size_t i = 0; i < request->event_count; i++)
+		if (request->events[i].outcome == OUTCOME_PENDING && request->events[i].record->poison)
+			return VERDICT_REFUSED;
+	memcpy(before, db->rows, sizeof before);
+	for (size_t i = 0; i < request->table_count; i++) {
+		if (!write_table(db, &request->tables[i])) {
+			memcpy(db->rows, before, sizeof before);
+			return VERDICT_TAKEN;
+		}
+	}
+	for (size_t i = 0; i < request->event_count; i++)
+		end_event(db, &request->events[i]);
+	check_rows(db, request);
+	for (size_t i = 0; i < request->progress_count; i++) {
+		struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
+
+		row->seq = request->progress[i].seq;
+		row->next_offset = request->progress[i].next_offset;
+		buf_clear(&row->done);
+		buf_slice(&row->done, buf_view(&request->progress[i].done));
+		check_progress(db, row);
+	}
+	db->commits++;
+	return VERDICT_COMMITTED;
+}
+
+bool database_complete(const struct database *db)
+{
+	for (uint32_t i = 0; i < db->history->record_count; i++)
+		if (!is_over(db, &db->history->records[i]))
+			return false;
+	return true;
+}
+
+void database_check(const struct database *db)
+{
+	const struct history *history = db->history;
+	struct row rows[TABLE_COUNT][ROWS_MOST];
+	char text[80];
+
+	history_target(history, rows);
+	for (uint32_t i = 0; i < history->record_count; i++) {
+		const struct record *record = &history->records[i];
+		const struct ending *ending = &db->endings[i];
+
+		if (ending->written != (record->fate == FATE_WRITTEN) || ending->dead != (record->fate == FATE_DEAD) ||
+		    ending->skipped > (record->fate == FATE_SKIPPED))
+			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written, ending->dead,
+				   ending->skipped);
+		if (record->fate == FATE_WRITTEN)
+			history_apply(record, rows);
+	}
+	for (int table = 0; table < TABLE_COUNT; table++)
+		for (int id = 0; id < ROWS_MOST; id++)
+			if (!row_equal(&db->rows[table][id], &rows[table][id]))
+				trace_fail("in the end row %d of %s is not what the source made of it", id, table_names[table]);
+	for (uint32_t i = 0; i < history->log_count; i++) {
+		int64_t most = 0;
+
+		for (size_t p = 0; p < db->progress_count; p++)
+			if (db->progress[p].log == i && db->progress[p].next_offset > most)
+				most = db->progress[p].next_offset;
+		if (most != history->logs[i].count)
+			trace_fail("in the end progress of %s:%d is %lld of %lld", table_names[history->logs[i].table], history->logs[i].number,
+				   (long long)most, (long long)history->logs[i].count);
+	}
+}

@@ -1,0 +1,90 @@
+/* The simulated database: tables in memory, the progress rows beside them, and transactions that land whole or not at all. What
+ * it is asked to write was copied when it was sent, so it can arrive late, or after its worker's end. After each
+ * transaction it holds what it has against the history. */
+#ifndef SIM_DATABASE_H
+#define SIM_DATABASE_H
+
+#include "flow/batch.h"
+#include "sim/history.h"
+
+struct client; /* sink.c: one lane of one worker, waiting for the answer */
+
+struct progress {
+	uint32_t log;
+	int32_t lane;
+	int64_t epoch, seq, next_offset;
+	struct buf done;
+};
+
+/* A change as it came over the wire. */
+struct wire_change {
+	enum change_op op;
+	bool set[CELL_COUNT];
+	int64_t cells[CELL_COUNT];
+};
+
+struct wire_table {
+	enum table table;
+	enum batch_mode mode;
+	struct wire_change *changes;
+	size_t count, deletes;
+};
+
+struct wire_event {
+	const struct record *record;
+	enum outcome outcome;
+};
+
+struct request {
+	struct request *next;
+	struct client *client; /* NULL: nobody hears the answer */
+	uint32_t worker;       /* who sent it, and on which lane */
+	int32_t lane;
+	struct wire_table *tables;
+	size_t table_count;
+	struct wire_event *events;
+	size_t event_count;
+	struct progress *progress; /* as the transaction moves them; seq is the new one */
+	size_t progress_count;
+	struct arena arena;
+};
+
+enum verdict { VERDICT_COMMITTED, VERDICT_STALE /* its progress rows are not as it expects */, VERDICT_REFUSED, VERDICT_TAKEN };
+
+struct ending {
+	uint32_t written, dead, skipped; /* times that a committed transaction held it */
+};
+
+struct database {
+	struct history *history;
+	struct row rows[TABLE_COUNT][ROWS_MOST];
+	struct row model[TABLE_COUNT][ROWS_MOST]; /* what rows must be: the events applied one by one */
+	int64_t last[TABLE_COUNT][ROWS_MOST];     /* the last event applied to each source key: index of its record, or -1 */
+	struct progress *progress;
+	size_t progress_count;
+	struct ending *endings; /* by record */
+	uint32_t *sound; /* by log: every event of the messages below has ended */
+	struct request *requests; /* sent and not executed, oldest first */
+	struct batch batch;
+	uint64_t commits;
+};
+
+void database_init(struct database *db, struct history *history);
+void database_free(struct database *db);
+
+/* Sends a transaction. */
+struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker);
+/* Executes it and takes it from the list; it is freed by the caller. */
+enum verdict database_execute(struct database *db, struct request *request);
+void request_unlink(struct database *db, struct request *request);
+void request_free(struct request *request);
+struct progress *database_progress(struct database *db, uint32_t log, int32_t lane);
+/* Adds a row that a takeover makes. */
+struct progress *database_add_progress(struct database *db, uint32_t log, int32_t lane, int64_t epoch);
+
+/* Has everything that happened ended? */
+bool database_complete(const struct database *db);
+/* At the end of a run: everything ended exactly once, as it must, and the tables are the history's. */
+void database_check(const struct database *db);
+
+#endif

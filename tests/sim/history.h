@@ -1,0 +1,97 @@
+/* What happened at the source: messages in partitions, what each event in them is, and what the target must be when all
+ * of them have arrived. It learns nothing from the engine. */
+#ifndef SIM_HISTORY_H
+#define SIM_HISTORY_H
+
+#include "base/buf.h"
+#include "base/arena.h"
+#include "sim/dice.h"
+
+enum { ROWS_MOST = 24, PARTITIONS_MOST = 16 };
+
+/* A topic for each table; the scripts are in scripts.c. */
+enum table {
+	TABLE_PLAIN, /* copied; never enters Lua */
+	TABLE_ITEMS, /* a filter, and errors, in Lua */
+	TABLE_NAMES, /* with a unique column, whose values go from row to row and from partition to partition */
+	TABLE_SKIPS, /* on_error = "skip" */
+	TABLE_STUCK, /* wants unique values that nobody frees */
+	TABLE_OTHER, /* no script serves it */
+	TABLE_COUNT,
+};
+
+enum cell { CELL_ID, CELL_V, CELL_W, CELL_NAME, CELL_COUNT };
+#define CELL_NULL INT64_MIN
+
+struct row {
+	bool exists;
+	int64_t cells[CELL_COUNT];
+};
+
+/* How an event must end. */
+enum fate { FATE_WRITTEN, FATE_DEAD, FATE_SKIPPED, FATE_UNWRITTEN /* filtered, unmatched, ignored */ };
+
+enum deed { DEED_NONE, DEED_UPSERT, DEED_DELETE, DEED_MOVE /* deletes old_id, upserts id */ };
+
+/* One event. */
+struct record {
+	enum fate fate;
+	bool poison; /* the database refuses it */
+	enum table table;
+	enum deed deed;
+	int64_t id, old_id;
+	struct row row;
+	bool keeps_w; /* the message does not say w: it stays what it is */
+	uint32_t log;
+	int64_t offset;
+	uint32_t part;
+};
+
+struct log_message {
+	struct slice key, value;
+	uint32_t first, count; /* records */
+};
+
+/* A partition. */
+struct log {
+	enum table table;
+	int32_t number;
+	struct log_message *messages;
+	int64_t count, cap, published; /* consumers see the first `published` */
+};
+
+struct history {
+	bool json; /* else debezium */
+	struct dice *dice;
+	struct log logs[PARTITIONS_MOST];
+	uint32_t log_count;
+	struct record *records;
+	uint32_t record_count, record_cap;
+	struct row source[TABLE_COUNT][ROWS_MOST];
+	uint32_t rows; /* ids in use */
+	int64_t version;
+	int64_t name_of_row[ROWS_MOST]; /* of NAMES: the name that a row brought with it and has not given up */
+	int64_t free_names[ROWS_MOST];
+	uint32_t free_name_count;
+	int64_t stuck_next;
+	struct buf text; /* being written */
+	struct arena arena;
+};
+
+extern const char *const table_names[TABLE_COUNT];
+extern const char *const topic_names[TABLE_COUNT];
+
+/* Rows that the target holds before the first message: history_target. */
+void history_init(struct history *history, struct dice *dice, uint32_t messages);
+void history_free(struct history *history);
+/* The partition of a table, or UINT32_MAX. */
+uint32_t history_log(const struct history *history, struct slice topic, int32_t number);
+/* The record at a place in it; fails where there is none. */
+const struct record *history_record(const struct history *history, uint32_t log, int64_t offset, uint32_t part);
+/* The target's rows before the first event. */
+void history_target(const struct history *history, struct row rows[TABLE_COUNT][ROWS_MOST]);
+/* What a WRITTEN event does to them. */
+void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROWS_MOST]);
+bool row_equal(const struct row *a, const struct row *b);
+
+#endif
