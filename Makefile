@@ -120,6 +120,32 @@ e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a r
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
 		-o cache_dir=$(abspath $(BUILD))/pytest --durations=15 $(E2E)
 
+# The programs of the benchmark: generate and reference stand alone, micro is linked with the engine.
+BENCH_BIN := $(addprefix $(BUILD)/bench/,generate reference micro)
+
+$(BUILD)/bench/%.o: tests/bench/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(CWARNINGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bench/%.o: tests/bench/%.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
+$(BUILD)/bench/reference: $(patsubst tests/bench/%.cc,$(BUILD)/bench/%.o,$(wildcard tests/bench/reference*.cc))
+$(BUILD)/bench/micro: $(addprefix $(BUILD)/bench/,micro.o sample.o) $(OBJECTS)
+$(BENCH_BIN):
+	$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# QUICK=1: a fifth of the messages and two rounds. STREAMLUA=PROGRAM measures another build; BENCH="--targets blackhole" some of it.
+.PHONY: bench bench-micro
+bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU and memory beside a program without Lua (QUICK=1: three minutes)
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) \
+		--programs $(BUILD)/bench --results $(BUILD)/bench/results.jsonl $(BENCH)
+
+bench-micro: $(BUILD)/bench/micro ## what each stage of the flow costs an event
+	@$(BUILD)/bench/micro $(BENCH)
+
 # Every part of it is built in: what `deps` brings is all it needs.
 .PHONY: demo
 demo: deps ## build, and watch it work: a broker, changes and a target that need no server
@@ -141,4 +167,4 @@ services-up: ## start Kafka and MariaDB in build/services, and print how to use 
 services-down: ## stop them
 	@tests/support/services.sh down $(BUILD)/services
 
--include $(OBJECTS:.o=.d) $(BUILD)/core/main.d
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(wildcard $(BUILD)/bench/*.d)

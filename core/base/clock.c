@@ -54,7 +54,7 @@ bad:
 int clock_time(struct slice text, int64_t now_ms, int64_t *ms, struct error *err)
 {
 	char copy[64], fraction[4] = "000", *rest;
-	struct tm parts = { 0 };
+	struct tm parts = { 0 }, day;
 	int64_t seconds;
 
 	if (text.n > 1 && text.p[0] == '-') {
@@ -71,6 +71,11 @@ int clock_time(struct slice text, int64_t now_ms, int64_t *ms, struct error *err
 		copy[10] = 'T'; /* RFC 3339, 5.6: lower case and a space are allowed */
 	rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &parts);
 	if (!rest)
+		goto bad;
+	/* strptime takes 30 February, which timegm makes another day. */
+	day = (struct tm){ .tm_year = parts.tm_year, .tm_mon = parts.tm_mon, .tm_mday = parts.tm_mday };
+	timegm(&day);
+	if (day.tm_mday != parts.tm_mday)
 		goto bad;
 	seconds = timegm(&parts);
 	if (*rest == '.') {

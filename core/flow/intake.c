@@ -31,16 +31,21 @@ struct intake *intake_new(struct intakes *all)
 	return intake;
 }
 
-static struct slice copy_padded(struct arena *arena, struct slice bytes)
+/* Key and value, one behind the other: what follows the key pads it. */
+static void copy_padded(struct arena *arena, struct slice *key, struct slice *value)
 {
-	char *p;
+	char *p = arena_alloc(arena, key->n + value->n + JSON_PADDING);
 
-	if (!bytes.p)
-		return bytes;
-	p = arena_alloc(arena, bytes.n + JSON_PADDING);
-	memcpy(p, bytes.p, bytes.n);
-	memset(p + bytes.n, 0, JSON_PADDING);
-	return (struct slice){ p, bytes.n };
+	if (key->n)
+		memcpy(p, key->p, key->n);
+	if (key->p)
+		key->p = p;
+	p += key->n;
+	if (value->n)
+		memcpy(p, value->p, value->n);
+	if (value->p)
+		value->p = p;
+	memset(p + value->n, 0, JSON_PADDING);
 }
 
 struct message *intake_copy(struct intake *intake, const struct message *message)
@@ -52,8 +57,7 @@ struct message *intake_copy(struct intake *intake, const struct message *message
 	/* Nearly always the owner's own name, which lives longer than any of its events. */
 	copy->topic = message->owner && slice_equal(message->topic, message->owner->topic) ? message->owner->topic
 											 : arena_copy(arena, message->topic);
-	copy->key = copy_padded(arena, message->key);
-	copy->value = copy_padded(arena, message->value);
+	copy_padded(arena, &copy->key, &copy->value);
 	if (message->header_count) {
 		struct header *headers = arena_alloc(arena, message->header_count * sizeof *headers);
 

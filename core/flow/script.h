@@ -40,6 +40,8 @@ struct script {
 	bool copies_all;         /* neither columns nor map: columns of the same name are copied */
 	struct copy *copies;
 	uint32_t copy_count;
+	struct slice *computed;  /* target columns that are functions of the row */
+	uint32_t computed_count;
 	bool enters_lua;         /* filter, where, map, a column or key that is a function */
 	bool lua_makes_rows;     /* map, or a key column that is a function */
 	struct slice *owns;

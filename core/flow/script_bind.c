@@ -107,6 +107,9 @@ static int settle_columns(const struct binding *b)
 		if (script->copies[i].column < 0)
 			return -1;
 	}
+	for (uint32_t i = 0; i < script->computed_count; i++)
+		if (find_column(b, script->computed[i], "columns") < 0)
+			return -1;
 	if (!script->own_count)
 		return 0;
 	script->owned = arena_zalloc(&b->host->arena, script->target->count + script->own_count + 1);

@@ -79,10 +79,12 @@ static void read_columns(struct script_host *host, struct script *script)
 	}
 	count = (uint32_t)lua_objlen(host->lua, -1);
 	script->copies = arena_zalloc(&host->arena, (count + 1) * sizeof *script->copies);
+	script->computed = arena_zalloc(&host->arena, (count + 1) * sizeof *script->computed);
 	for (uint32_t i = 0; i < count; i++) {
 		lua_rawgeti(host->lua, -1, (int)i + 1);
 		if (has_field(host->lua, "call", LUA_TFUNCTION)) {
 			script->enters_lua = true;
+			script->computed[script->computed_count++] = text_field(host, "target");
 		} else {
 			struct copy *copy = &script->copies[script->copy_count++];
 

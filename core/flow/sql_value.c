@@ -81,11 +81,12 @@ static bool is_plain_integer(struct slice text)
 	return true;
 }
 
-/* SQLite promises 15 digits of a literal, and is off in the last bit for some longer ones. As an integer over powers of two every double
- * is what it is: nothing in that is rounded. False where the plain literal is as good. */
+/* SQLite promises 15 digits of a literal, but not the double that is nearest: it reads 715877.675127814 as its neighbour. As an integer
+ * over powers of two every double is what it is: nothing in that is rounded. False where the plain literal is as good. */
 static bool put_double_exactly(struct buf *out, struct slice text)
 {
-	enum { MANTISSA_BITS = 53, STEP_BITS = 52, SURE_DIGITS = 15, SURE_EXPONENT = 22 };
+	/* With so few digits the quotient that SQLite forms is too far from the middle of two doubles to be rounded twice. */
+	enum { MANTISSA_BITS = 53, STEP_BITS = 52, SURE_DIGITS = 15, SURE_SCALE = 3 };
 	struct number number;
 	int exponent;
 	double value;
@@ -93,7 +94,7 @@ static bool put_double_exactly(struct buf *out, struct slice text)
 
 	if (text.n >= sizeof copy || !number_parse(&number, text))
 		return false;
-	if (number.count <= SURE_DIGITS && abs(number.point) <= SURE_EXPONENT)
+	if (number.count == 0 || (number.point <= SURE_DIGITS && number_scale(&number) <= SURE_SCALE && number.count <= SURE_DIGITS))
 		return false;
 	memcpy(copy, text.p, text.n);
 	copy[text.n] = 0;

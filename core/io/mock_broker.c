@@ -92,7 +92,8 @@ int mock_broker_add_topic(struct mock_broker *broker, const char *topic, int par
 int mock_broker_send(struct mock_broker *broker, const char *topic, struct slice key, struct slice value, struct error *err)
 {
 	rd_kafka_resp_err_t code = rd_kafka_producev(broker->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key.p, key.n),
-						     RD_KAFKA_V_VALUE((void *)value.p, value.n), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+						     RD_KAFKA_V_VALUE((void *)value.p, value.n), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+						     RD_KAFKA_V_END);
 
 	return code ? error_set(err, "topic %s: %s", topic, rd_kafka_err2str(code)) : 0;
 }

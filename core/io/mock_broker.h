@@ -8,7 +8,7 @@
 
 struct mock_broker;
 
-struct mock_broker *mock_broker_new(struct error *err); /* NULL with err */
+struct mock_broker *mock_broker_new(struct error *err);            /* NULL with err */
 const char *mock_broker_address(const struct mock_broker *broker); /* HOST:PORT */
 int mock_broker_add_topic(struct mock_broker *broker, const char *topic, int partitions, struct error *err);
 /* Hands a message over; its key picks the partition as Kafka's own producer does. value.p is NULL for a tombstone. */

@@ -207,7 +207,9 @@ static void print_hints(const struct demo_show *asked)
 	else
 		printf("Now edit %s.\n", script);
 	if (!asked->go_on) {
-		printf("Then run this again. In a terminal the demo goes on instead, and an edited script is taken over while it runs.\n");
+		printf("Then run this again. In a terminal the demo goes on, and takes an edited script over while it runs: by `kill -HUP PID`,\n"
+		       "or `%s reload %s`.\n",
+		       program_invocation_name, asked->job_path);
 		return;
 	}
 	printf("Have it taken over, from another terminal:\n\n  kill -HUP %d\n  %s reload %s     the same, and tells how it went\n\n", (int)getppid(),

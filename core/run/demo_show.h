@@ -6,8 +6,8 @@
 
 struct demo_show {
 	const char *folder, *job_path, *database;
-	int fd;       /* to the master: the broker's address and a newline, and a '.' once all rows are shown */
-	bool go_on;   /* keep changes coming after that, for as long as the master lives; otherwise the master is told to stop */
+	int fd;     /* to the master: the broker's address and a newline, and a '.' once all rows are shown */
+	bool go_on; /* keep changes coming after that, for as long as the master lives; otherwise the master is told to stop */
 };
 
 /* Does not return: it ends with the master. */

@@ -18,10 +18,11 @@ static void report_script(const struct script *script, void (*report)(void *ctx,
 			buf_printf(&line, "%s%.*s", k ? ", " : "", SLICE_ARG(target->columns[target->key[k]].name));
 		buf_char(&line, ')');
 	}
-	buf_text(&line, script->lua_makes_rows ? ", rows made by map" : script->copies_all ? ", columns of the same name" : ", columns");
-	if (!script->lua_makes_rows && !script->copies_all)
-		for (uint32_t i = 0; i < script->copy_count; i++)
-			buf_printf(&line, "%s %.*s", i ? "," : "", SLICE_ARG(script->copies[i].to));
+	buf_text(&line, script->copies_all ? ", columns of the same name" : script->copy_count + script->computed_count ? ", columns" : ", rows made by map");
+	for (uint32_t i = 0; i < script->copy_count; i++)
+		buf_printf(&line, "%s %.*s", i ? "," : "", SLICE_ARG(script->copies[i].to));
+	for (uint32_t i = 0; i < script->computed_count; i++)
+		buf_printf(&line, "%s %.*s (computed)", i || script->copy_count ? "," : "", SLICE_ARG(script->computed[i]));
 	switch (script->key_by) {
 	case KEY_BY_TABLE:
 		buf_text(&line, ", in the order of the table");

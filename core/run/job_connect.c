@@ -86,8 +86,9 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		.until = run->options->until,
 		.run_started_ms = run->run_started_ms,
 		.instance = run->instance,
-		/* Half of what the worker may use is for events on their way, a quarter for what is fetched ahead. */
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		/* Half of what the worker may use is for events on their way. What is fetched ahead is counted by its payload: with small
+		 * messages librdkafka needs three times as much, and a response or two are on their way beside it. */
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 8,
 		.from = from != NULL,
 	};
 	char dry_group[300];

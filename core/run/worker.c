@@ -1,6 +1,7 @@
 #include "run/worker.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,11 +319,20 @@ static void close_worker(struct worker *worker)
 	event_base_free(worker->loop);
 }
 
+/* librdkafka's threads allocate what the loop frees. With an arena for each of them, and fetch responses of megabytes on the heap,
+ * resident memory was twice what was in use (1,000,000 messages: 284 MB; with these settings 130 MB). */
+static void settle_malloc(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+}
+
 int worker_run(const struct worker_start *start)
 {
 	struct worker worker = { .start = start, .slot_fd = -1, .loop = event_base_new() };
 	struct error err;
 
+	settle_malloc();
 	BUG_IF(!worker.loop);
 	beat(&worker);
 	if (open_worker(&worker, &err) < 0) {

@@ -151,8 +151,9 @@ static void usage(void)
 static struct options read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "brokers", required_argument, NULL, 'b' }, { "topic", required_argument, NULL, 't' },   { "files", required_argument, NULL, 'f' },
-		{ "changes", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 's' },    { "partitions", required_argument, NULL, 'p' },
+		{ "brokers", required_argument, NULL, 'b' }, { "topic", required_argument, NULL, 't' },
+		{ "files", required_argument, NULL, 'f' },   { "changes", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },    { "partitions", required_argument, NULL, 'p' },
 		{ "schemas", no_argument, NULL, 'e' },       { 0 },
 	};
 	struct options options = { .sample = { .seed = 1, .changes = 1000000 }, .partitions = 8 };
@@ -160,14 +161,29 @@ static struct options read_options(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
-		case 'b': options.brokers = optarg; break;
-		case 't': options.topic = optarg; break;
-		case 'f': options.folder = optarg; break;
-		case 'n': options.sample.changes = atoll(optarg); break;
-		case 's': options.sample.seed = atol(optarg); break;
-		case 'p': options.partitions = atoi(optarg); break;
-		case 'e': options.sample.schemas = true; break;
-		default: usage();
+		case 'b':
+			options.brokers = optarg;
+			break;
+		case 't':
+			options.topic = optarg;
+			break;
+		case 'f':
+			options.folder = optarg;
+			break;
+		case 'n':
+			options.sample.changes = atoll(optarg);
+			break;
+		case 's':
+			options.sample.seed = atol(optarg);
+			break;
+		case 'p':
+			options.partitions = atoi(optarg);
+			break;
+		case 'e':
+			options.sample.schemas = true;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (optind != argc || options.sample.changes < 1 || options.partitions < 1 || !options.folder == !(options.brokers && options.topic))

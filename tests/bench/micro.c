@@ -14,16 +14,16 @@
 #include "sample.h"
 
 enum {
-	INTAKE = 1000,            /* messages that a turn of the flow takes */
-	TRANSACTION_INTAKES = 2,  /* a full transaction is 2,000 events */
+	INTAKE = 1000,           /* messages that a turn of the flow takes */
+	TRANSACTION_INTAKES = 2, /* a full transaction is 2,000 events */
 };
 
 /* The stages, and scripts that differ in what Lua is asked. */
 enum cost { COPY, DECODE, SCRIPT, BATCH, SQL, FREE, COSTS };
 static const char *const cost_names[COSTS] = { "copy into an intake", "decode", "script", "merge a batch", "SQL text", "give memory back" };
 
-#define COPIES                                                                                                                \
-	"id = 'id', customer_id = 'customer_id', quantity = 'quantity', price = 'price', status = 'status', note = 'note', " \
+#define COPIES                                                                                                                                       \
+	"id = 'id', customer_id = 'customer_id', quantity = 'quantity', price = 'price', status = 'status', note = 'note', "                         \
 	"created_at = 'created_at', updated_at = 'updated_at'"
 
 static const struct variant {
@@ -31,11 +31,10 @@ static const struct variant {
 } variants[] = {
 	{ "columns", "return { columns = { sku = 'sku', " COPIES " } }" },
 	{ "columns, filter", "return { columns = { sku = 'sku', " COPIES " }, filter = function(row) return row.status ~= 'test' end }" },
-	{ "columns, filter, a column in Lua",
-	  "return { columns = { sku = function(row) return row.sku:upper() end, " COPIES " }, filter = function(row) return row.status ~= 'test' end }" },
-	{ "map",
-	  "return { map = function(row) return { id = row.id, customer_id = row.customer_id, sku = row.sku, quantity = row.quantity,"
-	  " price = row.price, status = row.status, note = row.note, created_at = row.created_at, updated_at = row.updated_at } end }" },
+	{ "columns, filter, a column in Lua", "return { columns = { sku = function(row) return row.sku:upper() end, " COPIES
+					      " }, filter = function(row) return row.status ~= 'test' end }" },
+	{ "map", "return { map = function(row) return { id = row.id, customer_id = row.customer_id, sku = row.sku, quantity = row.quantity,"
+		 " price = row.price, status = row.status, note = row.note, created_at = row.created_at, updated_at = row.updated_at } end }" },
 };
 
 struct bench {
@@ -264,9 +263,15 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
-		case 'n': options.changes = atoll(optarg); break;
-		case 'e': options.schemas = true; break;
-		case 'o': only = optarg; break;
+		case 'n':
+			options.changes = atoll(optarg);
+			break;
+		case 'e':
+			options.schemas = true;
+			break;
+		case 'o':
+			only = optarg;
+			break;
 		default:
 			fprintf(stderr, "usage: micro [--changes N] [--schemas] [--only VARIANT]\n");
 			return 2;

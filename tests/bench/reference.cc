@@ -213,10 +213,14 @@ void make_progress(const struct target &target, size_t partitions)
 void read_options(program &p, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "brokers", required_argument, nullptr, 'b' }, { "topic", required_argument, nullptr, 't' },
-		{ "blackhole", no_argument, nullptr, 'x' },     { "host", required_argument, nullptr, 'h' },
-		{ "port", required_argument, nullptr, 'p' },    { "user", required_argument, nullptr, 'u' },
-		{ "password", required_argument, nullptr, 'w' }, { "database", required_argument, nullptr, 'd' },
+		{ "brokers", required_argument, nullptr, 'b' },
+		{ "topic", required_argument, nullptr, 't' },
+		{ "blackhole", no_argument, nullptr, 'x' },
+		{ "host", required_argument, nullptr, 'h' },
+		{ "port", required_argument, nullptr, 'p' },
+		{ "user", required_argument, nullptr, 'u' },
+		{ "password", required_argument, nullptr, 'w' },
+		{ "database", required_argument, nullptr, 'd' },
 		{ nullptr, 0, nullptr, 0 },
 	};
 	bool blackhole = false;
@@ -224,15 +228,32 @@ void read_options(program &p, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", known, nullptr)) != -1) {
 		switch (option) {
-		case 'b': p.brokers = optarg; break;
-		case 't': p.topic_name = optarg; break;
-		case 'x': blackhole = true; break;
-		case 'h': p.target.host = optarg; break;
-		case 'p': p.target.port = (unsigned)atoi(optarg); break;
-		case 'u': p.target.user = optarg; break;
-		case 'w': p.target.password = optarg; break;
-		case 'd': p.target.database = optarg; break;
-		default: usage();
+		case 'b':
+			p.brokers = optarg;
+			break;
+		case 't':
+			p.topic_name = optarg;
+			break;
+		case 'x':
+			blackhole = true;
+			break;
+		case 'h':
+			p.target.host = optarg;
+			break;
+		case 'p':
+			p.target.port = (unsigned)atoi(optarg);
+			break;
+		case 'u':
+			p.target.user = optarg;
+			break;
+		case 'w':
+			p.target.password = optarg;
+			break;
+		case 'd':
+			p.target.database = optarg;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (optind != argc || !p.brokers || !p.topic_name || blackhole == (p.target.host != nullptr))

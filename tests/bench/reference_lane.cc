@@ -21,8 +21,7 @@ MYSQL *connect(const target &target)
 
 	mysql_options(connection, MYSQL_OPT_NONBLOCK, nullptr);
 	mysql_options(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	mysql_options(connection, MYSQL_INIT_COMMAND,
-		      "SET SESSION tx_isolation='READ-COMMITTED', time_zone='+00:00', foreign_key_checks=0");
+	mysql_options(connection, MYSQL_INIT_COMMAND, "SET SESSION tx_isolation='READ-COMMITTED', time_zone='+00:00', foreign_key_checks=0");
 	if (!mysql_real_connect(connection, target.host, target.user, target.password, target.database, target.port, nullptr,
 				CLIENT_MULTI_STATEMENTS))
 		die("connect", mysql_error(connection));

@@ -22,7 +22,8 @@ struct target {
 };
 
 // Rows of one transaction, with the texts they need and the offsets they stand for.
-class batch {
+class batch
+{
       public:
 	static constexpr size_t ROWS_MOST = 2000;
 
@@ -34,8 +35,14 @@ class batch {
 	void merge();
 	void write(std::string &sql, row_writer &writer, size_t lane) const;
 	void clear();
-	bool full() const { return rows.size() >= ROWS_MOST; }
-	bool empty() const { return passed == 0; }
+	bool full() const
+	{
+		return rows.size() >= ROWS_MOST;
+	}
+	bool empty() const
+	{
+		return passed == 0;
+	}
 
       private:
 	std::string_view keep(std::string_view text);
@@ -43,22 +50,32 @@ class batch {
 	std::vector<row> rows;
 	std::vector<uint32_t> order; // of rows, once merged
 	size_t erased = 0;
-	size_t passed = 0; // messages, rows or not
+	size_t passed = 0;                 // messages, rows or not
 	std::vector<int64_t> next_offsets; // by partition; -1: none in this batch
 	std::vector<char> room;
 	std::pmr::monotonic_buffer_resource texts;
 };
 
-class lane {
+class lane
+{
       public:
 	lane(event_base *loop, size_t number, const target &target, size_t partitions, void (*on_free)(void *ctx), void *ctx);
 	lane(const lane &) = delete;
 	~lane();
-	batch &gathering() { return *batches[(first + waiting) % batches.size()]; }
+	batch &gathering()
+	{
+		return *batches[(first + waiting) % batches.size()];
+	}
 	// Begins a transaction where none is on its way; `all` of what there is, or only full batches.
 	void turn(bool all);
-	bool has_room() const { return waiting + 2 < batches.size(); } // one more may be filled
-	bool idle() { return waiting == 0 && gathering().empty(); }
+	bool has_room() const
+	{
+		return waiting + 2 < batches.size();
+	} // one more may be filled
+	bool idle()
+	{
+		return waiting == 0 && gathering().empty();
+	}
 	size_t transactions = 0;
 
       private:

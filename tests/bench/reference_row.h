@@ -17,7 +17,8 @@ struct row {
 	std::string_view sku, price, status, note, updated_at;
 };
 
-class row_decoder {
+class row_decoder
+{
       public:
 	// The row after the change, or the row that it erased. Its texts are lent until the next call. False: not such a message.
 	bool decode(const void *message, size_t size, row &out);
@@ -29,7 +30,8 @@ class row_decoder {
 	std::vector<char> padded;
 };
 
-class row_writer {
+class row_writer
+{
       public:
 	// "(1,2,'sku',...)", in the order of COLUMNS.
 	void write(std::string &sql, const row &row);

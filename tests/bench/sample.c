@@ -6,12 +6,12 @@
 #include "base/error.h"
 
 enum {
-	STARTED_S = 1700000000,  /* when the shop's first order came */
+	STARTED_S = 1700000000, /* when the shop's first order came */
 	CUSTOMERS = 100000,
 	PRODUCTS = 20000,
 	TEST_ORDERS_EVERY = 50,
-	NOTES_NULL_EVERY = 10,   /* orders without a note */
-	CHANGES_A_SECOND = 500,  /* at the source */
+	NOTES_NULL_EVERY = 10,  /* orders without a note */
+	CHANGES_A_SECOND = 500, /* at the source */
 };
 
 struct order {
@@ -27,7 +27,7 @@ struct sample {
 	unsigned short random[3];
 	struct order *live;
 	size_t live_count;
-	struct buf key, value;
+	struct buf key, value, key_schema, value_schema;
 };
 
 static const char *const statuses[] = { "new", "paid", "packed", "shipped", "delivered", "returned" };
@@ -52,55 +52,83 @@ static const char *const notes[] = {
 
 /* ---- the schema envelope ---- */
 
-#define FIELD(type, optional, more, name) "{\"type\":\"" type "\",\"optional\":" optional more ",\"field\":\"" name "\"}"
-#define SEMANTIC(name) ",\"name\":\"" name "\",\"version\":1"
+struct field {
+	const char *name, *type, *semantic;
+	bool optional;
+};
 
-#define ROW_FIELDS                                                                                  \
-	"["                                                                                         \
-	FIELD("int64", "false", "", "id") ","                                                       \
-	FIELD("int64", "false", "", "customer_id") ","                                              \
-	FIELD("string", "false", "", "sku") ","                                                     \
-	FIELD("int32", "false", "", "quantity") ","                                                 \
-	FIELD("string", "false", "", "price") ","                                                   \
-	FIELD("string", "false", "", "status") ","                                                  \
-	FIELD("string", "true", "", "note") ","                                                     \
-	FIELD("int64", "false", SEMANTIC("io.debezium.time.Timestamp"), "created_at") ","           \
-	FIELD("string", "false", SEMANTIC("io.debezium.time.ZonedTimestamp"), "updated_at")         \
-	"]"
+static const struct field row_fields[] = {
+	{ "id", "int64", NULL, false },
+	{ "customer_id", "int64", NULL, false },
+	{ "sku", "string", NULL, false },
+	{ "quantity", "int32", NULL, false },
+	{ "price", "string", NULL, false },
+	{ "status", "string", NULL, false },
+	{ "note", "string", NULL, true },
+	{ "created_at", "int64", "io.debezium.time.Timestamp", false },
+	{ "updated_at", "string", "io.debezium.time.ZonedTimestamp", false },
+};
 
-#define STRUCT(fields, optional, name, field) \
-	"{\"type\":\"struct\",\"fields\":" fields ",\"optional\":" optional ",\"name\":\"" name "\",\"field\":\"" field "\"}"
+static const struct field source_fields[] = {
+	{ "version", "string", NULL, false },
+	{ "connector", "string", NULL, false },
+	{ "name", "string", NULL, false },
+	{ "ts_ms", "int64", NULL, false },
+	{ "snapshot", "string", "io.debezium.data.Enum", true },
+	{ "db", "string", NULL, false },
+	{ "sequence", "string", NULL, true },
+	{ "table", "string", NULL, true },
+	{ "server_id", "int64", NULL, false },
+	{ "gtid", "string", NULL, true },
+	{ "file", "string", NULL, false },
+	{ "pos", "int64", NULL, false },
+	{ "row", "int32", NULL, false },
+	{ "thread", "int64", NULL, true },
+	{ "query", "string", NULL, true },
+};
 
-#define SOURCE_FIELDS                                                                               \
-	"["                                                                                         \
-	FIELD("string", "false", "", "version") ","                                                 \
-	FIELD("string", "false", "", "connector") ","                                               \
-	FIELD("string", "false", "", "name") ","                                                    \
-	FIELD("int64", "false", "", "ts_ms") ","                                                    \
-	FIELD("string", "true", SEMANTIC("io.debezium.data.Enum")                                   \
-	      ",\"parameters\":{\"allowed\":\"true,last,false,incremental\"},\"default\":\"false\"", "snapshot") "," \
-	FIELD("string", "false", "", "db") ","                                                      \
-	FIELD("string", "true", "", "sequence") ","                                                 \
-	FIELD("string", "true", "", "table") ","                                                    \
-	FIELD("int64", "false", "", "server_id") ","                                                \
-	FIELD("string", "true", "", "gtid") ","                                                     \
-	FIELD("string", "false", "", "file") ","                                                    \
-	FIELD("int64", "false", "", "pos") ","                                                      \
-	FIELD("int32", "false", "", "row") ","                                                      \
-	FIELD("int64", "true", "", "thread") ","                                                    \
-	FIELD("string", "true", "", "query")                                                        \
-	"]"
+static void put_field(struct buf *out, const struct field *field)
+{
+	buf_printf(out, "{\"type\":\"%s\",\"optional\":%s,", field->type, field->optional ? "true" : "false");
+	if (field->semantic)
+		buf_printf(out, "\"name\":\"%s\",\"version\":1,", field->semantic);
+	buf_printf(out, "\"field\":\"%s\"}", field->name);
+}
 
-static const char key_schema[] = "{\"schema\":{\"type\":\"struct\",\"fields\":[" FIELD("int64", "false", "", "id")
-	"],\"optional\":false,\"name\":\"dbserver1.shop.orders.Key\"},\"payload\":";
+/* The beginning of a struct's schema; what else its fields are, and its own name, the caller adds. */
+static void put_fields(struct buf *out, const struct field *fields, int count)
+{
+	buf_text(out, "{\"type\":\"struct\",\"fields\":[");
+	for (int i = 0; i < count; i++) {
+		if (i)
+			buf_char(out, ',');
+		put_field(out, &fields[i]);
+	}
+}
 
-static const char value_schema[] = "{\"schema\":{\"type\":\"struct\",\"fields\":["
-	STRUCT(ROW_FIELDS, "true", "dbserver1.shop.orders.Value", "before") ","
-	STRUCT(ROW_FIELDS, "true", "dbserver1.shop.orders.Value", "after") ","
-	STRUCT(SOURCE_FIELDS, "false", "io.debezium.connector.mysql.Source", "source") ","
-	FIELD("string", "false", "", "op") ","
-	FIELD("int64", "true", "", "ts_ms")
-	"],\"optional\":false,\"name\":\"dbserver1.shop.orders.Envelope\",\"version\":1},\"payload\":";
+static void put_struct(struct buf *out, const struct field *fields, int count, const char *name, bool optional, const char *field)
+{
+	put_fields(out, fields, count);
+	buf_printf(out, "],\"optional\":%s,\"name\":\"%s\",\"field\":\"%s\"},", optional ? "true" : "false", name, field);
+}
+
+static void make_schemas(struct sample *s)
+{
+	static const struct field op = { "op", "string", NULL, false }, time = { "ts_ms", "int64", NULL, true };
+
+	buf_text(&s->key_schema, "{\"schema\":");
+	put_fields(&s->key_schema, row_fields, 1);
+	buf_text(&s->key_schema, "],\"optional\":false,\"name\":\"dbserver1.shop.orders.Key\"},\"payload\":");
+
+	buf_text(&s->value_schema, "{\"schema\":{\"type\":\"struct\",\"fields\":[");
+	put_struct(&s->value_schema, row_fields, COUNT(row_fields), "dbserver1.shop.orders.Value", true, "before");
+	put_struct(&s->value_schema, row_fields, COUNT(row_fields), "dbserver1.shop.orders.Value", true, "after");
+	put_struct(&s->value_schema, source_fields, COUNT(source_fields), "io.debezium.connector.mysql.Source", false, "source");
+	put_field(&s->value_schema, &op);
+	buf_char(&s->value_schema, ',');
+	put_field(&s->value_schema, &time);
+	buf_text(&s->value_schema, "],\"optional\":false,\"name\":\"dbserver1.shop.orders.Envelope\",\"version\":1},\"payload\":");
+}
 
 /* ---- one change ---- */
 
@@ -116,8 +144,8 @@ static void put_row(struct buf *out, const struct order *o)
 	struct tm tm;
 
 	strftime(updated, sizeof updated, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&updated_s, &tm));
-	buf_printf(out, "{\"id\":%lld,\"customer_id\":%d,\"sku\":\"SKU-%08d\",\"quantity\":%d,\"price\":\"%d.%02d\",\"status\":\"%s\",", (long long)o->id,
-		   o->customer, o->product, o->quantity, o->cents / 100, o->cents % 100, o->is_test ? "test" : statuses[o->status]);
+	buf_printf(out, "{\"id\":%lld,\"customer_id\":%d,\"sku\":\"SKU-%08d\",\"quantity\":%d,\"price\":\"%d.%02d\",\"status\":\"%s\",",
+		   (long long)o->id, o->customer, o->product, o->quantity, o->cents / 100, o->cents % 100, o->is_test ? "test" : statuses[o->status]);
 	if (o->note < 0)
 		buf_text(out, "\"note\":null,");
 	else
@@ -142,8 +170,8 @@ static void put_message(struct sample *s, const struct order *before, const stru
 	buf_clear(&s->key);
 	buf_clear(&s->value);
 	if (s->options.schemas) {
-		buf_append(&s->key, key_schema, sizeof key_schema - 1);
-		buf_append(&s->value, value_schema, sizeof value_schema - 1);
+		buf_slice(&s->key, buf_view(&s->key_schema));
+		buf_slice(&s->value, buf_view(&s->value_schema));
 	}
 	buf_printf(&s->key, "{\"id\":%lld}", (long long)id);
 	buf_char(&s->value, '{');
@@ -211,6 +239,8 @@ struct sample *sample_new(const struct sample_options *options)
 	s->random[2] = 0x330e;
 	s->live = malloc(((size_t)options->changes + 1) * sizeof *s->live);
 	BUG_IF(!s->live);
+	if (options->schemas)
+		make_schemas(s);
 	return s;
 }
 
@@ -254,5 +284,7 @@ void sample_free(struct sample *s)
 	free(s->live);
 	buf_free(&s->key);
 	buf_free(&s->value);
+	buf_free(&s->key_schema);
+	buf_free(&s->value_schema);
 	free(s);
 }

@@ -41,8 +41,8 @@ def rows(folder, table, columns):
     return [["NULL" if cell is None else str(cell) for cell in row] for row in found]
 
 
-def expect_tables(folder):
-    tables = expected(folder)
+def expect_tables(folder, but=()):
+    tables = {name: table for name, table in expected(folder).items() if name not in but}
     assert tables, "an example writes down what it makes"
     for table, (columns, *lines) in tables.items():
         assert rows(folder, table, columns) == sorted(lines, key=lambda line: [(0, int(c)) if c.isdigit() else (1, c) for c in line]), table
@@ -80,10 +80,8 @@ def test_it_makes_the_rows_that_are_written_down(example):
 def test_run_again_it_reads_nothing_and_from_the_start_it_changes_nothing(example):
     example.run().ok()
     assert "read 0 =" in example.run().ok().err
-    tables = {name: table for name, table in expected(example.folder).items() if not name.startswith("streamlua_")}
     example.run("--from", "earliest").ok()
-    for table, (columns, *lines) in tables.items():
-        assert len(rows(example.folder, table, columns)) == len(lines)
+    expect_tables(example.folder, but=["streamlua_dead_letters"])
 
 
 @each_example()

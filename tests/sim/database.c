@@ -1,5 +1,6 @@
 #include "sim/database.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

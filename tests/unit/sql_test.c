@@ -88,7 +88,7 @@ static void literals_keep_every_digit_and_byte(void **state)
 		{ "#-15E-4", COLUMN_DECIMAL, "-0.0015", "-0.0015" },
 		{ "#1e90", COLUMN_DECIMAL, "'1e90'", "'1e90'" },
 		{ "#0.1", COLUMN_DOUBLE, "0.1e0", "0.1e0" },
-		{ "#1e-7", COLUMN_DOUBLE, "1e-7", "1e-7" },
+		{ "#1e-7", COLUMN_DOUBLE, "1e-7", "(7555786372591432*1.0/4503599627370496/16777216)" },
 		{ "#5", COLUMN_TEXT, "'5'", "'5'" },
 		{ "#5", COLUMN_ENUM, "5", "5" },
 		{ "5", COLUMN_ENUM, "'5'", "'5'" },

@@ -6,7 +6,7 @@ return sl.job {
 
   source = sl.source.kafka {           -- the demo sets KAFKA_BROKERS to the broker that it brings along
     brokers = sl.env("KAFKA_BROKERS", "127.0.0.1:9092"),
-    topics  = { "demo\\.shop\\..*" },  -- names or patterns: a topic for each table, as Debezium writes them
+    topics  = { "demo.shop.*" },       -- names or patterns: a topic for each table, as Debezium writes them
     format  = "debezium",
     start   = "earliest",
   },

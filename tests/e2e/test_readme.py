@@ -1,0 +1,104 @@
+"""The documents say all that there is, and nothing that there is not: options, fields, commands and columns are read from the program."""
+
+import re
+import sqlite3
+
+import pytest
+
+from support.job import ROOT, file_source, sqlite_sink
+
+LUA = ROOT / "lua/streamlua"
+
+# The tables of options in lua/streamlua, by file and by the local that holds them.
+OPTION_TABLES = [("job", "OPTIONS"), ("source", "KAFKA"), ("source", "FILE"), ("sink", "TLS"), ("sink", "known"), ("format", "SETTINGS"),
+                 ("script", "FIELDS"), ("script", "EXAMPLE")]
+
+
+def code(text):
+    """What stands in backticks or in blocks of code."""
+    blocks = re.findall(r"^```.*?^```", text, re.M | re.S)
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return "\n".join(blocks + re.findall(r"`([^`\n]+)`", rest))
+
+
+def readme():
+    return (ROOT / "README.md").read_text()
+
+
+def documented(name, text):
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)
+
+
+def options_of(file, local):
+    text = (LUA / f"{file}.lua").read_text()
+    block = re.search(rf"^( *)local {local} = \{{\n(.*?)^\1\}}", text, re.M | re.S)
+    assert block, f"{file}.lua has no table {local} any more: this test has to learn where its options are"
+    names = re.findall(r"^\s+(\w+) = \{", block[2], re.M)
+    assert names
+    return names
+
+
+@pytest.mark.parametrize("file, local", OPTION_TABLES, ids=lambda word: word)
+def test_every_option_of_job_lua_and_field_of_a_script_is_documented(file, local):
+    text = code(readme()) + code((ROOT / "lua/README.md").read_text())
+    assert [name for name in options_of(file, local) if not documented(name, text)] == []
+
+
+def test_every_table_of_options_is_looked_at():
+    found = {(path.stem, local) for path in LUA.glob("*.lua") for local in
+             re.findall(r"^ *local (\w+) = \{\n\s+\w+ = \{ *(?:check\.|name\b|brokers\b|any_)", path.read_text(), re.M)}
+    assert found <= set(OPTION_TABLES)
+
+
+def commands(job):
+    return re.findall(r"^  streamlua (\w[\w-]*) ", job.command("--help").ok().out, re.M)
+
+
+def test_every_command_and_option_is_documented_and_no_other(job):
+    text = code(readme())
+    names = commands(job)
+    assert {"run", "check", "test", "demo"} <= set(names)
+    assert [name for name in names if not documented(f"streamlua {name}", text)] == []
+
+    options = {option for name in names for option in re.findall(r"^  --([\w-]+)", job.command(name, "--help").ok().out, re.M)} | {"version"}
+    assert len(options) > 8
+    assert [option for option in options if not documented(f"--{option}", text)] == []
+    assert {name for name in re.findall(r"--([a-z][\w-]*)", text)} <= options
+    assert {name for name in re.findall(r"\bstreamlua ([a-z][a-z-]*)(?![\w.-])", text)} <= set(names)
+
+
+def test_every_column_of_streamlua_s_own_tables_is_documented(job):
+    job.file("schema.sql", "").write(t="return { key = { 'id' } }").file("in.jsonl", "")
+    with sqlite3.connect(job.folder / "target.db") as target:
+        target.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    job.job(file_source("in.jsonl", "json"), sqlite_sink("target.db")).run().ok()
+    with sqlite3.connect(job.folder / "target.db") as target:
+        for table in ("streamlua_progress", "streamlua_dead_letters"):
+            chapter = re.search(rf"^\*\*{table}\*\*.*?(?=^\*\*|^Sinks|\Z)", readme(), re.M | re.S)[0]
+            columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
+            assert len(columns) > 8
+            assert [name for name in columns if f"`{name}`" not in chapter] == [], table
+
+
+def test_the_first_job_and_its_script_are_right(job):
+    files = re.findall(r"^```lua\n-- (\S+)\n(.*?)^```", readme(), re.M | re.S)
+    assert [name for name, _ in files] == ["scripts/orders.lua", "job.lua"]
+    for name, text in files:
+        job.file(name, text)
+    assert job.command("test").ok().out == "2 passed, 0 failed\n"
+
+
+def test_the_first_five_minutes_go_as_written(job):
+    job.command("new", "shop").ok()
+    assert "0 failed" in job.command("test", "shop").ok().out
+    job.command("run", "shop/job.lua", "--http", "off").ok()
+    with sqlite3.connect(job.folder / "shop/target.db") as target:
+        assert target.execute("SELECT count(*) FROM orders").fetchone()[0] > 0
+    assert "read 7 =" in job.command("run", "shop/job.lua", "--http", "off", "--from", "earliest").ok().err
+
+
+@pytest.mark.parametrize("path", ["README.md", "lua/README.md", "scripts/README.md", "tests/README.md", "core/README.md"])
+def test_links_lead_somewhere(path):
+    document = ROOT / path
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()) if "://" not in link]
+    assert [link for link in links if link and not (document.parent / link).exists()] == []

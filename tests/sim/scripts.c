@@ -1,0 +1,167 @@
+#include "sim/scripts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/history.h"
+#include "sim/trace.h"
+
+#define RULE                                                                       \
+	"local function rule(row)\n"                                               \
+	"  if row.fault == 1 then error 'at fault' end\n"                          \
+	"  return row.keep ~= 0\n"                                                 \
+	"end\n"
+#define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
+#define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
+
+enum { WAYS = 4 };
+
+static const char *const texts[TABLE_COUNT][WAYS] = {
+	[TABLE_PLAIN] = {
+		"return {}",
+		"return { key_by = 'table' }",
+		"return { " COLUMNS ", key_by = { 'id' } }",
+		"return { key_by = function(row) return row.id % 3 end }",
+	},
+	[TABLE_ITEMS] = {
+		RULE "return { filter = rule }",
+		RULE "return { filter = rule, " MAP " }",
+		RULE "return { filter = rule, key_by = 'table', columns = { id = 'id', v = function(row) return row.v end, w = 'w', name = 'name' } }",
+		RULE "return { filter = rule, key_by = { 'id' }, " MAP " }",
+	},
+	[TABLE_NAMES] = {
+		"return { park_for = '7d' }",
+		"return { park_for = '7d', key_by = 'row' }",
+		"return { park_for = '7d', key_by = { 'id' }, " COLUMNS " }",
+		"return { park_for = '7d', key_by = function(row) return row.id end }",
+	},
+	[TABLE_SKIPS] = {
+		RULE "return { on_error = 'skip', filter = rule }",
+		RULE "return { on_error = 'skip', filter = rule, key_by = 'table' }",
+		RULE "return { on_error = 'skip', filter = rule, " MAP " }",
+		RULE "return { on_error = 'skip', filter = rule, key_by = { 'id' } }",
+	},
+	[TABLE_STUCK] = {
+		"return { park_for = '1m' }",
+		"return { park_for = '1m', key_by = 'row' }",
+		"return { park_for = '1m', key_by = 'table' }",
+		"return { park_for = '1m', key_by = { 'id' } }",
+	},
+};
+
+/* A host with what it borrows. */
+struct kept_host {
+	struct script_host *host;
+	struct bundle bundle;
+	struct kept_host *next;
+};
+
+static struct {
+	struct kept_host *kept[SCRIPTS_VERSIONS][2];
+	struct kept_host *fresh;
+	struct shapes *shapes;
+} all;
+
+static int describe(struct sink *sink, struct target *target, struct error *err)
+{
+	static const char *const names[CELL_COUNT] = { "id", "v", "w", "name" };
+	bool unique = slice_is(target->name, table_names[TABLE_NAMES]) || slice_is(target->name, table_names[TABLE_STUCK]);
+
+	(void)sink;
+	(void)err;
+	target->columns = arena_zalloc(target->arena, CELL_COUNT * sizeof *target->columns);
+	target->count = CELL_COUNT;
+	for (int i = 0; i < CELL_COUNT; i++)
+		target->columns[i] = (struct target_column){ .name = slice_of(names[i]), .type = i == CELL_NAME ? COLUMN_TEXT : COLUMN_INTEGER,
+							     .nullable = i != CELL_ID, .length = 64, .exact = true };
+	target->key_count = 1;
+	target->has_primary_key = target->key_exact = target->exists = true;
+	target->other_unique = unique;
+	return 0;
+}
+
+struct shapes *scripts_shapes(void)
+{
+	if (!all.shapes)
+		all.shapes = shapes_new();
+	return all.shapes;
+}
+
+static struct kept_host *make(uint32_t version, bool json)
+{
+	static const struct sink_ops schema_ops = { .name = "schema", .describe = describe };
+	static struct sink schema = { .ops = &schema_ops, .lanes = 1 };
+	static const struct reading_settings readings[2] = { { .plain = false }, { .plain = true } };
+	struct kept_host *kept = calloc(1, sizeof *kept);
+	struct error err;
+	char path[64];
+
+	BUG_IF(!kept);
+	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
+		/* Each table goes through its ways in a rhythm of its own. */
+		const char *text = texts[table][(version >> (table & 1)) % WAYS];
+
+		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
+		bundle_add(&kept->bundle, path, text, strlen(text));
+	}
+	bundle_seal(&kept->bundle);
+	kept->host = script_host_new(&(struct host_options){ .bundle = &kept->bundle }, &err);
+	if (!kept->host)
+		trace_fail("no VM: %s", err.text);
+	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
+		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
+		if (script_host_load(kept->host, path, NULL, &err) < 0)
+			trace_fail("%s", err.text);
+	}
+	if (script_host_bind(kept->host, &schema, scripts_shapes(), &readings[json], NULL, NULL, &err) < 0)
+		trace_fail("%s", err.text);
+	return kept;
+}
+
+static void unmake(struct kept_host *kept)
+{
+	if (!kept)
+		return;
+	script_host_free(kept->host);
+	bundle_free(&kept->bundle);
+	free(kept);
+}
+
+struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
+{
+	struct kept_host **at = &all.kept[version][json];
+
+	if (fresh) {
+		struct kept_host *made = make(version, json);
+
+		made->next = all.fresh;
+		all.fresh = made;
+		return made->host;
+	}
+	if (!*at)
+		*at = make(version, json);
+	return (*at)->host;
+}
+
+void scripts_free(struct script_host *host, bool fresh)
+{
+	struct kept_host **at = &all.fresh, *gone;
+
+	if (!fresh || !host)
+		return;
+	while ((*at)->host != host)
+		at = &(*at)->next;
+	gone = *at;
+	*at = gone->next;
+	unmake(gone);
+}
+
+void scripts_end(void)
+{
+	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
+		for (int json = 0; json < 2; json++)
+			unmake(all.kept[version][json]);
+	while (all.fresh)
+		scripts_free(all.fresh->host, true);
+	shapes_free(all.shapes);
+}

@@ -1,0 +1,17 @@
+/* Table scripts in memory, in several versions that come to the same rows by other ways: other routes through lanes, through Lua or
+ * past it. A reload swaps one for another. */
+#ifndef SIM_SCRIPTS_H
+#define SIM_SCRIPTS_H
+
+#include "flow/script.h"
+
+enum { SCRIPTS_VERSIONS = 8 };
+
+/* The host of this version. fresh: a new VM, to be freed by scripts_free; else one that is kept for all runs: making a VM takes
+ * longer than a run. */
+struct script_host *scripts_host(uint32_t version, bool json, bool fresh);
+void scripts_free(struct script_host *host, bool fresh);
+struct shapes *scripts_shapes(void);
+void scripts_end(void); /* frees what was kept */
+
+#endif

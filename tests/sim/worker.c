@@ -1,0 +1,165 @@
+#include "sim/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/flow_private.h"
+#include "sim/scripts.h"
+#include "sim/sink.h"
+#include "sim/trace.h"
+
+static void on_wake(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	worker->due_ms = worker->world->now_ms;
+}
+
+static void on_ready(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	trace_line("worker %u is ready", worker->number);
+}
+
+static void on_finished(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	trace_line("worker %u has finished", worker->number);
+	if (!worker->stopping)
+		trace_fail("worker %u finished, and nobody stopped it", worker->number);
+	worker->finished = true;
+}
+
+/* The only thing that may end a worker here is another one that has its partition. */
+static void on_failed(void *ctx, bool stop, const char *reason)
+{
+	struct worker *worker = ctx;
+
+	trace_line("worker %u fails: %s", worker->number, reason);
+	if (stop || !strstr(reason, "another worker has taken over"))
+		trace_fail("worker %u: %s", worker->number, reason);
+	worker->failed = true;
+}
+
+static void on_swapped(void *ctx, struct script_host *old)
+{
+	struct worker *worker = ctx;
+
+	if (old != worker->host)
+		trace_fail("worker %u gives back a host that it did not use", worker->number);
+	trace_line("worker %u has swapped", worker->number);
+	scripts_free(worker->host, worker->world->fresh_hosts);
+	worker->host = worker->next_host;
+	worker->next_host = NULL;
+}
+
+static struct script_host *some_host(struct world *world)
+{
+	return scripts_host(dice_below(&world->dice, SCRIPTS_VERSIONS), world->history.json, world->fresh_hosts);
+}
+
+struct worker *worker_new(struct world *world)
+{
+	static const struct reading_settings plain = { .plain = true };
+	struct worker *worker = calloc(1, sizeof *worker);
+	int32_t lanes = 1 + (int32_t)dice_below(&world->dice, 5);
+	struct flow_events events = {
+		.wake = on_wake, .ready = on_ready, .finished = on_finished, .failed = on_failed, .swapped = on_swapped, .ctx = worker,
+	};
+	struct flow_options options;
+	struct error err;
+
+	BUG_IF(!worker);
+	worker->world = world;
+	worker->number = world->worker_next++;
+	worker->due_ms = world->now_ms;
+	worker->sink = sim_sink_new(world, worker->number, lanes);
+	worker->source = broker_source_new(world, worker->number);
+	worker->host = some_host(world);
+	options = (struct flow_options){
+		.source = worker->source,
+		.sink = worker->sink,
+		.shapes = scripts_shapes(),
+		.host = worker->host,
+		.format = world->history.json ? &format_json : &format_debezium,
+		.memory_bytes = SIZE_MAX,
+	};
+	if (world->history.json)
+		options.format_options.readings = plain;
+	worker->flow = flow_new(&options, &events);
+	if (flow_start(worker->flow, &err) < 0)
+		trace_fail("worker %u does not start: %s", worker->number, err.text);
+	trace_line("worker %u begins with %d lanes", worker->number, lanes);
+	return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		worker->world->counted[i] += worker->flow->outcomes[i];
+	worker->source->ops->close(worker->source);
+	worker->sink->ops->close(worker->sink);
+	flow_free(worker->flow);
+	scripts_free(worker->host, worker->world->fresh_hosts);
+	scripts_free(worker->next_host, worker->world->fresh_hosts);
+	free(worker);
+}
+
+struct worker *worker_find(struct world *world, uint32_t number)
+{
+	for (uint32_t i = 0; i < WORKERS_MOST; i++)
+		if (world->workers[i] && world->workers[i]->number == number)
+			return world->workers[i];
+	return NULL;
+}
+
+/* What was read is somewhere: ended, or in a lane. */
+static void check_counters(const struct worker *worker)
+{
+	uint64_t ended = 0;
+
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		ended += worker->flow->outcomes[i];
+	if (worker->flow->read != ended + lanes_waiting(worker->flow->lanes))
+		trace_fail("worker %u has read %llu events; %llu have ended, %u wait", worker->number, (unsigned long long)worker->flow->read,
+			   (unsigned long long)ended, lanes_waiting(worker->flow->lanes));
+}
+
+void worker_turn(struct worker *worker)
+{
+	struct world *world = worker->world;
+	uint64_t before = worker->flow->messages_read;
+	int64_t wait;
+
+	worker->due_ms = INT64_MAX;
+	wait = flow_turn(worker->flow, world->now_ms, world->now_ms);
+	if (wait < 0)
+		trace_fail("worker %u: its next turn is due %lld ms ago", worker->number, (long long)-wait);
+	if (world->now_ms + wait < worker->due_ms)
+		worker->due_ms = world->now_ms + wait;
+	if (worker->flow->messages_read > before)
+		trace_line("worker %u reads %llu messages, %u events wait", worker->number, (unsigned long long)(worker->flow->messages_read - before),
+			   lanes_waiting(worker->flow->lanes));
+	if (!worker->failed)
+		check_counters(worker);
+}
+
+void worker_reload(struct worker *worker)
+{
+	if (worker->next_host || worker->stopping)
+		return;
+	worker->next_host = some_host(worker->world);
+	trace_line("worker %u is to swap", worker->number);
+	flow_swap(worker->flow, worker->next_host);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (worker->stopping)
+		return;
+	trace_line("worker %u is to stop", worker->number);
+	worker->stopping = true;
+	flow_stop(worker->flow);
+}

@@ -1,0 +1,264 @@
+#include "sim/world.h"
+
+#include <string.h>
+
+#include "sim/sink.h"
+#include "sim/trace.h"
+#include "sim/worker.h"
+
+enum {
+	STEPS_TROUBLED = 3000,  /* at most, before the world becomes quiet */
+	STEPS_MOST = 200000,    /* a run that has not ended by then never will */
+	STOPPING_STEPS_MOST = 500, /* then its master loses patience */
+};
+
+static bool in_thousand(struct world *world, uint32_t n)
+{
+	return dice_below(&world->dice, 1000) < n;
+}
+
+/* ---- the cast ---- */
+
+static void begin_worker(struct world *world)
+{
+	for (uint32_t i = 0; i < world->worker_count; i++) {
+		if (world->workers[i])
+			continue;
+		world->workers[i] = worker_new(world);
+		broker_rebalance(world, dice_percent(&world->dice, 20), false);
+		return;
+	}
+}
+
+static void end_worker(struct world *world, uint32_t i)
+{
+	uint32_t number = world->workers[i]->number;
+
+	worker_free(world->workers[i]);
+	world->workers[i] = NULL;
+	broker_forget(world, number);
+	if (!world->closing)
+		broker_rebalance(world, dice_percent(&world->dice, 20), false);
+}
+
+static struct worker *some_worker(struct world *world, uint32_t *at)
+{
+	uint32_t from = dice_below(&world->dice, world->worker_count);
+
+	for (uint32_t i = 0; i < world->worker_count; i++) {
+		*at = (from + i) % world->worker_count;
+		if (world->workers[*at])
+			return world->workers[*at];
+	}
+	return NULL;
+}
+
+/* ---- steps ---- */
+
+/* The process ends where its flow has ended, or its master has lost patience. */
+static bool bury(struct world *world, uint32_t i)
+{
+	struct worker *worker = world->workers[i];
+	bool overdue = worker->stopping && !world->closing && ++worker->stopping_steps > STOPPING_STEPS_MOST;
+
+	if (!worker->finished && !worker->failed && !overdue)
+		return false;
+	end_worker(world, i);
+	return true;
+}
+
+static bool turn_worker(struct world *world)
+{
+	uint32_t i;
+	struct worker *worker = some_worker(world, &i);
+
+	if (!worker || worker->due_ms > world->now_ms)
+		return false;
+	worker_turn(worker);
+	return true;
+}
+
+static bool hear_answers(struct world *world)
+{
+	uint32_t i;
+	struct worker *worker = some_worker(world, &i);
+
+	return worker && sim_sink_step(worker->sink);
+}
+
+static bool hear_group(struct world *world)
+{
+	uint32_t i;
+	struct worker *worker = some_worker(world, &i);
+
+	broker_pump(world);
+	return worker && broker_source_step(worker->source);
+}
+
+static bool anybody_due(const struct world *world)
+{
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i] && world->workers[i]->due_ms <= world->now_ms)
+			return true;
+	return false;
+}
+
+/* A little later; or, where nobody has anything to do before, when somebody has. */
+static void pass_time(struct world *world)
+{
+	int64_t next = INT64_MAX;
+
+	if (!anybody_due(world))
+		for (uint32_t i = 0; i < world->worker_count; i++)
+			if (world->workers[i] && world->workers[i]->due_ms < next)
+				next = world->workers[i]->due_ms;
+	world->now_ms += dice_below(&world->dice, 20);
+	if (next != INT64_MAX && next > world->now_ms)
+		world->now_ms = next;
+	trace_at(world->now_ms);
+}
+
+static void trouble(struct world *world)
+{
+	uint32_t i;
+	struct worker *worker = some_worker(world, &i);
+
+	if (!worker)
+		return;
+	if (in_thousand(world, world->faults.crash)) {
+		trace_line("worker %u crashes", worker->number);
+		end_worker(world, i);
+	} else if (in_thousand(world, world->faults.reload) && !worker->failed && !worker->finished) {
+		worker_reload(worker);
+	} else if (in_thousand(world, world->faults.stop)) {
+		worker_stop(worker);
+		broker_rebalance(world, false, dice_percent(&world->dice, world->faults.zombie));
+	} else if (in_thousand(world, world->faults.rebalance)) {
+		broker_rebalance(world, dice_percent(&world->dice, 30), dice_percent(&world->dice, world->faults.zombie));
+	}
+}
+
+static void step(struct world *world)
+{
+	uint32_t what = dice_below(&world->dice, 100);
+
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i] && bury(world, i))
+			return;
+	if (what < 35)
+		turn_worker(world);
+	else if (what < 55)
+		hear_answers(world);
+	else if (what < 72)
+		sim_server_step(world);
+	else if (what < 82)
+		hear_group(world);
+	else if (what < 88)
+		pass_time(world);
+	else if (what < 92)
+		broker_publish(world);
+	else if (!world->closing && what < 96)
+		begin_worker(world);
+	else if (!world->quiet)
+		trouble(world);
+}
+
+/* ---- a run ---- */
+
+static uint32_t some(struct world *world, uint32_t most)
+{
+	return dice_percent(&world->dice, 50) ? 0 : dice_below(&world->dice, most + 1);
+}
+
+static void choose_faults(struct world *world)
+{
+	world->faults = (struct faults){
+		.cut = some(world, 20),
+		.limbo = some(world, 60),
+		.unheard = some(world, 20),
+		.retry = some(world, 20),
+		.failed = some(world, 10),
+		.crash = some(world, 80),
+		.reload = some(world, 80),
+		.rebalance = some(world, 80),
+		.stop = some(world, 20),
+		.zombie = some(world, 60),
+		.slow = some(world, 80),
+	};
+}
+
+static bool all_published(const struct world *world)
+{
+	for (uint32_t i = 0; i < world->history.log_count; i++)
+		if (world->history.logs[i].published < world->history.logs[i].count)
+			return false;
+	return true;
+}
+
+static bool any_worker(const struct world *world)
+{
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i])
+			return true;
+	return false;
+}
+
+/* Everybody who is there stops; the last partitions are where they are. */
+static void close_down(struct world *world)
+{
+	trace_line("everything has ended: workers stop");
+	world->closing = true;
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i])
+			worker_stop(world->workers[i]);
+}
+
+/* Whether every partition's next message is the first that was not published: only then has a worker seen all of them. */
+static bool progress_complete(struct world *world)
+{
+	for (uint32_t i = 0; i < world->history.log_count; i++)
+		if (world->db.sound[i] < world->history.logs[i].count)
+			return false;
+	return true;
+}
+
+static void check_counters(const struct world *world)
+{
+	if (world->counted[OUTCOME_WRITTEN] != world->told_written || world->counted[OUTCOME_DEAD] != world->told_dead)
+		trace_fail("workers counted %llu written and %llu dead events; %llu and %llu were committed", (unsigned long long)world->counted[OUTCOME_WRITTEN],
+			   (unsigned long long)world->counted[OUTCOME_DEAD], (unsigned long long)world->told_written,
+			   (unsigned long long)world->told_dead);
+}
+
+void world_run(uint64_t seed)
+{
+	struct world world = { .seed = seed, .dice = { seed * 0x2545f4914f6cdd1du + 1 } };
+	uint32_t steps, troubled;
+
+	/* Runs are years apart, so that nothing that remembers a second confuses two of them. */
+	world.now_ms = (int64_t)(seed % 1000000) * 10000000000 + 1000000;
+	trace_at(world.now_ms);
+	choose_faults(&world);
+	world.worker_count = 1 + dice_below(&world.dice, WORKERS_MOST);
+	world.fresh_hosts = dice_percent(&world.dice, 2);
+	history_init(&world.history, &world.dice, 20 + dice_below(&world.dice, 200));
+	database_init(&world.db, &world.history);
+	for (uint32_t i = 0; i < PARTITIONS_MOST; i++)
+		world.broker.partitions[i] = (struct membership){ NOBODY, NOBODY, NOBODY };
+	troubled = dice_below(&world.dice, STEPS_TROUBLED);
+	trace_line("%s, %u events in %u partitions, at most %u workers", world.history.json ? "json" : "debezium", world.history.record_count,
+		   world.history.log_count, world.worker_count);
+	for (steps = 0; steps < STEPS_MOST && !(world.closing && !any_worker(&world)); steps++) {
+		if (steps >= troubled)
+			world.quiet = true;
+		if (world.quiet && !world.closing && all_published(&world) && database_complete(&world.db) && progress_complete(&world))
+			close_down(&world);
+		step(&world);
+	}
+	if (steps == STEPS_MOST)
+		trace_fail("after %u steps it has not come to its end", steps);
+	database_check(&world.db);
+	check_counters(&world);
+	database_free(&world.db);
+	history_free(&world.history);
+}

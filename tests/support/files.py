@@ -1,0 +1,47 @@
+"""Records as a file source reads them, and SQLite files as targets."""
+
+import base64
+import json
+import sqlite3
+
+
+def tab_lines(records):
+    """key<TAB>message a line; a tombstone has an empty message."""
+    return b"".join((r.key or b"") + b"\t" + (r.value or b"") + b"\n" for r in flat(records))
+
+
+def kcat_lines(records):
+    """What `kcat -J` prints; bytes that are no text stand in key_base64 and payload_base64."""
+    lines = []
+    for offset, record in enumerate(flat(records)):
+        line = {"topic": record.topic, "partition": record.partition or 0, "offset": offset if record.offset is None else record.offset,
+                "tstype": "create", "ts": record.timestamp or 1700000000000, "broker": 0,
+                "headers": [part for header in record.headers for part in header], **_text("key", record.key), **_text("payload", record.value)}
+        lines.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    return b"".join(lines)
+
+
+def flat(records):
+    """delete_with_tombstone and change_key make lists."""
+    return [one for record in records for one in (record if isinstance(record, list) else [record])]
+
+
+def _text(name, data):
+    try:
+        return {name: None if data is None else data.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(data).decode()}
+
+
+def sqlite(path, sql, *args):
+    """Runs one statement, or a script where there are no arguments; returns the rows as dicts."""
+    connection = sqlite3.connect(path, timeout=30)
+    connection.row_factory = sqlite3.Row
+    try:
+        if ";" in sql:
+            connection.executescript(sql)
+            return []
+        with connection:
+            return [dict(row) for row in connection.execute(sql, args)]
+    finally:
+        connection.close()
