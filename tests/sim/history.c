@@ -271,23 +271,26 @@ static void add_change(struct history *h, struct log *log, uint32_t parts)
 	struct record *record = add_record(h, log, FATE_WRITTEN);
 	int64_t id = some_id(h, log, parts);
 	struct row before = h->source[log->table][id];
-	bool deleted;
+	bool gone;
 
 	happen(h, record, id, parts, false);
-	deleted = record->deed == DEED_DELETE;
+	gone = record->deed == DEED_DELETE && record->fate == FATE_WRITTEN;
 	message->key = key_of(h, record->id);
-	if (h->json && deleted)
+	if (h->json && record->deed == DEED_DELETE)
 		return;
 	if (h->json)
 		put_row(h, record, &record->row);
 	else
 		put_envelope(h, record, &before);
 	message->value = kept(h);
-	if (deleted && dice_percent(h->dice, 50)) {
+	if (gone && dice_percent(h->dice, 50)) {
 		struct slice key = message->key;
 
 		add_message(h, log)->key = key;
-		add_record(h, log, FATE_UNWRITTEN)->deed = DEED_NONE;
+		record = add_record(h, log, FATE_UNWRITTEN);
+		record->deed = DEED_DELETE;
+		record->id = id;
+		record->tombstone = true;
 	}
 }
 

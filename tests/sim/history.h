@@ -36,7 +36,8 @@ enum deed { DEED_NONE, DEED_UPSERT, DEED_DELETE, DEED_MOVE /* deletes old_id, up
 /* One event. */
 struct record {
 	enum fate fate;
-	bool poison; /* the database refuses it */
+	bool poison;    /* the database refuses it */
+	bool tombstone; /* behind its delete: ignored, or, by who begins to read there, written once more */
 	enum table table;
 	enum deed deed;
 	int64_t id, old_id;
