@@ -13,6 +13,18 @@ void flow_on_message(void *ctx, const struct message *message)
 	flow->messages[flow->message_count++] = intake_copy(flow->intake, message);
 }
 
+void flow_intake_forget(struct flow *flow, const struct partition *partition)
+{
+	size_t kept = 0;
+
+	if (!flow->intake)
+		return;
+	for (size_t i = 0; i < flow->message_count; i++)
+		if (flow->messages[i]->owner != partition)
+			flow->messages[kept++] = flow->messages[i];
+	flow->message_count = kept;
+}
+
 /* ---- decoding ---- */
 
 static struct event *add_event(struct flow *flow, const struct message *message, enum op op)

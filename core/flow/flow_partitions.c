@@ -111,6 +111,7 @@ static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
 
 		if (!partition)
 			continue;
+		flow_intake_forget(flow, partition);
 		lanes_drop(flow->lanes, partition);
 		unlink_partition(flow, partition);
 		partition_unref(partition);

@@ -44,6 +44,8 @@ void flow_partitions_free(struct flow *flow);
 void flow_on_message(void *ctx, const struct message *message);
 /* Reads at most one intake and sends its events on their way. Returns how many messages. */
 size_t flow_intake_turn(struct flow *flow);
+/* A partition is taken away in the middle of a poll: what was read of it is not ours any more. */
+void flow_intake_forget(struct flow *flow, const struct partition *partition);
 /* Everything that waits goes through the (new) scripts again. */
 void flow_intakes_again(struct flow *flow);
 /* The event has ended: counts it and gives its memory back. */

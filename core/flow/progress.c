@@ -133,6 +133,18 @@ int64_t partition_next_offset(const struct partition *p)
 	return p->first == p->next ? p->next_offset : place_at(p, p->first)->offset;
 }
 
+/* A lane's events come in order, but one with a smaller offset can come to it later, from another lane: after a reload that routes
+ * by other rules, or a restart with more lanes or fewer. */
+static void put_in_order(struct done *items, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (compare_done(&items[i - 1], &items[i]) > 0) {
+			qsort(items, count, sizeof *items, compare_done);
+			return;
+		}
+	}
+}
+
 struct progress_row partition_row(struct partition *p, int32_t lane, struct event *const *events, size_t count, struct arena *arena)
 {
 	struct partition_lane *mine = &p->lanes[lane];
@@ -147,13 +159,20 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 		.watermark = p->watermark,
 	};
 	struct buf encoded = BUF_INIT;
+	struct done *items;
+	size_t before;
 
 	while (done->first < done->count && done->items[done->first].offset < row.next_offset)
 		done->first++;
+	/* The events join the list for good when they are committed. */
+	before = done->count - done->first;
+	items = arena_alloc(arena, (before + count) * sizeof *items);
+	if (before)
+		memcpy(items, done->items + done->first, before * sizeof *items);
 	for (size_t i = 0; i < count; i++)
-		done_list_add(done, (struct done){ events[i]->message->position, events[i]->part });
-	progress_encode(&encoded, row.next_offset, done->items + done->first, done->count - done->first);
-	done->count -= count; /* they join for good when they are committed */
+		items[before + i] = (struct done){ events[i]->message->position, events[i]->part };
+	put_in_order(items, before + count);
+	progress_encode(&encoded, row.next_offset, items, before + count);
 	row.done = arena_copy(arena, buf_view(&encoded));
 	buf_free(&encoded);
 	return row;
@@ -168,6 +187,7 @@ void partition_committed(struct partition *p, const struct progress_row *row, st
 		p->written_offset = row->next_offset;
 	for (size_t i = 0; i < count; i++)
 		done_list_add(&mine->done, (struct done){ events[i]->message->position, events[i]->part });
+	put_in_order(mine->done.items + mine->done.first, mine->done.count - mine->done.first);
 }
 
 void done_list_add(struct done_list *list, struct done item)

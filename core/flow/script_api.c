@@ -89,6 +89,16 @@ int sl_target_is_key(struct script_host *host, uint32_t id, uint32_t column)
 	return target_is_key(host->targets[id], column) || (host->targets[id]->open && !host->targets[id]->key_count);
 }
 
+int sl_target_makes_key(struct script_host *host, uint32_t id)
+{
+	const struct target *target = host->targets[id];
+
+	for (uint32_t k = 0; k < target->key_count; k++)
+		if (target->columns[target->key[k]].auto_increment)
+			return (int)target->key[k];
+	return -1;
+}
+
 uint32_t sl_target_count(struct script_host *host, uint32_t id)
 {
 	return host->targets[id]->count;

@@ -23,6 +23,8 @@ SL_EXPORT void sl_lane_key(struct event *event, uint32_t which, const char *text
 SL_EXPORT int32_t sl_target(struct script_host *host, const char *name, size_t size);
 SL_EXPORT int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
 SL_EXPORT int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
+/* The key column that the database fills by itself, or -1. */
+SL_EXPORT int sl_target_makes_key(struct script_host *host, uint32_t target);
 SL_EXPORT uint32_t sl_target_count(struct script_host *host, uint32_t target);
 SL_EXPORT const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
 SL_EXPORT const struct slice *sl_target_name(struct script_host *host, uint32_t target);

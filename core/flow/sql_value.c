@@ -168,8 +168,9 @@ static bool is_numeric(enum column_type type)
 
 static void put_default(struct buf *out, enum sql_dialect dialect, const struct target_column *column)
 {
+	/* DEFAULT of an AUTO_INCREMENT column is 0, which NO_AUTO_VALUE_ON_ZERO keeps; NULL is the next number. */
 	if (dialect != SQL_SQLITE)
-		buf_text(out, "DEFAULT");
+		buf_text(out, column->auto_increment ? "NULL" : "DEFAULT");
 	else if (column->default_sql.n)
 		buf_char(out, '('), buf_slice(out, column->default_sql), buf_char(out, ')');
 	else

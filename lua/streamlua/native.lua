@@ -35,6 +35,7 @@ void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t s
 int32_t sl_target(struct script_host *host, const char *name, size_t size);
 int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
 int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
+int sl_target_makes_key(struct script_host *host, uint32_t target);
 uint32_t sl_target_count(struct script_host *host, uint32_t target);
 const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
 int32_t sl_target_of(const struct change *change);

@@ -98,10 +98,20 @@ local function write(id, values, op, fill)
   return change
 end
 
--- While a delete is processed, what the script makes of the old row is taken back.
+-- A row whose key the database makes: each is a new one, and none can be taken back.
+local function is_new_row(id, values)
+  local column = C.sl_target_makes_key(host.pointer, id)
+  return column >= 0 and values[name_of(C.sl_target_column_name(host.pointer, id, column))] == nil
+end
+
+-- While a delete is processed, what the script makes of the old row is taken back; but a log only grows.
 local function emit(target, values)
-  local op = state.op == native.DELETE and DELETE or UPSERT
-  write(target_id(target), values, op, op == DELETE and ABSENT or DEFAULT)
+  local id = target_id(target)
+  if state.op == native.DELETE and not is_new_row(id, values) then
+    write(id, values, DELETE, ABSENT)
+  else
+    write(id, values, UPSERT, DEFAULT)
+  end
 end
 
 local function delete(target, values)
