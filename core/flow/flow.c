@@ -19,6 +19,7 @@ static void event_dropped(void *ctx, struct event *event)
 	struct flow *flow = ctx;
 
 	flow->read--;
+	event->outcome = OUTCOME_IGNORED; /* a reload, which comes back to its neighbours, passes it over */
 	event->settled = true;
 	intake_release(event->intake);
 }
@@ -35,7 +36,11 @@ static void partition_fenced(void *ctx, struct partition *partition)
 
 static void partition_held(void *ctx, struct partition *partition)
 {
-	flow_partition_pause(ctx, partition);
+	static struct log_gate gate;
+	struct flow *flow = ctx;
+
+	if (log_gate(&gate, 1, flow->mono_ms))
+		log_info("%.*s:%d stands back: a unique value that it brings is still another row's", SLICE_ARG(partition->topic), partition->number);
 }
 
 void flow_stop_at(struct flow *flow, const struct event *event)
@@ -164,7 +169,7 @@ static void swap(struct flow *flow)
 
 static bool all_ended(const struct flow *flow)
 {
-	if (flow->takeovers || !flow->ready)
+	if (flow->takings || !flow->ready)
 		return false;
 	if (!flow->partitions)
 		return flow->idle;
@@ -183,7 +188,7 @@ static bool is_draining(const struct flow *flow)
 /* Nothing more is to be read: writes what progress is left, and tells when all is committed. */
 static void drain(struct flow *flow)
 {
-	if (lanes_waiting(flow->lanes) || lanes_in_flight(flow->lanes) || flow->takeovers)
+	if (lanes_waiting(flow->lanes) || lanes_in_flight(flow->lanes) || flow->takings)
 		return;
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
@@ -203,7 +208,7 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 	flow->wall_ms = wall_ms;
 	if (flow->next_host && lanes_in_flight(flow->lanes) == 0)
 		swap(flow);
-	flow_partitions_resume(flow);
+	flow_partitions_pause(flow);
 	if (!flow->stopping && !flow->next_host)
 		count = flow_intake_turn(flow);
 	if (flow->over)

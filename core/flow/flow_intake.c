@@ -158,8 +158,12 @@ void flow_finish_event(struct flow *flow, struct event *event)
 		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
 			log_fault(flow, event);
 	}
-	if (!partition->revoked && !event->was_done)
-		partition_finish(partition, event->ordinal);
+	if (!partition->revoked && !event->was_done) {
+		if (event->lane_state == LANE_DONE) /* its lane's progress has it */
+			partition_finish(partition, event->ordinal);
+		else
+			partition_finish_unwritten(partition, event);
+	}
 	event->settled = true;
 	intake_release(event->intake);
 }
@@ -193,8 +197,6 @@ static void enter(struct flow *flow)
 			event->outcome = OUTCOME_IGNORED;
 		else
 			flow->read++;
-		if (partition_unfinished(partition) >= PROGRESS_WINDOW_MOST)
-			flow_partition_pause(flow, partition);
 	}
 }
 
@@ -243,6 +245,10 @@ size_t flow_intake_turn(struct flow *flow)
 void flow_intakes_again(struct flow *flow)
 {
 	lanes_clear(flow->lanes);
+	/* The event that stood back may go another way now, or none: its partition would be paused for ever. */
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		for (int32_t i = 0; i < partition->lane_count; i++)
+			partition->lanes[i].held_until_ms = partition->lanes[i].held_since_ms = partition->lanes[i].held_tries = 0;
 	for (struct intake *intake = flow->intakes.oldest, *next; intake; intake = next) {
 		intake->unfinished++; /* it must not go back while it is walked */
 		for (struct event *event = intake->first; event; event = event->next) {

@@ -6,6 +6,7 @@
 
 /* One request to take partitions over, from assigned() to the sink's answer. */
 struct taking {
+	struct taking *next; /* of the flow's */
 	struct takeover takeover;
 	struct flow *flow;
 	struct source_partition_name *names;
@@ -21,9 +22,23 @@ static void unlink_partition(struct flow *flow, struct partition *partition)
 	*at = partition->next_partition;
 }
 
+static void free_taking(struct taking *taking)
+{
+	struct taking **at = &taking->flow->takings;
+
+	while (*at != taking)
+		at = &(*at)->next;
+	*at = taking->next;
+	for (size_t i = 0; i < taking->takeover.count; i++)
+		partition_unref(taking->partitions[i]);
+	free(taking->names);
+	free(taking->partitions);
+	free(taking);
+}
+
 static void became_ready(struct flow *flow)
 {
-	if (flow->ready || flow->takeovers)
+	if (flow->ready || flow->takings)
 		return;
 	flow->ready = true;
 	flow->events.ready(flow->events.ctx);
@@ -43,7 +58,6 @@ static void taken_over(struct takeover *takeover, const struct progress_loaded *
 	struct flow *flow = taking->flow;
 	struct error why;
 
-	flow->takeovers--;
 	for (size_t i = 0; i < takeover->count; i++) {
 		struct partition *partition = taking->partitions[i];
 
@@ -53,13 +67,10 @@ static void taken_over(struct takeover *takeover, const struct progress_loaded *
 			else
 				take(flow, partition);
 		}
-		partition_unref(partition);
 	}
 	if (!loaded && err)
 		flow_fail(flow, false, err->text);
-	free(taking->names);
-	free(taking->partitions);
-	free(taking);
+	free_taking(taking);
 	became_ready(flow);
 	flow->events.wake(flow->events.ctx);
 }
@@ -90,7 +101,8 @@ static void on_assigned(void *ctx, const struct source_partition *assigned, size
 		taking->names[i] = (struct source_partition_name){ partition->topic, partition->number };
 	}
 	taking->takeover = (struct takeover){ taking->names, count, taken_over, taking };
-	flow->takeovers++;
+	taking->next = flow->takings;
+	flow->takings = taking;
 	flow->options.sink->ops->take_over(flow->options.sink, &taking->takeover);
 }
 
@@ -167,12 +179,6 @@ static void set_paused(struct flow *flow, struct partition *partition, bool paus
 	flow->options.source->ops->pause(flow->options.source, partition->source_id, paused);
 }
 
-void flow_partition_pause(struct flow *flow, struct partition *partition)
-{
-	if (!partition->revoked)
-		set_paused(flow, partition, true);
-}
-
 static bool is_held(const struct flow *flow, const struct partition *partition)
 {
 	for (int32_t i = 0; i < partition->lane_count; i++)
@@ -181,11 +187,22 @@ static bool is_held(const struct flow *flow, const struct partition *partition)
 	return false;
 }
 
-void flow_partitions_resume(struct flow *flow)
+/* One that stands back is read on for a while: the change that frees it may be its own. */
+static uint32_t unfinished_most(const struct flow *flow, const struct partition *partition)
 {
-	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		if (partition->paused && !is_held(flow, partition) && partition_unfinished(partition) < PROGRESS_WINDOW_MOST / 2)
-			set_paused(flow, partition, false);
+	return is_held(flow, partition) ? HELD_EVENTS_MOST : PROGRESS_WINDOW_MOST;
+}
+
+void flow_partitions_pause(struct flow *flow)
+{
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
+		uint32_t unfinished = partition_unfinished(partition);
+
+		if (!partition->paused && unfinished >= HELD_EVENTS_MOST)
+			set_paused(flow, partition, unfinished >= unfinished_most(flow, partition));
+		else if (partition->paused)
+			set_paused(flow, partition, unfinished >= unfinished_most(flow, partition) / 2);
+	}
 }
 
 void flow_partitions_tick(struct flow *flow)
@@ -220,6 +237,8 @@ bool flow_partitions_done(const struct flow *flow)
 
 void flow_partitions_free(struct flow *flow)
 {
+	while (flow->takings) /* the sink is closed, and answers them no more */
+		free_taking(flow->takings);
 	while (flow->partitions) {
 		struct partition *partition = flow->partitions;
 

@@ -10,8 +10,11 @@
 
 enum {
 	INTAKE_MESSAGES_MOST = 1000,
+	HELD_EVENTS_MOST = 2 * LANE_EVENTS_MOST, /* unfinished events of a partition that stands back */
 	TICK_MS = 1000, /* how long filtered events may go without their progress being written */
 };
+
+struct taking; /* flow_partitions.c */
 
 struct flow {
 	struct flow_options options;
@@ -24,7 +27,7 @@ struct flow {
 	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
 	struct partition *partitions; /* ours, newest first */
-	uint32_t takeovers; /* not answered yet */
+	struct taking *takings; /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
 	int64_t watermark;
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
@@ -35,9 +38,8 @@ struct flow {
 /* flow_partitions.c */
 extern const struct source_events flow_source_events; /* ctx is the flow; message is flow_intake.c's */
 void flow_partitions_tick(struct flow *flow);  /* writes progress that no event carries; tells the source what is committed */
-void flow_partitions_resume(struct flow *flow); /* lets paused ones go on that have room again */
+void flow_partitions_pause(struct flow *flow);  /* those with too many unfinished events, and lets them go on that have room again */
 bool flow_partitions_done(const struct flow *flow); /* everything read is committed, and so is its progress */
-void flow_partition_pause(struct flow *flow, struct partition *partition);
 void flow_partitions_free(struct flow *flow);
 
 /* flow_intake.c */

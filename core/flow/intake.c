@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "flow/json.h"
-#include "flow/progress.h"
 
 /* Idle intakes kept for the next turn; each holds one arena chunk. */
 enum { FREE_MOST = 16 };
@@ -22,6 +21,7 @@ struct intake *intake_new(struct intakes *all)
 	intake->owner = all;
 	intake->first = NULL;
 	intake->end = &intake->first;
+	intake->topic = (struct slice){ 0 };
 	intake->count = 0;
 	intake->unfinished = 1;
 	intake->next = NULL;
@@ -54,9 +54,10 @@ struct message *intake_copy(struct intake *intake, const struct message *message
 	struct message *copy = arena_alloc(arena, sizeof *copy);
 
 	*copy = *message;
-	/* Nearly always the owner's own name, which lives longer than any of its events. */
-	copy->topic = message->owner && slice_equal(message->topic, message->owner->topic) ? message->owner->topic
-											 : arena_copy(arena, message->topic);
+	/* A name of its own: a partition that is taken away is gone before the events of its neighbours. */
+	if (!slice_equal(message->topic, intake->topic))
+		intake->topic = arena_copy(arena, message->topic);
+	copy->topic = intake->topic;
 	copy_padded(arena, &copy->key, &copy->value);
 	if (message->header_count) {
 		struct header *headers = arena_alloc(arena, message->header_count * sizeof *headers);

@@ -97,17 +97,40 @@ void lane_unlink_done(struct lane *lane, size_t count)
 		lane->end = at;
 }
 
-/* An event that another lane is to write: stand still for it, unless that lane lets its partition stand back. */
-static bool wait_for(struct lane *lane, struct event *event)
+/* Stands still for an event that another lane is to write. */
+static void wait_for(struct lane *lane, struct event *event)
 {
-	struct partition_lane *there = lane_place(lane_of(lane->owner, event, 0), event);
-
-	if (there->held_until_ms > lane->owner->now_ms) {
-		lane_place(lane, event)->held_until_ms = there->held_until_ms;
-		return false;
-	}
 	lane->waits_for = event;
 	event->lanes_waited--;
+	lane->owner->moved = true; /* its home may go on now */
+}
+
+static void wait_no_more(struct lane *lane)
+{
+	lane->waits_for->lanes_waited++;
+	lane->waits_for = NULL;
+	lane->owner->moved = true;
+}
+
+/* Where an event's other lane lets its partition stand back, this one does too: to stand still here would hold up other partitions, the one
+ * that frees the unique value perhaps among them. Lanes that already stand still for this one are told. */
+static bool is_held_there(struct lane *lane, const struct event *event)
+{
+	struct lanes *all = lane->owner;
+	int64_t until_ms;
+
+	if (event->lane_hashes < 2)
+		return false;
+	until_ms = lane_place(lane_of(all, event, lane_is_home(lane, event)), event)->held_until_ms;
+	if (until_ms <= all->now_ms)
+		return false;
+	lane_place(lane, event)->held_until_ms = until_ms;
+	for (int32_t i = 0; i < all->count; i++) {
+		const struct event *awaited = all->lanes[i].waits_for;
+
+		if (awaited && awaited->lane_state == LANE_WAITING && awaited->message->owner == event->message->owner && lane_is_home(lane, awaited))
+			wait_no_more(&all->lanes[i]);
+	}
 	return true;
 }
 
@@ -118,15 +141,16 @@ static size_t gather(struct lane *lane)
 
 	lane->held_until_ms = INT64_MAX;
 	for (struct event *event = lane->first; event && count < lane->limit; event = *link_of(lane, event)) {
-		bool elsewhere = event->lane_hashes == 2 && !lane_is_home(lane, event);
-
-		if (is_held(lane, event) || (elsewhere && count == 0 && !wait_for(lane, event))) {
+		if (is_held(lane, event) || is_held_there(lane, event)) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
 				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
 			continue;
 		}
-		if (elsewhere)
+		if (!lane_is_home(lane, event)) {
+			if (count == 0)
+				wait_for(lane, event);
 			break;
+		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
 		if (count && bytes + event->bytes > LANE_BYTES_MOST)
@@ -191,6 +215,7 @@ static void send(struct lane *lane)
 {
 	lane->tx.script_version = lane->owner->script_version;
 	lane->busy = true;
+	lane->owner->moved = true;
 	lane->owner->in_flight++;
 	lane->owner->sink->ops->commit(lane->owner->sink, &lane->tx);
 }
@@ -201,37 +226,63 @@ static void reset_tx(struct lane *lane)
 	lane->tx.count = lane->tx.progress_count = 0;
 }
 
-static bool lane_turn(struct lane *lane)
+static void lane_turn(struct lane *lane)
 {
 	if (lane->busy || lane->waits_for || !lane->first)
-		return false;
+		return;
 	reset_tx(lane);
 	lane->tx.count = gather(lane);
 	if (lane->tx.count == 0)
-		return lane->waits_for != NULL; /* its home may go on now */
+		return;
 	add_progress(lane);
 	send(lane);
-	return true;
+}
+
+/* What is sent again is sent also while others are held: nothing can be swapped before it has ended. */
+static void send_again(struct lanes *all)
+{
+	for (int32_t i = 0; i < all->count; i++) {
+		struct lane *lane = &all->lanes[i];
+
+		if (!lane->again)
+			continue;
+		lane->again = false;
+		all->sink->ops->commit(all->sink, &lane->tx);
+	}
+}
+
+/* Who stands still for what is a matter of one turn: a partition that stood back may go on by now, and what a lane had passed over comes
+ * before what it stood still for. Lanes that saw it differently would wait for each other for ever. */
+static void reconsider(struct lanes *all)
+{
+	for (int32_t i = 0; i < all->count; i++) {
+		struct lane *lane = &all->lanes[i];
+
+		if (lane->waits_for && lane->waits_for->lane_state == LANE_WAITING)
+			wait_no_more(lane);
+	}
 }
 
 int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version)
 {
 	int64_t again = INT64_MAX;
-	bool moved;
 
 	all->now_ms = now_ms;
 	all->script_version = script_version;
+	send_again(all);
 	if (all->hold)
 		return again;
+	reconsider(all);
 	do {
-		moved = false;
+		all->moved = false;
 		for (int32_t i = 0; i < all->count; i++)
-			moved |= lane_turn(&all->lanes[i]);
-	} while (moved);
+			lane_turn(&all->lanes[i]);
+	} while (all->moved);
 	for (int32_t i = 0; i < all->count; i++) {
 		struct lane *lane = &all->lanes[i];
+		bool idle = !lane->busy && !(lane->waits_for && lane->waits_for->lane_state == LANE_SENT);
 
-		if (!lane->busy && lane->first && lane->held_until_ms < again)
+		if (idle && lane->first && lane->held_until_ms < again)
 			again = lane->held_until_ms;
 	}
 	return again;

@@ -27,7 +27,7 @@ struct lanes_events {
 	void (*dropped)(void *ctx, struct event *event);
 	/* Another worker has this partition: the owner answers with `partition->revoked = true`, or lanes_drop. */
 	void (*fenced)(void *ctx, struct partition *partition);
-	/* This partition's events stand back: reading more of it would only fill memory. */
+	/* This partition's events stand back in a lane. */
 	void (*held)(void *ctx, struct partition *partition);
 	/* on_error = "stop": this event must stop the job. */
 	void (*stop)(void *ctx, struct event *event);

@@ -42,9 +42,11 @@ static void committed(struct lane *lane)
 		struct partition_lane *place = &lane->partitions[p]->lanes[lane->number];
 
 		partition_committed(lane->partitions[p], &lane->rows[p], lane->by_partition + begin, lane->partition_ends[p] - begin);
+		if (lane->partition_ends[p] > begin) { /* a write of progress alone says nothing of the event that waits */
+			place->held_tries = 0;
+			place->held_since_ms = 0;
+		}
 		begin = lane->partition_ends[p];
-		place->held_tries = 0;
-		place->held_since_ms = 0;
 	}
 	lane->owner->counters.transactions++;
 	lane->owner->counters.events += tx->count;
@@ -60,7 +62,7 @@ static void set_problem(struct lanes *all, const char *text)
 	all->events.problem(all->events.ctx, all->problem);
 }
 
-/* The partition's events stand back in this lane, and so do other lanes that stand still for one of them. */
+/* The partition's events stand back in this lane. */
 static void hold(struct lane *lane, struct event *event)
 {
 	struct lanes *all = lane->owner;
@@ -71,16 +73,9 @@ static void hold(struct lane *lane, struct event *event)
 		place->held_since_ms = all->now_ms;
 	place->held_tries++;
 	place->held_until_ms = all->now_ms + (wait < HOLD_MS_MOST ? wait : HOLD_MS_MOST);
+	/* Next time with all that has come since: what gives the value up may be a later change of the very same row. */
+	lane->limit = LANE_EVENTS_MOST;
 	all->events.held(all->events.ctx, event->message->owner);
-	for (int32_t i = 0; i < all->count; i++) {
-		struct lane *other = &all->lanes[i];
-		struct event *awaited = other->waits_for;
-
-		if (awaited && awaited->message->owner == event->message->owner && lane_is_home(lane, awaited)) {
-			awaited->lanes_waited++;
-			other->waits_for = NULL;
-		}
-	}
 }
 
 static void at_fault(struct lane *lane, struct event *event, const struct error *err)
@@ -148,6 +143,15 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	struct lanes *all = lane->owner;
 	bool revoked = false;
 
+	if (result == SINK_RETRY) {
+		/* The very same is sent again, and nothing more: what was cut off on its way may arrive late, and then this one's seq
+		 * tells that it is committed. It would not be true of events that only the second one had. */
+		lane->again = true;
+		all->counters.retries++;
+		set_problem(all, err->text);
+		all->events.wake(all->events.ctx);
+		return;
+	}
 	lane->busy = false;
 	all->in_flight--;
 	if (result != SINK_COMMITTED)
@@ -165,7 +169,7 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	case SINK_TAKEN:
 		taken(lane, err);
 		break;
-	case SINK_RETRY:
+	case SINK_RETRY: /* above */
 	case SINK_FAILED:
 		all->counters.retries++;
 		set_problem(all, err->text);
@@ -176,12 +180,12 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 				all->events.fenced(all->events.ctx, lane->partitions[p]);
 		break;
 	}
-	for (size_t p = 0; p < tx->progress_count; p++) {
+	for (size_t p = 0; p < tx->progress_count; p++)
 		revoked |= lane->partitions[p]->revoked;
-		partition_unref(lane->partitions[p]);
-	}
-	tx->count = tx->progress_count = 0;
-	if (revoked)
+	if (revoked) /* while the partition is still there, which may be this transaction's alone by now */
 		lanes_drop_revoked(all);
+	for (size_t p = 0; p < tx->progress_count; p++)
+		partition_unref(lane->partitions[p]);
+	tx->count = tx->progress_count = 0;
 	all->events.wake(all->events.ctx);
 }

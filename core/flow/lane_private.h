@@ -14,6 +14,7 @@ struct lane {
 	size_t limit;               /* events in the next transaction */
 	int64_t held_until_ms;      /* when the first of those that gather() passed over may go; INT64_MAX none */
 	bool busy;                  /* a transaction is on its way */
+	bool again;                 /* it is to be sent once more, as it is */
 
 	struct tx tx;
 	struct event **events; /* of tx; LANE_EVENTS_MOST */
@@ -31,6 +32,7 @@ struct lanes {
 	struct lane *lanes;
 	int32_t count;
 	bool hold;
+	bool moved; /* in this turn: other lanes may go on now */
 	int64_t now_ms; /* as of the last turn */
 	const char *script_version;
 	uint32_t in_flight, waiting;

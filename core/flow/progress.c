@@ -38,6 +38,7 @@ void partition_unref(struct partition *p)
 	for (int32_t i = 0; i < p->lane_count; i++)
 		done_list_free(&p->lanes[i].done);
 	done_list_free(&p->skip);
+	done_list_free(&p->unwritten);
 	free(p->lanes);
 	free(p->places);
 	free((char *)p->topic.p);
@@ -123,6 +124,22 @@ void partition_finish(struct partition *p, uint32_t ordinal)
 	}
 }
 
+void partition_finish_unwritten(struct partition *p, const struct event *event)
+{
+	struct done_list *list = &p->unwritten;
+	struct done item = { event->message->position, event->part };
+	size_t at;
+
+	partition_finish(p, event->ordinal);
+	if (item.offset < partition_next_offset(p))
+		return;
+	done_list_add(list, item);
+	/* Nearly always the last: only a reload comes back to earlier ones. */
+	for (at = list->count - 1; at > list->first && compare_done(&list->items[at - 1], &item) > 0; at--)
+		list->items[at] = list->items[at - 1];
+	list->items[at] = item;
+}
+
 uint32_t partition_unfinished(const struct partition *p)
 {
 	return p->next - p->first;
@@ -145,6 +162,29 @@ static void put_in_order(struct done *items, size_t count)
 	}
 }
 
+static void forget_below(struct done_list *list, int64_t next_offset)
+{
+	while (list->first < list->count && list->items[list->first].offset < next_offset)
+		list->first++;
+}
+
+/* Two ascending lists as one; out has room for both. */
+static size_t merge(struct done *out, const struct done *a, size_t a_count, const struct done *b, size_t b_count)
+{
+	size_t count = 0;
+
+	while (a_count || b_count) {
+		if (!b_count || (a_count && compare_done(a, b) <= 0)) {
+			out[count++] = *a++;
+			a_count--;
+		} else {
+			out[count++] = *b++;
+			b_count--;
+		}
+	}
+	return count;
+}
+
 struct progress_row partition_row(struct partition *p, int32_t lane, struct event *const *events, size_t count, struct arena *arena)
 {
 	struct partition_lane *mine = &p->lanes[lane];
@@ -159,20 +199,22 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 		.watermark = p->watermark,
 	};
 	struct buf encoded = BUF_INIT;
-	struct done *items;
-	size_t before;
+	struct done *now, *written, *all;
+	size_t most, total;
 
-	while (done->first < done->count && done->items[done->first].offset < row.next_offset)
-		done->first++;
-	/* The events join the list for good when they are committed. */
-	before = done->count - done->first;
-	items = arena_alloc(arena, (before + count) * sizeof *items);
-	if (before)
-		memcpy(items, done->items + done->first, before * sizeof *items);
+	forget_below(done, row.next_offset);
+	forget_below(&p->unwritten, row.next_offset);
+	most = done->count - done->first + count + p->unwritten.count - p->unwritten.first;
+	now = arena_alloc(arena, (count + 1) * sizeof *now);
+	written = arena_alloc(arena, (most + 1) * sizeof *written);
+	all = arena_alloc(arena, (most + 1) * sizeof *all);
 	for (size_t i = 0; i < count; i++)
-		items[before + i] = (struct done){ events[i]->message->position, events[i]->part };
-	put_in_order(items, before + count);
-	progress_encode(&encoded, row.next_offset, items, before + count);
+		now[i] = (struct done){ events[i]->message->position, events[i]->part };
+	put_in_order(now, count);
+	/* The events join the lane's list for good when they are committed. */
+	total = merge(written, done->items + done->first, done->count - done->first, now, count);
+	total = merge(all, written, total, p->unwritten.items + p->unwritten.first, p->unwritten.count - p->unwritten.first);
+	progress_encode(&encoded, row.next_offset, all, total);
 	row.done = arena_copy(arena, buf_view(&encoded));
 	buf_free(&encoded);
 	return row;

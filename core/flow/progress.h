@@ -1,7 +1,8 @@
 /* What of a partition is done. Events are given places in the order in which they came; they finish in any order. The
  * partition's next_offset is the offset of the first message with an unfinished event. What lanes have committed beyond
  * it is kept as a list of (offset, part) for each lane, and written with the lane's next transaction: so a restart knows
- * exactly what is done, however events are routed then. */
+ * exactly what is done, however events are routed then. Events that ended without a transaction are in these lists too: read again,
+ * another version of their script might write them, behind later changes of the same row. */
 #ifndef FLOW_PROGRESS_H
 #define FLOW_PROGRESS_H
 
@@ -57,6 +58,7 @@ struct partition {
 
 	struct partition_lane *lanes;
 	int32_t lane_count;
+	struct done_list unwritten; /* ended without a transaction (filtered, ignored ...) at or above next_offset: in every lane's rows */
 	struct done_list skip; /* done before the restart: their events are not processed again */
 
 	struct partition *next_partition; /* of the flow */
@@ -72,6 +74,8 @@ int partition_load(struct partition *partition, const struct progress_loaded *lo
 /* Gives the event its place. Returns true where it was done before the restart: its place is done already. */
 bool partition_enter(struct partition *partition, struct event *event);
 void partition_finish(struct partition *partition, uint32_t ordinal);
+/* The same for an event that no transaction carries. */
+void partition_finish_unwritten(struct partition *partition, const struct event *event);
 uint32_t partition_unfinished(const struct partition *partition);
 /* Everything below is done. */
 int64_t partition_next_offset(const struct partition *partition);

@@ -62,7 +62,6 @@ local OPTIONS = {
   dead_letters = { check.text },
   on_ddl = { CONTROL, default = "ignore" },
   on_truncate = { CONTROL, default = "ignore" },
-  max_rows_per_second = { check.whole(1, 2 ^ 31) },
   memory = { check.bytes, default = 256 * 2 ^ 20 },
   park_for = { check.duration, default = 10 * 60 * 1000 },
 }

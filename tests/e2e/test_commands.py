@@ -168,8 +168,9 @@ def test_check_tells_what_each_script_writes(shop):
 
 
 def test_check_refuses_what_does_not_fit_the_target(shop):
-    for column in ('skuu = "sku"', "skuu = function(row) return row.sku end", "id = function(row) return row.id end, skuu = 'sku'"):
-        shop.write(orders=f'return {{ columns = {{ {"" if column.startswith("id") else 'id = "id", '}{column} }} }}')
+    for columns in ('id = "id", skuu = "sku"', 'id = "id", skuu = function(row) return row.sku end',
+                    'id = function(row) return row.id end, skuu = function(row) return row.sku end'):
+        shop.write(orders=f"return {{ columns = {{ {columns} }} }}")
         failed = shop.command("check", "job.lua")
         assert failed.code == 2 and failed.out == ""
         assert re.search(r"scripts/orders.lua: columns: table orders has no column skuu \(it has id, sku\)", failed.err), failed.err

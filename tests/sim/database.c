@@ -282,6 +282,8 @@ static void check_progress(struct database *db, const struct progress *row)
 	struct error err;
 	char text[80];
 
+	trace_line("database: %s:%d lane %d: seq %lld, next offset %lld", table_names[log->table], log->number, row->lane, (long long)row->seq,
+		   (long long)row->next_offset);
 	if (row->next_offset > log->published)
 		trace_fail("progress of %s:%d is at %lld of %lld messages", table_names[log->table], log->number, (long long)row->next_offset,
 			   (long long)log->published);
@@ -313,17 +315,24 @@ static void check_rows(const struct database *db, const struct request *request)
 	}
 }
 
+bool database_is_stale(struct database *db, const struct request *request)
+{
+	for (size_t i = 0; i < request->progress_count; i++) {
+		const struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
+
+		if (!row || row->epoch != request->progress[i].epoch || row->seq != request->progress[i].seq - 1)
+			return true;
+	}
+	return false;
+}
+
 enum verdict database_execute(struct database *db, struct request *request)
 {
 	struct row before[TABLE_COUNT][ROWS_MOST];
 
 	request_unlink(db, request);
-	for (size_t i = 0; i < request->progress_count; i++) {
-		const struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
-
-		if (!row || row->epoch != request->progress[i].epoch || row->seq != request->progress[i].seq - 1)
-			return VERDICT_STALE;
-	}
+	if (database_is_stale(db, request))
+		return VERDICT_STALE;
 	for (size_t i = 0; i < request->event_count; i++)
 		if (request->events[i].outcome == OUTCOME_PENDING && request->events[i].record->poison)
 			return VERDICT_REFUSED;

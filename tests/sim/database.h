@@ -76,6 +76,8 @@ void database_free(struct database *db);
 struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker);
 /* Executes it and takes it from the list; it is freed by the caller. */
 enum verdict database_execute(struct database *db, struct request *request);
+/* Its progress rows are not as it expects: the first thing that is found out. */
+bool database_is_stale(struct database *db, const struct request *request);
 void request_unlink(struct database *db, struct request *request);
 void request_free(struct request *request);
 struct progress *database_progress(struct database *db, uint32_t log, int32_t lane);

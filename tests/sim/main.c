@@ -35,6 +35,7 @@ int main(int count, char **arguments)
 
 	signal(SIGABRT, on_signal);
 	signal(SIGALRM, on_signal);
+	signal(SIGSEGV, on_signal);
 	log_setup(false, LOG_ERROR, "sim");
 	for (uint64_t i = 0; i < runs; i++) {
 		alarm(RUN_SECONDS_MOST);

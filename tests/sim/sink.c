@@ -53,20 +53,8 @@ static void sim_commit(struct sink *sink, struct tx *tx)
 		   tx->progress_count, (long long)tx->progress[0].seq, (long long)tx->progress[0].next_offset);
 }
 
-static void answer(struct client *client, enum sink_result result)
-{
-	client->state = CLIENT_ANSWERED;
-	client->result = result;
-}
-
-static void doubt(struct client *client, enum sink_result otherwise)
-{
-	client->state = CLIENT_DOUBTFUL;
-	client->result = otherwise;
-}
-
-/* A lane that was refused sends other events next, which no late one may be mistaken for: a transaction arrives late behind a new
- * connection's first, or never. */
+/* What was cut off before arrives before the database says no to its successor, or never: the lane sends other events next, and they are told
+ * apart by seq alone. */
 static void drop_late(struct client *client)
 {
 	struct world *world = client->sink->world;
@@ -80,6 +68,20 @@ static void drop_late(struct client *client)
 	}
 }
 
+static void answer(struct client *client, enum sink_result result)
+{
+	if (result != SINK_COMMITTED && result != SINK_RETRY)
+		drop_late(client);
+	client->state = CLIENT_ANSWERED;
+	client->result = result;
+}
+
+static void doubt(struct client *client, enum sink_result otherwise)
+{
+	client->state = CLIENT_DOUBTFUL;
+	client->result = otherwise;
+}
+
 static void tell(struct client *client)
 {
 	static const char *const names[] = { "committed", "refused", "taken", "retry", "fenced", "failed" };
@@ -89,8 +91,6 @@ static void tell(struct client *client)
 	struct error err;
 
 	trace_line("worker %u lane %d: hears %s", client->sink->worker, tx->lane, names[result]);
-	if (result != SINK_COMMITTED && result != SINK_RETRY)
-		drop_late(client);
 	for (size_t i = 0; result == SINK_COMMITTED && i < tx->count; i++) {
 		world->told_written += tx->events[i]->outcome == OUTCOME_PENDING;
 		world->told_dead += tx->events[i]->outcome == OUTCOME_DEAD;
@@ -169,12 +169,9 @@ bool sim_server_step(struct world *world)
 		if (goes_wrong(world, world->faults.limbo))
 			return true;
 		request_unlink(&world->db, request);
-	} else if (client && goes_wrong(world, world->faults.retry)) {
+	} else if (client && !database_is_stale(&world->db, request) && goes_wrong(world, world->faults.rolled_back)) {
 		request_unlink(&world->db, request);
-		answer(client, SINK_RETRY);
-	} else if (client && goes_wrong(world, world->faults.failed)) {
-		request_unlink(&world->db, request);
-		answer(client, SINK_FAILED);
+		answer(client, goes_wrong(world, 20) ? SINK_FAILED : SINK_RETRY);
 	} else {
 		verdict = database_execute(&world->db, request);
 		trace_line("database: worker %u lane %d: %s%s", request->worker, request->lane, names[verdict], client ? "" : ", unheard");

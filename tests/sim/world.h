@@ -14,8 +14,7 @@ struct faults {
 	uint32_t cut;      /* the connection breaks before the database has the transaction */
 	uint32_t limbo;    /* of those: it gets it all the same, later */
 	uint32_t unheard;  /* the transaction is executed and its answer lost */
-	uint32_t retry;    /* a deadlock, a busy region */
-	uint32_t failed;   /* a missing table, for a moment */
+	uint32_t rolled_back; /* a deadlock; now and then a table that is missing for a moment */
 	uint32_t crash;    /* of a worker's steps, in a thousand */
 	uint32_t reload, rebalance, stop; /* of all steps, in a thousand */
 	uint32_t zombie;   /* of rebalances: partitions are given away before their owner has heard */

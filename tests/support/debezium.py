@@ -25,7 +25,9 @@ def _plain(name):
 
 
 def _unscaled(value, scale):
-    number = int(decimal.Decimal(value).scaleb(scale).to_integral_exact())
+    # The usual context has 28 digits, and MySQL's decimals up to 65.
+    with decimal.localcontext(prec=100):
+        number = int(decimal.Decimal(value).scaleb(scale).to_integral_exact())
     length = (number + (number < 0)).bit_length() // 8 + 1
     return base64.b64encode(number.to_bytes(length, "big", signed=True)).decode()
 

@@ -4,6 +4,8 @@ import base64
 import json
 import sqlite3
 
+from .job import sqlite_sink
+
 
 def tab_lines(records):
     """key<TAB>message a line; a tombstone has an empty message."""
@@ -45,3 +47,17 @@ def sqlite(path, sql, *args):
             return [dict(row) for row in connection.execute(sql, args)]
     finally:
         connection.close()
+
+
+def into_sqlite(job, source, schema, more={}, **scripts):
+    """A job into out.db beside it, made with this schema; scripts by name."""
+    sqlite(job.folder / "out.db", schema + ";")
+    return job.write(**scripts).job(source, sqlite_sink("out.db"), **more)
+
+
+def rows(job, sql="SELECT * FROM t ORDER BY id"):
+    return sqlite(job.folder / "out.db", sql)
+
+
+def dead_letters(job):
+    return rows(job, "SELECT * FROM streamlua_dead_letters ORDER BY topic, `partition`, `offset`")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -77,6 +78,17 @@ class Result:
     def ok(self):
         assert self.code == 0, f"exit {self.code}:\n{self.err}"
         return self
+
+    def counts(self, **expected):
+        """What the summary counts; it must add up. counts(written=2, dead_letters=1) also says that the others are 0."""
+        summary = re.search(r"^read (\d+) = (.*), in [\d.]+ s$", self.err, re.M)
+        assert summary, f"there is no summary:\n{self.err}"
+        parts = dict(re.findall(r"([a-z ]+?) (\d+)(?: \+ |$)", summary[2]))
+        numbers = {name.replace(" ", "_"): int(number) for name, number in parts.items()}
+        assert sum(numbers.values()) == int(summary[1]), summary[0]
+        if expected:
+            assert {name: number for name, number in numbers.items() if number} == {n: v for n, v in expected.items() if v}, summary[0]
+        return numbers
 
 
 class Job:
