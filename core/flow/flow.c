@@ -169,7 +169,9 @@ static void swap(struct flow *flow)
 
 static bool all_ended(const struct flow *flow)
 {
-	if (flow->takings || !flow->ready)
+	/* A member that leaves in the middle of a rebalance keeps the others waiting for it; until the group has given it up, who is to
+	 * get what it gave back has nothing to read, and a bounded run ends without it. */
+	if (flow->takings || !flow->ready || flow->handing_over)
 		return false;
 	if (!flow->partitions)
 		return flow->idle;

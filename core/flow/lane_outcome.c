@@ -154,6 +154,8 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	}
 	lane->busy = false;
 	all->in_flight--;
+	for (size_t p = 0; p < tx->progress_count; p++)
+		revoked |= lane->partitions[p]->revoked;
 	if (result != SINK_COMMITTED)
 		for (size_t i = 0; i < tx->count; i++)
 			tx->events[i]->lane_state = LANE_WAITING;
@@ -175,13 +177,13 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 		set_problem(all, err->text);
 		break;
 	case SINK_FENCED:
-		for (size_t p = 0; p < tx->progress_count; p++)
-			if (!lane->partitions[p]->revoked)
-				all->events.fenced(all->events.ctx, lane->partitions[p]);
+		/* A partition that was taken from us is reason enough: the others may still be ours, and are written without it. */
+		for (size_t p = 0; p < tx->progress_count && !revoked; p++)
+			all->events.fenced(all->events.ctx, lane->partitions[p]);
 		break;
 	}
 	for (size_t p = 0; p < tx->progress_count; p++)
-		revoked |= lane->partitions[p]->revoked;
+		revoked |= lane->partitions[p]->revoked; /* by fencing too */
 	if (revoked) /* while the partition is still there, which may be this transaction's alone by now */
 		lanes_drop_revoked(all);
 	for (size_t p = 0; p < tx->progress_count; p++)

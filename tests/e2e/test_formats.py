@@ -105,7 +105,7 @@ def test_plain_rows(job):
 
 def test_a_member_that_stands_twice_the_last_counts(job):
     job.file("in.jsonl", '{"id":1,"v":"first","v":"last"}\n')
-    into_sqlite(job, file_source("in.jsonl", "json", topic="t")).run().ok()
+    into_sqlite(job, file_source("in.jsonl", "json", topic="t"), SCHEMA, t="return {}").run().ok()
     assert rows(job) == [{"id": 1, "v": "last"}]
 
 

@@ -137,6 +137,7 @@ def test_a_killed_worker_is_replaced_and_goes_on(kafka, topic, mariadb, database
         more = spread(changes(orders, seed=round_, count=500, first_id=1 + 10000 * round_), 3)
         kafka.produce(more)
         records += more
+        job.wait_for(job.ready, "/readyz")
         job.kill_worker()
         wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM log", database=database) >= events(records), "all events", 30)
     assert job.stop().code == 0
