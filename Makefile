@@ -114,6 +114,21 @@ FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] test
 fmt: ## lay the C sources out as .clang-format says
 	@clang-format -i $(FORMATTED)
 
+# The flow alone, in a world whose broker, database and clock are simulated. A failure prints its seed.
+SEED ?= 1
+RUNS ?= 2000
+SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
+
+.PHONY: sim
+sim: $(BUILD)/sim ## the simulation: RUNS=2000 runs from SEED=1 on; SEED=n RUNS=1 repeats one
+	@$(BUILD)/sim $(SEED) $(RUNS)
+
+$(BUILD)/sim: $(SIM_OBJECTS) $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS))
+	$(SAY)$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(SIM_OBJECTS): FLAGS += -Itests
+-include $(SIM_OBJECTS:.o=.d)
+
 # STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only.
 .PHONY: e2e
 e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a real broker and database

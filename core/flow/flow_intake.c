@@ -107,6 +107,7 @@ static void by_rule(struct flow *flow, struct event *event, enum on_control rule
 		/* At fault, so that no script is asked for the row that it has not. */
 		script_event_fault(event, STAGE_DECODE, arena_printf(&event->intake->arena, "%s, and the job says to stop there", what));
 		event->must_stop = true;
+		event->outcome = OUTCOME_IGNORED; /* no script is to see it */
 		break;
 	case ON_CONTROL_DEAD_LETTER:
 		script_event_fault(event, STAGE_DECODE, slice_of(what));
@@ -255,8 +256,12 @@ void flow_intakes_again(struct flow *flow)
 		for (struct event *event = intake->first; event; event = event->next) {
 			struct image *images[] = { &event->row, &event->old, &event->key };
 
+			if (event->settled) {
+				event->script = NULL; /* of a host that may be gone at the next reload */
+				continue;
+			}
 			/* What could not be decoded stays so; what a script's route found wrong is that script's to say anew. */
-			if (event->settled || (event->outcome == OUTCOME_DEAD && event->stage == STAGE_DECODE && !event->script))
+			if (event->outcome == OUTCOME_DEAD && event->stage == STAGE_DECODE && !event->script)
 				continue;
 			event->outcome = OUTCOME_PENDING;
 			event->changes = NULL;

@@ -9,8 +9,6 @@ struct json; /* flow/json.h */
 
 struct format_options {
 	struct reading_settings readings;
-	bool absent_is_null; /* `absent = "null"` */
-	int32_t zone_minutes; /* of TIMESTAMPs that carry no zone: `zone = "+08:00"` */
 };
 
 /* Where a format puts what it finds. One for a worker; the arena and the list change with each intake. */
@@ -26,6 +24,8 @@ struct decoder {
 
 struct format {
 	const char *name;
+	bool plain;      /* what its values are: struct reading_settings */
+	uint8_t capture; /* enum capture */
 	void *(*open)(struct decoder *decoder); /* may be NULL */
 	void (*close)(void *state);             /* may be NULL */
 	/* Adds this message's events with decoder_add. The message's bytes are in the arena already, followed by JSON_PADDING
@@ -41,7 +41,7 @@ void format_names_from_topic(struct slice topic, struct slice *database, struct 
 /* The last header of that name, or NULL. */
 const struct header *message_header(const struct message *message, const char *name);
 
-extern const struct format format_debezium, format_json;
+extern const struct format format_debezium, format_json, format_maxwell, format_canal, format_ticdc;
 const struct format *format_find(struct slice name); /* NULL: there is none */
 
 #endif

@@ -98,4 +98,4 @@ static int decode(struct decoder *decoder, const struct message *message, struct
 	return decode_row(decoder, topic, message, nodes, nodes, err);
 }
 
-const struct format format_json = { .name = "json", .open = open_json, .close = close_json, .decode = decode };
+const struct format format_json = { .name = "json", .plain = true, .open = open_json, .close = close_json, .decode = decode };

@@ -26,6 +26,30 @@ static void add_copy(struct plan *plan, const struct script *script, uint32_t fr
 	plan->copies[plan->copy_count++] = (struct plan_copy){ from, (uint32_t)to };
 }
 
+/* A column that cannot be NULL keeps what it has: it is the target's own. */
+static void add_null(struct plan *plan, const struct script *script, int32_t column)
+{
+	const struct target_column *to = column >= 0 ? &script->target->columns[column] : NULL;
+
+	if (!to || !to->nullable || to->generated)
+		return;
+	for (uint32_t i = 0; i < plan->copy_count; i++)
+		if (plan->copies[i].to == (uint32_t)column)
+			return;
+	plan->nulls[plan->null_count++] = (uint32_t)column;
+}
+
+/* What this script copies, and this shape does not have. */
+static void add_nulls(struct plan *plan, const struct script *script)
+{
+	uint32_t count = script->copies_all ? script->target->count : script->copy_count;
+
+	plan->nulls = calloc(count + 1, sizeof *plan->nulls);
+	BUG_IF(!plan->nulls);
+	for (uint32_t i = 0; i < count; i++)
+		add_null(plan, script, script->copies_all ? (int32_t)i : script->copies[i].column);
+}
+
 static struct plan *plan_new(struct script *script, const struct shape *shape)
 {
 	const struct reading_settings *settings = script_host_readings(script->host);
@@ -53,6 +77,8 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 				add_copy(plan, script, (uint32_t)from, script->copies[i].column);
 		}
 	}
+	if (settings->absent_is_null && !script->target->open)
+		add_nulls(plan, script);
 	plan->has_key = script->target->key_count > 0;
 	for (uint32_t k = 0; k < script->target->key_count; k++) {
 		plan->key_from[k] = -1;
@@ -86,6 +112,7 @@ void plans_free(struct script *script)
 			continue;
 		free(script->plans[i]->readings);
 		free(script->plans[i]->copies);
+		free(script->plans[i]->nulls);
 		free(script->plans[i]);
 	}
 	free(script->plans);
@@ -214,6 +241,8 @@ int plan_apply(struct event *event, struct change **row, struct error *err)
 	change = plan_change(event, script->target, deletes ? CHANGE_DELETE : CHANGE_UPSERT, VALUE_ABSENT);
 	if (row && !deletes)
 		*row = change;
+	for (uint32_t i = 0; !deletes && event->row.state == IMAGE_WHOLE && i < plan->null_count; i++)
+		change->values[plan->nulls[i]] = (struct value){ .kind = VALUE_NULL, .ready = true };
 	return copy_values(event, &event->row, plan, deletes && script->target->key_count > 0, change, err);
 }
 

@@ -11,6 +11,8 @@ struct plan {
 		uint32_t from, to;
 	} *copies;
 	uint32_t copy_count;
+	uint32_t *nulls; /* target columns that are NULL where a whole row does not have them (absent = "null") */
+	uint32_t null_count;
 	int32_t key_from[TARGET_KEY_MOST]; /* by key column of the target: the source column it is copied from, or -1 */
 	bool has_key;                      /* none of them is -1 */
 };

@@ -11,6 +11,11 @@ static bool is_time(uint8_t meaning)
 	return meaning >= MEANING_DAYS && meaning <= MEANING_ISO;
 }
 
+static bool is_bytes(uint8_t meaning)
+{
+	return meaning == MEANING_BASE64 || meaning == MEANING_LATIN1 || meaning == MEANING_GO_QUOTED;
+}
+
 static struct reading reading(enum meaning meaning, int16_t scale, uint32_t length)
 {
 	return (struct reading){ .meaning = (uint8_t)meaning, .scale = scale, .length = (int32_t)length };
@@ -38,6 +43,39 @@ static struct reading plain(const struct target_column *to)
 	default:
 		return reading(MEANING_PLAIN, 0, 0);
 	}
+}
+
+/* What change captures other than Debezium write differently from a row as it stands. None of them writes bytes as they are. */
+static struct reading captured(const struct target_column *to, const struct reading_settings *settings)
+{
+	static const uint8_t bytes[] = { [CAPTURE_MAXWELL] = MEANING_BASE64, [CAPTURE_CANAL] = MEANING_LATIN1, [CAPTURE_TICDC] = MEANING_BASE64 };
+	bool maxwell = settings->capture == CAPTURE_MAXWELL;
+	enum meaning meaning;
+
+	switch ((enum column_type)to->type) {
+	case COLUMN_BINARY:
+	case COLUMN_BYTES:
+		meaning = settings->binary ? (enum meaning)settings->binary : (enum meaning)bytes[settings->capture];
+		return reading(meaning, 0, to->type == COLUMN_BINARY ? to->length : 0);
+	case COLUMN_ENUM:
+		return reading(maxwell ? MEANING_PLAIN : MEANING_NUMERIC, 0, 0);
+	case COLUMN_SET:
+		return reading(maxwell ? MEANING_SET : MEANING_NUMERIC, 0, 0);
+	case COLUMN_JSON:
+		return reading(maxwell ? MEANING_JSON : MEANING_PLAIN, 0, 0);
+	case COLUMN_GEOMETRY:
+		return reading(maxwell ? MEANING_WKT : (enum meaning)bytes[settings->capture], 0, 0);
+	default:
+		return plain(to);
+	}
+}
+
+/* A zone is the server's that printed a TIMESTAMP; a DATETIME has none. */
+static struct reading in_zone(struct reading found, const struct target_column *to, const struct reading_settings *settings)
+{
+	if (found.meaning == MEANING_ZONED && to->type == COLUMN_TIMESTAMP)
+		found.length = settings->zone_minutes;
+	return found;
 }
 
 /* A column with a schema that calls it a plain string holds bytes only if the settings say so: by default it is the text. */
@@ -104,11 +142,15 @@ struct reading reading_resolve(const struct column *from, const struct target_co
 	if (found.meaning > MEANING_PLAIN) {
 		if (is_time(found.meaning))
 			found.scale = to && is_temporal(to) ? to->scale : -1;
-		if (found.meaning == MEANING_BASE64 && to && to->type == COLUMN_BINARY)
+		if (is_bytes(found.meaning) && to && to->type == COLUMN_BINARY)
 			found.length = (int32_t)to->length;
+		if (found.meaning == MEANING_ZONED)
+			found.length = settings->zone_minutes;
 		return found;
 	}
 	if (!to)
 		return reading(MEANING_PLAIN, 0, 0);
-	return settings->plain ? plain(to) : by_target(declared, to, settings);
+	if (!settings->plain)
+		return by_target(declared, to, settings);
+	return in_zone(declared || !settings->capture ? plain(to) : captured(to, settings), to, settings);
 }

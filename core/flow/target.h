@@ -64,10 +64,16 @@ bool target_is_key(const struct target *target, uint32_t column);
 
 /* How a source column is read on its way into this target column (NULL: none is known): by its own schema if the message
  * had one, else by the column's type. `settings` say what neither can (format = { "debezium", decimal = ... }). */
+/* Whose text forms plain values have, where no schema says what they are. */
+enum capture { CAPTURE_NONE = 0, CAPTURE_MAXWELL, CAPTURE_CANAL, CAPTURE_TICDC };
+
 struct reading_settings {
 	uint8_t decimal; /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
 	uint8_t binary;  /* UNKNOWN: BASE64, but not of a column that a schema calls text; BASE64, BASE64_URL, HEX: of such a column too */
-	bool plain;      /* values are written as the row has them (format json, and any Lua format): times are text already */
+	bool plain;      /* values are written as the row has them (every format but debezium): times are text already */
+	uint8_t capture; /* enum capture; of plain values */
+	int32_t zone_minutes; /* of TIMESTAMPs that carry no zone, east of UTC: `zone = "+08:00"` */
+	bool absent_is_null;  /* a whole row leaves its NULLs out: `absent = "null"` */
 };
 struct reading reading_resolve(const struct column *from, const struct target_column *to, const struct reading_settings *settings);
 

@@ -4,6 +4,7 @@
 #include "flow/json.h"
 #include "flow/value_bytes.h"
 #include "flow/value_time.h"
+#include "flow/value_wkt.h"
 
 static const char *digits_end(const char *p, const char *end)
 {
@@ -252,9 +253,12 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 	case MEANING_BASE64_URL:
 	case MEANING_HEX:
 	case MEANING_LATIN1:
+	case MEANING_GO_QUOTED:
 		if (v->kind != VALUE_TEXT && v->kind != VALUE_BYTES)
 			return is_no(v, "text of bytes", arena, err);
 		return value_bytes_text(v, reading, arena, err);
+	case MEANING_BASE64_TEXT:
+		return v->kind == VALUE_TEXT ? value_bytes_of_text(v, arena, err) : is_no(v, "base64 of text", arena, err);
 	case MEANING_BITS:
 		if (truth_as_number(v) || v->kind == VALUE_NUMBER)
 			return 0;
@@ -276,6 +280,8 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 		return v->kind == VALUE_JSON ? read_set(v, arena, err) : 0;
 	case MEANING_GEOMETRY:
 		return v->kind == VALUE_JSON ? read_geometry(v, arena, err) : 0;
+	case MEANING_WKT:
+		return v->kind == VALUE_TEXT ? value_wkt(v, arena, err) : is_no(v, "geometry", arena, err);
 	case MEANING_JSON:
 		read_json(v, arena);
 		return 0;

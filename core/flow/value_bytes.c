@@ -81,6 +81,77 @@ static int latin1_bytes(struct slice text, struct slice *bytes, struct arena *ar
 	return 0;
 }
 
+/* hh, hhhh or hhhhhhhh behind \x, \u or \U. */
+static bool hex_number(const char *p, size_t n, uint32_t *number)
+{
+	*number = 0;
+	for (size_t i = 0; i < n; i++) {
+		int digit = hex_digit(p[i]);
+
+		if (digit < 0)
+			return false;
+		*number = *number << 4 | (uint32_t)digit;
+	}
+	return true;
+}
+
+static char *put_character(char *out, uint32_t c)
+{
+	if (c < 0x80) {
+		*out++ = (char)c;
+	} else if (c < 0x800) {
+		*out++ = (char)(0xc0 | c >> 6);
+		*out++ = (char)(0x80 | (c & 0x3f));
+	} else {
+		if (c < 0x10000) {
+			*out++ = (char)(0xe0 | c >> 12);
+		} else {
+			*out++ = (char)(0xf0 | c >> 18);
+			*out++ = (char)(0x80 | (c >> 12 & 0x3f));
+		}
+		*out++ = (char)(0x80 | (c >> 6 & 0x3f));
+		*out++ = (char)(0x80 | (c & 0x3f));
+	}
+	return out;
+}
+
+static int go_quoted_bytes(struct slice text, struct slice *bytes, struct arena *arena, struct error *err)
+{
+	static const char names[] = "abfnrtv\\\"'", meant[] = "\a\b\f\n\r\t\v\\\"'";
+	char *start = arena_alloc(arena, text.n + 1), *out = start;
+	const char *p = text.p, *end = text.p + text.n, *name;
+
+	while (p < end) {
+		size_t digits;
+		uint32_t number;
+
+		if (*p != '\\') {
+			*out++ = *p++;
+			continue;
+		}
+		if (++p == end)
+			goto none;
+		name = memchr(names, *p, sizeof names - 1);
+		digits = *p == 'x' ? 2 : *p == 'u' ? 4 : *p == 'U' ? 8 : 0;
+		p++;
+		if (name) {
+			*out++ = meant[name - names];
+			continue;
+		}
+		if (digits == 0 || (size_t)(end - p) < digits || !hex_number(p, digits, &number) || number > 0x10ffff)
+			goto none;
+		p += digits;
+		if (digits == 2)
+			*out++ = (char)number;
+		else
+			out = put_character(out, number);
+	}
+	*bytes = (struct slice){ start, (size_t)(out - start) };
+	return 0;
+none:
+	return error_set(err, "no quoted bytes: what follows a backslash at byte %zu is no escape", (size_t)(p - text.p));
+}
+
 int value_bytes_text(struct value *v, struct reading reading, struct arena *arena, struct error *err)
 {
 	struct slice text = { v->p, v->n }, bytes = text;
@@ -90,6 +161,8 @@ int value_bytes_text(struct value *v, struct reading reading, struct arena *aren
 		result = hex_bytes(text, &bytes, arena, err);
 	else if (v->kind == VALUE_TEXT && reading.meaning == MEANING_LATIN1)
 		result = latin1_bytes(text, &bytes, arena, err);
+	else if (v->kind == VALUE_TEXT && reading.meaning == MEANING_GO_QUOTED)
+		result = go_quoted_bytes(text, &bytes, arena, err);
 	else if (v->kind == VALUE_TEXT)
 		result = value_bytes_base64(text, reading.meaning == MEANING_BASE64_URL, &bytes, arena, err);
 	if (result < 0)
@@ -103,6 +176,18 @@ int value_bytes_text(struct value *v, struct reading reading, struct arena *aren
 		bytes = (struct slice){ padded, (size_t)reading.length };
 	}
 	set(v, bytes, VALUE_BYTES);
+	return 0;
+}
+
+int value_bytes_of_text(struct value *v, struct arena *arena, struct error *err)
+{
+	struct slice text;
+
+	if (value_bytes_base64((struct slice){ v->p, v->n }, false, &text, arena, err) < 0)
+		return -1;
+	if (!utf8_valid(text))
+		return error_set(err, "base64 of bytes that are no UTF-8, in a column of text");
+	set(v, text, VALUE_TEXT);
 	return 0;
 }
 

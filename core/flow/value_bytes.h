@@ -6,9 +6,11 @@
 
 /* The bytes of a base64 text (RFC 4648, padding optional), in the arena. -1 where it is none. */
 int value_bytes_base64(struct slice text, bool url, struct slice *bytes, struct arena *arena, struct error *err);
-/* TEXT by MEANING_BASE64, _BASE64_URL, _HEX or _LATIN1: becomes BYTES, padded with zeros to
+/* TEXT by MEANING_BASE64, _BASE64_URL, _HEX, _LATIN1 or _GO_QUOTED: becomes BYTES, padded with zeros to
  * reading.length. BYTES are only padded. */
 int value_bytes_text(struct value *v, struct reading reading, struct arena *arena, struct error *err);
+/* TEXT by MEANING_BASE64_TEXT: becomes the TEXT. -1 where that is no UTF-8. */
+int value_bytes_of_text(struct value *v, struct arena *arena, struct error *err);
 /* TEXT by MEANING_BITS: base64 of a little-endian bit string becomes a NUMBER. */
 int value_bytes_bits(struct value *v, struct arena *arena, struct error *err);
 /* TEXT by MEANING_DECIMAL: base64 of a two's complement integer over 10^scale becomes a NUMBER. */

@@ -288,6 +288,11 @@ int value_time_text(struct value *v, struct reading reading, struct arena *arena
 
 	if (!parse_iso((struct slice){ v->p, v->n }, &iso))
 		return 0;
+	/* The zone of the server that wrote it. */
+	if (!iso.has_zone && reading.meaning == MEANING_ZONED && reading.length && iso.has_date && iso.has_clock) {
+		iso.has_zone = true;
+		iso.offset_s = reading.length * 60;
+	}
 	if (!iso.has_zone && (!iso.has_date || !iso.has_clock || iso.blank))
 		return 0;
 	if (!iso.has_date)

@@ -226,7 +226,7 @@ static size_t file_turn(struct file *file, size_t most, size_t *steps)
 			file_end(file);
 			break;
 		case FILE_LINES_BROKEN:
-			file_fail(file, false, "line %lld: %s", (long long)file->lines.number + 1, err.text);
+			file_fail(file, true, "line %lld: %s", (long long)file->lines.number + 1, err.text);
 			break;
 		}
 	}

@@ -171,13 +171,14 @@ static void read_format(struct job *job)
 	int hours, minutes;
 
 	job->format = name && strcmp(name, "lua") != 0 ? format_find(slice_of(name)) : NULL;
-	readings->plain = !name || strcmp(name, "lua") == 0 || strcmp(name, "json") == 0;
+	readings->plain = !job->format || job->format->plain;
+	readings->capture = job->format ? job->format->capture : CAPTURE_NONE;
 	readings->decimal = !decimal ? MEANING_UNKNOWN : strcmp(decimal, "precise") == 0 ? MEANING_DECIMAL : MEANING_PLAIN;
 	if (binary && strcmp(binary, "bytes") != 0) /* bytes is the connector's default: what the schema or the column says */
 		readings->binary = strcmp(binary, "hex") == 0 ? MEANING_HEX : strcmp(binary, "base64") == 0 ? MEANING_BASE64 : MEANING_BASE64_URL;
-	job->format_options.absent_is_null = absent && strcmp(absent, "null") == 0;
+	readings->absent_is_null = absent && strcmp(absent, "null") == 0;
 	if (zone && sscanf(zone + 1, "%d:%d", &hours, &minutes) == 2)
-		job->format_options.zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+		readings->zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
 	job->readings = *readings;
 }
 

@@ -11,7 +11,8 @@ from support.files import dead_letters, into_sqlite, kcat_lines, rows, sqlite, t
 from support.job import Lua, file_source, kafka_source, sqlite_sink, tidb_sink
 from support.servers import Record
 
-SCHEMA = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
+# Not INTEGER: of that, SQLite would make a key itself.
+SCHEMA = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v TEXT)"
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ GOOD_SOURCE, GOOD_SINK = 'sl.source.file { path = "in.tsv", format = "debezium" 
     ("return sl.job { name = 'x', source = SOURCE, sink = SINK, tables = 'nowhere' }", r"tables: folder .*nowhere: No such file"),
     ("return sl.job { name = 'x', source = SOURCE, sink = SINK, tables = { ['shop.t'] = 'scripts/none.lua' } }", r"scripts/none\.lua.*[Nn]o such file"),
     ("return sl.job { name = 'x', source = sl.source.file { path = 'no.tsv', format = 'debezium' }, sink = SINK }", r"no\.tsv.*No such file"),
-    ("return sl.job { name = 'x', source = sl.source.file { path = 'scripts', format = 'debezium' }, sink = SINK }", r"/scripts.*directory"),
+    ("return sl.job { name = 'x', source = sl.source.file { path = 'scripts', format = 'debezium' }, sink = SINK }", r"/scripts: is a folder, not a file"),
     ("return sl.job { name = 'x', source = SOURCE, sink = sl.sink.sqlite { path = 'no/such/out.db' } }", r"no/such/out\.db"),
     ("return sl.job { name = 'x', source = SOURCE, sink = sl.sink.sqlite { path = 'in.tsv' } }", r"in\.tsv.*not a database"),
 ], ids=lambda value: re.sub(r"\W+", "-", value)[-48:])
@@ -151,7 +152,7 @@ def test_on_error(small, rule):
 @pytest.mark.parametrize("map, said", [
     ('return { id = row.id, w = 1 }', r"table t has no column 'w'"),
     ('ctx:emit("tt", { id = 1 }) return nil', r"\btt\b"),
-    ('ctx:emit("t", { id = row.id, vv = 1 })', r"table t has no column 'vv'.*'v'"),
+    ('ctx:emit("t", { id = row.id, vv = 1 })', r"table t has no column 'vv'"),
     ('return 7', r"map returned a number"),
     ('return { v = row.v }', r"id"),
     ('return { id = row.id, v = function() end }', r"column v: a function cannot be written"),
@@ -223,13 +224,13 @@ GOOD = Table("t").insert({"id": 9, "v": "good"})
 
 
 @pytest.mark.parametrize("value, said", [
-    (b"no json", r"."), (b"", None), (b"[1,2]", r"object"), (b'{"before":null,"after":{"id":1},"op":"c"}', "unmatched"),
+    (b"no json", r"."), (b"[]", r"object"), (b"[1,2]", r"object"), (b'{"before":null,"after":{"id":1},"op":"c"}', "unmatched"),
     (b'{"before":null,"after":{"id":1},"source":{"db":"d","table":"t"},"op":"x"}', r"\bx\b"),
     (b'{"before":null,"after":7,"source":{"db":"d","table":"t"},"op":"c"}', r"after"),
     (b'{"before":null,"after":null,"source":{"db":"d","table":"t"},"op":"c"}', r"after|row"),
     (b'{"before":null,"after":{"id":null,"v":"x"},"source":{"db":"d","table":"t"},"op":"c"}', r"\bid\b"),
     (b'{"before":null,"after":{"v":"x"},"source":{"db":"d","table":"t"},"op":"c"}', r"\bid\b"),
-], ids=["no json", "empty", "list", "no table", "unknown op", "row is a number", "no row", "null key", "no key"])
+], ids=["no json", "empty list", "list", "no table", "unknown op", "row is a number", "no row", "null key", "no key"])
 def test_a_bad_message_is_a_dead_letter_with_all_of_it(job, value, said):
     job.file("in.jsonl", kcat_lines([Record("x", b"k\xff", value, headers=[("h", "1")], partition=3, offset=77),
                                      Record("x", GOOD.key, GOOD.value, partition=3, offset=78)]))
@@ -243,7 +244,7 @@ def test_a_bad_message_is_a_dead_letter_with_all_of_it(job, value, said):
     [letter] = dead_letters(job)
     assert (letter["topic"], letter["partition"], letter["offset"]) == ("x", 3, 77)
     assert (letter["key"], letter["value"]) == (b"k\xff", value)
-    assert json.loads(letter["headers"]) in ({"h": "1"}, [["h", "1"]], [{"h": "1"}])
+    assert json.loads(letter["headers"]) == ["h", "1"]
     assert re.search(said or ".", letter["error"]), letter["error"]
     assert re.search(r"dead letter: ", ended.err) and "77" in ended.err
 
@@ -277,4 +278,4 @@ def test_an_unreadable_archive(job):
     job.file("in.jsonl.gz", b"\x1f\x8b\x08\x00 this is no gzip")
     into_sqlite(job, file_source("in.jsonl.gz"), SCHEMA, t="return {}")
     ended = job.run()
-    assert ended.code in (1, 2) and "in.jsonl.gz" in ended.err
+    assert ended.code == 1 and re.search(r"in\.jsonl\.gz: line 1: gzip", ended.err)
