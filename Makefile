@@ -7,9 +7,11 @@ BUILD    ?= build
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 VERSION  := 0.1.0
-PACKAGES := luajit rdkafka libmariadb libevent sqlite3 libarchive
 
 # Recursive on purpose: pkg-config is asked only by the targets that build, after `deps` had its turn.
+# MYSQL="mysqlclient libcrypto" takes Oracle's client library where both are installed.
+MYSQL      = $(shell pkg-config --exists libmariadb && echo libmariadb || echo mysqlclient libcrypto)
+PACKAGES   = luajit rdkafka $(MYSQL) libevent sqlite3 libarchive
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lsimdjson -lm
 
@@ -129,11 +131,12 @@ $(BUILD)/sim: $(SIM_OBJECTS) $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% 
 $(SIM_OBJECTS): FLAGS += -Itests
 -include $(SIM_OBJECTS:.o=.d)
 
-# STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only.
+# STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only. Most of a test is waiting, so four run at a time, each with
+# servers of its own; E2E="-n 0" runs them one by one.
 .PHONY: e2e
 e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a real broker and database
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
-		-o cache_dir=$(abspath $(BUILD))/pytest --durations=15 $(E2E)
+		-o cache_dir=$(abspath $(BUILD))/pytest -n 4 --durations=15 $(E2E)
 
 # The programs of the benchmark: generate and reference stand alone, micro is linked with the engine.
 BENCH_BIN := $(addprefix $(BUILD)/bench/,generate reference micro)
