@@ -142,9 +142,9 @@ static void log_fault(struct flow *flow, const struct event *event)
 	if (!log_gate(&gate, 5, flow->mono_ms))
 		return;
 	log_write(LOG_WARN,
-		  (const char *[]){ "topic", arena_copy(arena, message->topic).p, "partition", arena_printf(arena, "%d", message->partition).p, "offset",
-				    arena_printf(arena, "%lld", (long long)message->offset).p, "table", arena_copy(arena, event->table).p, "stage",
-				    stages[event->stage], NULL },
+		  (const char *[]){ "topic", arena_copy(arena, message->topic).p, "partition", arena_printf(arena, "%d", message->partition).p,
+				    "offset", arena_printf(arena, "%lld", (long long)message->offset).p, "table", arena_copy(arena, event->table).p,
+				    "stage", stages[event->stage], NULL },
 		  "%s: %.*s", event->outcome == OUTCOME_DEAD ? "dead letter" : "skipped", SLICE_ARG(event->error));
 }
 
@@ -177,8 +177,7 @@ static void send(struct flow *flow, struct intake *intake)
 		next = event->next; /* finishing the last event gives the intake back; `next` is NULL then */
 		if (event->settled)
 			continue;
-		if (event->must_stop ||
-		    (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
+		if (event->must_stop || (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
 			flow_stop_at(flow, event);
 			return;
 		}

@@ -217,8 +217,7 @@ void flow_partitions_tick(struct flow *flow)
 			continue;
 		if (!flow->options.sink->ops->transactional)
 			partition->written_offset = offset;
-		if (offset > partition->written_offset &&
-		    !lanes_write_progress(flow->lanes, partition, script_host_version(flow->host)))
+		if (offset > partition->written_offset && !lanes_write_progress(flow->lanes, partition, script_host_version(flow->host)))
 			break; /* all lanes are busy: the next tick will do, or their own transactions */
 	}
 	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)

@@ -17,15 +17,15 @@ struct decoder {
 	struct format_options options;
 	struct shapes *shapes;
 	struct json *json;
-	struct arena *arena;   /* events and values live here, as long as the message's copy does */
+	struct arena *arena;        /* events and values live here, as long as the message's copy does */
 	struct event *first, **end; /* events of this message, in order */
-	void *state;           /* the format's own, from its open() */
+	void *state;                /* the format's own, from its open() */
 };
 
 struct format {
 	const char *name;
-	bool plain;      /* what its values are: struct reading_settings */
-	uint8_t capture; /* enum capture */
+	bool plain;                             /* what its values are: struct reading_settings */
+	uint8_t capture;                        /* enum capture */
 	void *(*open)(struct decoder *decoder); /* may be NULL */
 	void (*close)(void *state);             /* may be NULL */
 	/* Adds this message's events with decoder_add. The message's bytes are in the arena already, followed by JSON_PADDING

@@ -7,7 +7,7 @@
 
 struct intake {
 	struct arena arena;
-	struct slice topic; /* of the last message, which is nearly always the next one's too */
+	struct slice topic;         /* of the last message, which is nearly always the next one's too */
 	struct event *first, **end; /* all events in order of arrival */
 	uint32_t count;             /* of events */
 	uint32_t unfinished;        /* not yet done, plus one while it is being filled */

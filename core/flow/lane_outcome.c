@@ -184,7 +184,7 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	}
 	for (size_t p = 0; p < tx->progress_count; p++)
 		revoked |= lane->partitions[p]->revoked; /* by fencing too */
-	if (revoked) /* while the partition is still there, which may be this transaction's alone by now */
+	if (revoked)                                     /* while the partition is still there, which may be this transaction's alone by now */
 		lanes_drop_revoked(all);
 	for (size_t p = 0; p < tx->progress_count; p++)
 		partition_unref(lane->partitions[p]);

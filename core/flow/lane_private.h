@@ -17,7 +17,7 @@ struct lane {
 	bool again;                 /* it is to be sent once more, as it is */
 
 	struct tx tx;
-	struct event **events; /* of tx; LANE_EVENTS_MOST */
+	struct event **events;         /* of tx; LANE_EVENTS_MOST */
 	struct partition **partitions; /* of tx, each referenced once; beside tx.progress */
 	struct event **by_partition;   /* events of tx, partition after partition */
 	size_t *partition_ends;        /* where each partition's end in by_partition */
@@ -32,7 +32,7 @@ struct lanes {
 	struct lane *lanes;
 	int32_t count;
 	bool hold;
-	bool moved; /* in this turn: other lanes may go on now */
+	bool moved;     /* in this turn: other lanes may go on now */
 	int64_t now_ms; /* as of the last turn */
 	const char *script_version;
 	uint32_t in_flight, waiting;

@@ -4,15 +4,13 @@
 
 /* ---- making a plan ---- */
 
-static int target_column_for(const struct script *script, struct slice source, bool *copied)
+static int target_column_for(const struct script *script, const struct shape *shape, uint32_t column)
 {
-	for (uint32_t i = 0; i < script->copy_count; i++) {
-		if (slice_equal(script->copies[i].from, source)) {
-			*copied = true;
+	struct slice source = shape->columns[column].name;
+
+	for (uint32_t i = 0; i < script->copy_count; i++)
+		if (shape_find(shape, script->copies[i].from) == (int)column)
 			return script->copies[i].column;
-		}
-	}
-	*copied = script->copies_all;
 	if (script->copies_all && script->target->open)
 		return target_add(script->target, source);
 	/* Not copied, but its type says how a script is to see it. */
@@ -61,9 +59,7 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	plan->copies = calloc(shape->count + script->copy_count + 1, sizeof *plan->copies);
 	BUG_IF(!plan->readings || !plan->copies);
 	for (uint32_t i = 0; i < shape->count; i++) {
-		bool copied;
-		int to = nameless && script->target->key_count == 1 ? (int)script->target->key[0]
-								    : target_column_for(script, shape->columns[i].name, &copied);
+		int to = nameless && script->target->key_count == 1 ? (int)script->target->key[0] : target_column_for(script, shape, i);
 
 		plan->readings[i] = reading_resolve(&shape->columns[i], to >= 0 ? &script->target->columns[to] : NULL, settings);
 		if (script->copies_all || nameless)

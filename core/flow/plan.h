@@ -9,7 +9,7 @@ struct plan {
 	struct reading *readings; /* by source column */
 	struct plan_copy {
 		uint32_t from, to;
-	} *copies;
+	} * copies;
 	uint32_t copy_count;
 	uint32_t *nulls; /* target columns that are NULL where a whole row does not have them (absent = "null") */
 	uint32_t null_count;

@@ -10,11 +10,12 @@ static uint64_t hash_value(const struct value *value, uint64_t seed)
 {
 	size_t n = value->n;
 
-	/* Where a collation pads, 'a' and 'a ' are one key; elsewhere sharing a lane does no harm. */
+	/* What may be one key to the database has one hash, sharing a lane does no harm: a number and the text of its digits (a message's key
+	 * is often text where its row has a number), and where a collation pads, 'a' and 'a '. */
 	if (value->kind == VALUE_TEXT)
 		while (n && value->p[n - 1] == ' ')
 			n--;
-	return XXH3_64bits_withSeed(value->p, n, seed + value->kind);
+	return XXH3_64bits_withSeed(value->p, n, seed);
 }
 
 static uint64_t hash_table(const struct event *event)
@@ -90,7 +91,7 @@ static int hash_columns(struct event *event, uint64_t hashes[2], struct error *e
 }
 
 /* By the keys of what it writes to the script's own target: one of them, or the old and the new. */
-static int hash_changes(const struct event *event, uint64_t hashes[2])
+static int hash_changes(const struct event *event, uint64_t hashes[2], struct error *err)
 {
 	int count = 0;
 
@@ -103,10 +104,22 @@ static int hash_changes(const struct event *event, uint64_t hashes[2])
 		if (count > 0 && (hash == hashes[0] || (count == 2 && hash == hashes[1])))
 			continue;
 		if (count == 2)
-			return 0;
+			return error_set(err, "more than two rows of %.*s are written for one event, which key_by = \"row\" cannot keep in order: use key_by = \"table\"",
+					 SLICE_ARG(event->script->target->name));
 		hashes[count++] = hash;
 	}
 	return count;
+}
+
+/* A key that Lua makes follows from the source's own. Plain rows do not say which of their columns that is, only their deletes do: what
+ * stays in order is the table then, for all of them. */
+static int hash_row(struct event *event, uint64_t hashes[2], struct error *err)
+{
+	if (event->script->key_copied)
+		return hash_changes(event, hashes, err);
+	if (event->key.state == IMAGE_ABSENT || script_host_readings(event->script->host)->plain)
+		return 0;
+	return hash_source_key(event, hashes, err);
 }
 
 static int choose_lanes(struct event *event, struct error *err)
@@ -121,8 +134,7 @@ static int choose_lanes(struct event *event, struct error *err)
 		count = hash_columns(event, event->lane_hash, err);
 		break;
 	case KEY_BY_ROW:
-		count = script->key_copied || event->key.state == IMAGE_ABSENT ? hash_changes(event, event->lane_hash)
-									       : hash_source_key(event, event->lane_hash, err);
+		count = hash_row(event, event->lane_hash, err);
 		break;
 	case KEY_BY_TABLE:
 	case KEY_BY_DEFAULT:

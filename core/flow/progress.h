@@ -43,23 +43,23 @@ struct partition {
 	int32_t number;
 	uint32_t source_id;
 	int64_t epoch;
-	bool taken;   /* its progress is known, messages may come */
-	bool revoked; /* no longer ours: what is left of it is dropped */
-	bool ended;   /* a bounded source has delivered its last message */
-	bool paused;  /* told to the source */
+	bool taken;          /* its progress is known, messages may come */
+	bool revoked;        /* no longer ours: what is left of it is dropped */
+	bool ended;          /* a bounded source has delivered its last message */
+	bool paused;         /* told to the source */
 	uint32_t references; /* transactions and the owner; freed at 0 */
 
-	struct place *places; /* ring */
+	struct place *places;             /* ring */
 	uint32_t places_cap, first, next; /* ordinals of the oldest unfinished and of the next place; they wrap */
-	int64_t next_offset; /* where an empty window goes on */
-	int64_t written_offset; /* the next_offset that the last committed transaction wrote */
-	int64_t told_offset;    /* of that, what the source was told */
+	int64_t next_offset;              /* where an empty window goes on */
+	int64_t written_offset;           /* the next_offset that the last committed transaction wrote */
+	int64_t told_offset;              /* of that, what the source was told */
 	int64_t watermark;
 
 	struct partition_lane *lanes;
 	int32_t lane_count;
 	struct done_list unwritten; /* ended without a transaction (filtered, ignored ...) at or above next_offset: in every lane's rows */
-	struct done_list skip; /* done before the restart: their events are not processed again */
+	struct done_list skip;      /* done before the restart: their events are not processed again */
 
 	struct partition *next_partition; /* of the flow */
 };

@@ -139,19 +139,20 @@ static bool is_copied(const struct script *script, uint32_t column)
 	return false;
 }
 
-/* Order by key is enough where keys can be compared here as the database compares them, and where no other unique index lets
- * one row's change wait for another's (core/README.md, "Keys and lanes"). */
+/* Order by key is enough where keys can be compared here as the database compares them, where no other unique index lets one row's change
+ * wait for another's, and where it is known which changes are of one row (core/README.md, "Keys and lanes"). */
 static void settle_order(const struct binding *b)
 {
 	struct script *script = b->script;
 	const struct target *target = script->target;
 	bool exact = target->key_exact || target->open;
+	bool known = !script->lua_makes_rows || !b->host->readings->plain;
 
 	script->key_copied = target->key_count > 0 && !script->lua_makes_rows;
 	for (uint32_t k = 0; k < target->key_count; k++)
 		script->key_copied &= is_copied(script, target->key[k]);
 	if (script->key_by == KEY_BY_DEFAULT)
-		script->key_by = exact && !target->other_unique ? KEY_BY_ROW : KEY_BY_TABLE;
+		script->key_by = exact && known && !target->other_unique ? KEY_BY_ROW : KEY_BY_TABLE;
 	else if (script->key_by != KEY_BY_TABLE && target->other_unique)
 		warn(b, "key_by: table %.*s has another unique index; its changes are safe, but rows that hand a unique value over wait for each other",
 		     SLICE_ARG(target->name));

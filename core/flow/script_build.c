@@ -75,10 +75,8 @@ void sl_build_number(struct script_host *host, const char *name, size_t name_siz
 	char digits[40];
 	size_t n = number_text(number, digits);
 
-	if (n == 0) /* NaN and the infinities are no values of a row */
-		sl_build_column(host, name, name_size, VALUE_NULL, NULL, 0);
-	else
-		sl_build_column(host, name, name_size, VALUE_NUMBER, digits, n);
+	BUG_IF(n == 0); /* NaN and the infinities come no further than lua/streamlua/build.lua */
+	sl_build_column(host, name, name_size, VALUE_NUMBER, digits, n);
 }
 
 int sl_build_image(struct script_host *host, struct event *event, uint32_t which, uint32_t state)

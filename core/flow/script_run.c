@@ -79,7 +79,6 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 	}
 	if (event->script->target->open && !event->script->target->key_count && event->key.shape)
 		learn_key(event->script, event->key.shape);
-	set_readings(event);
 }
 
 /* Runs one script's loop over its events of this intake. Only a fault of the engine itself, or no memory, ends the loop early. */
@@ -160,6 +159,10 @@ void script_host_run(struct script_host *host, struct intake *intake, int64_t no
 		if (event->script)
 			event->script->intake_count++;
 	}
+	/* Not before all are routed: a key that is learned on the way makes all plans anew. */
+	for (struct event *event = intake->first; event; event = event->next)
+		if (event->outcome == OUTCOME_PENDING)
+			set_readings(event);
 	run_scripts(host, intake, now_ms, watermark);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);

@@ -12,7 +12,7 @@ enum column_type {
 	COLUMN_FLOAT,
 	COLUMN_DOUBLE,
 	COLUMN_BIT,
-	COLUMN_TEXT, /* CHAR, VARCHAR, TEXT */
+	COLUMN_TEXT,   /* CHAR, VARCHAR, TEXT */
 	COLUMN_BINARY, /* BINARY(n) */
 	COLUMN_BYTES,  /* VARBINARY, BLOB */
 	COLUMN_ENUM,
@@ -31,8 +31,8 @@ struct target_column {
 	struct slice sql_type; /* as the database prints it: "bigint(20) unsigned" */
 	uint8_t type;          /* enum column_type */
 	bool is_unsigned, nullable, generated, has_default, auto_increment;
-	uint32_t length; /* characters, bytes or bits; of an integer its width in bits */
-	int16_t scale;   /* DECIMAL: digits after the point; times: digits of the fraction */
+	uint32_t length;          /* characters, bytes or bits; of an integer its width in bits */
+	int16_t scale;            /* DECIMAL: digits after the point; times: digits of the fraction */
 	struct slice default_sql; /* SQLite has no DEFAULT in VALUES: the default's expression; "" otherwise */
 	/* Two values are one key exactly when their bytes are equal (numbers, binary and _bin collations); where trailing
 	 * spaces do not count (PAD SPACE), after they are cut. False for a collation that folds case or accents. */
@@ -68,10 +68,10 @@ bool target_is_key(const struct target *target, uint32_t column);
 enum capture { CAPTURE_NONE = 0, CAPTURE_MAXWELL, CAPTURE_CANAL, CAPTURE_TICDC };
 
 struct reading_settings {
-	uint8_t decimal; /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
-	uint8_t binary;  /* UNKNOWN: BASE64, but not of a column that a schema calls text; BASE64, BASE64_URL, HEX: of such a column too */
-	bool plain;      /* values are written as the row has them (every format but debezium): times are text already */
-	uint8_t capture; /* enum capture; of plain values */
+	uint8_t decimal;      /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
+	uint8_t binary;       /* UNKNOWN: BASE64, but not of a column that a schema calls text; BASE64, BASE64_URL, HEX: of such a column too */
+	bool plain;           /* values are written as the row has them (every format but debezium): times are text already */
+	uint8_t capture;      /* enum capture; of plain values */
 	int32_t zone_minutes; /* of TIMESTAMPs that carry no zone, east of UTC: `zone = "+08:00"` */
 	bool absent_is_null;  /* a whole row leaves its NULLs out: `absent = "null"` */
 };

@@ -38,13 +38,13 @@ struct value {
 
 /* What a value on the wire means. From the message's schema where it has one, else from the target column. */
 enum meaning {
-	MEANING_UNKNOWN = 0, /* nothing says; read as PLAIN */
-	MEANING_PLAIN,       /* as it stands */
-	MEANING_NUMERIC,     /* for a numeric column: true and false are 1 and 0, text that reads as a number is one */
-	MEANING_UNSIGNED,    /* NUMERIC of a 64-bit integer that a signed type wrapped: negative means + 2^64; other text is DECIMAL's base64 */
-	MEANING_DECIMAL,     /* base64 of a big-endian two's complement integer, over 10^scale; or {"scale":n,"value":base64} */
+	MEANING_UNKNOWN = 0,   /* nothing says; read as PLAIN */
+	MEANING_PLAIN,         /* as it stands */
+	MEANING_NUMERIC,       /* for a numeric column: true and false are 1 and 0, text that reads as a number is one */
+	MEANING_UNSIGNED,      /* NUMERIC of a 64-bit integer that a signed type wrapped: negative means + 2^64; other text is DECIMAL's base64 */
+	MEANING_DECIMAL,       /* base64 of a big-endian two's complement integer, over 10^scale; or {"scale":n,"value":base64} */
 	MEANING_DECIMAL_GUESS, /* as DECIMAL unless the text reads as a decimal number */
-	MEANING_BASE64,      /* bytes */
+	MEANING_BASE64,        /* bytes */
 	MEANING_BASE64_URL,
 	MEANING_HEX,
 	MEANING_LATIN1,      /* one character a byte */
@@ -52,20 +52,24 @@ enum meaning {
 	MEANING_BASE64_TEXT, /* base64 of text; becomes TEXT */
 	MEANING_BITS,        /* base64 of a little-endian bit string; becomes a NUMBER */
 	MEANING_DAYS,        /* since 1970-01-01: DATE */
-	MEANING_DATETIME_MS, MEANING_DATETIME_US, MEANING_DATETIME_NS, /* since the epoch, no zone: DATETIME */
-	MEANING_TIME_MS, MEANING_TIME_US, MEANING_TIME_NS,             /* of the day, or a duration: TIME */
-	MEANING_ZONED,       /* ISO 8601 text with an offset, or a time of day in a zone that is known: TIMESTAMP, as UTC */
-	MEANING_ISO,         /* ISO 8601 text whose zone says nothing: DATE, TIME or DATETIME */
-	MEANING_SET,         /* a JSON array of members */
-	MEANING_GEOMETRY,    /* {"wkb":base64,"srid":n}: becomes MySQL's internal form, BYTES */
-	MEANING_WKT,         /* POINT(1 2) and its like, of no SRID: becomes the same */
-	MEANING_JSON,        /* any JSON value is the text of a JSON column */
+	MEANING_DATETIME_MS,
+	MEANING_DATETIME_US,
+	MEANING_DATETIME_NS, /* since the epoch, no zone: DATETIME */
+	MEANING_TIME_MS,
+	MEANING_TIME_US,
+	MEANING_TIME_NS,  /* of the day, or a duration: TIME */
+	MEANING_ZONED,    /* ISO 8601 text with an offset, or a time of day in a zone that is known: TIMESTAMP, as UTC */
+	MEANING_ISO,      /* ISO 8601 text whose zone says nothing: DATE, TIME or DATETIME */
+	MEANING_SET,      /* a JSON array of members */
+	MEANING_GEOMETRY, /* {"wkb":base64,"srid":n}: becomes MySQL's internal form, BYTES */
+	MEANING_WKT,      /* POINT(1 2) and its like, of no SRID: becomes the same */
+	MEANING_JSON,     /* any JSON value is the text of a JSON column */
 };
 
 struct reading {
 	uint8_t meaning; /* enum meaning */
 	int16_t scale;   /* DECIMAL: digits after the point; DATETIME and TIME: digits of the fraction, -1 for as many as there are */
-	int32_t length;  /* BITS: how many; bytes into BINARY(n): n, for the padding; ZONED: minutes east of UTC where the text has no offset; else 0 */
+	int32_t length; /* BITS: how many; bytes into BINARY(n): n, for the padding; ZONED: minutes east of UTC where the text has no offset; else 0 */
 };
 
 /* Reads v in place: afterwards v->ready. Bytes that are made are taken from the arena. -1 where the value is not what its

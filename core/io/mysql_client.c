@@ -1,7 +1,6 @@
 #include "io/mysql_client.h"
 
 #include <errno.h>
-#include <mysql.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -11,12 +10,10 @@
 
 #include "base/error.h"
 #include "io/mysql.h"
+#include "io/mysql_call.h"
 
 /* A statement of ours has a handful of columns in its answer; information_schema's are asked for by name. */
 enum { COLUMNS_MOST = 32 };
-
-/* What the connection is in the middle of. Each but IDLE is a call of the library that may be suspended. */
-enum step { STEP_IDLE, STEP_CONNECT, STEP_QUERY, STEP_RESULT, STEP_NEXT, STEP_TELL };
 
 struct mysql_client {
 	struct event_base *loop;
@@ -24,15 +21,12 @@ struct mysql_client {
 	MYSQL mysql;
 	bool initialised; /* mysql holds memory of the library's */
 	bool connected;
-	int fd;              /* while connected */
-	struct event *event; /* readiness of the socket and the time limit of the step */
-	enum step step;
-	bool suspended; /* the step's call waits for the socket */
-	bool starting;  /* within connect or run: done has to wait for the loop */
-	int result;     /* of QUERY and NEXT */
-	MYSQL_RES *rows;
-	MYSQL *connection; /* what connecting gave */
-	struct slice text;
+	int fd;                 /* while connected */
+	struct event *event;    /* readiness of the socket, and time */
+	struct mysql_call call; /* what the connection is in the middle of */
+	int wait_ms, silent_ms; /* the event's time; how much of it passed before with nothing heard */
+	bool starting;          /* within connect or run: done has to wait for the loop ... */
+	bool telling;           /* ... which is all that is left to do */
 	size_t statement;
 	struct mysql_failure failure;
 	mysql_client_row *row;
@@ -54,51 +48,28 @@ struct mysql_client *mysql_client_new(struct event_base *loop, const struct mysq
 	return client;
 }
 
-/* Starts the step's call, or goes on with it; returns the MYSQL_WAIT_* that it waits for, 0 once it has ended. */
-static int call(struct mysql_client *client, int ready)
+static bool busy(const struct mysql_client *client)
 {
-	const struct mysql_options *options = client->options;
-	MYSQL *mysql = &client->mysql;
-
-	switch (client->step) {
-	case STEP_CONNECT:
-		return ready ? mysql_real_connect_cont(&client->connection, mysql, ready)
-			     : mysql_real_connect_start(&client->connection, mysql, options->socket ? NULL : options->host, options->user,
-							options->password, options->database, (unsigned)options->port, options->socket,
-							CLIENT_MULTI_STATEMENTS);
-	case STEP_QUERY:
-		return ready ? mysql_real_query_cont(&client->result, mysql, ready)
-			     : mysql_real_query_start(&client->result, mysql, client->text.p, client->text.n);
-	case STEP_RESULT:
-		return ready ? mysql_store_result_cont(&client->rows, mysql, ready) : mysql_store_result_start(&client->rows, mysql);
-	case STEP_NEXT:
-		return ready ? mysql_next_result_cont(&client->result, mysql, ready) : mysql_next_result_start(&client->result, mysql);
-	default:
-		BUG_IF(true);
-	}
+	return client->call.kind != MYSQL_CALL_NONE || client->telling;
 }
 
 void mysql_client_drop(struct mysql_client *client)
 {
 	event_del(client->event);
 	if (client->initialised) {
-		/* A suspended call holds memory on its own stack: it is told that its time is over until it has unwound, and on a
-		 * socket that answers nothing any more it cannot begin anything new. */
-		if (client->suspended || client->failure.lost) {
-			my_socket fd = mysql_get_socket(&client->mysql);
+		/* On a socket that answers nothing any more the library cannot begin anything new. */
+		if (client->call.suspended || client->failure.lost) {
+			int fd = mysql_call_socket(&client->mysql);
 
 			if (fd >= 0)
 				shutdown(fd, SHUT_RDWR);
 		}
-		while (client->suspended)
-			client->suspended = call(client, MYSQL_WAIT_TIMEOUT) != 0;
-		if (client->step == STEP_RESULT && client->rows)
-			mysql_free_result(client->rows);
+		if (client->call.suspended)
+			mysql_call_abandon(&client->call, &client->mysql, client->options);
 		mysql_close(&client->mysql);
 	}
-	client->rows = NULL;
-	client->initialised = client->connected = false;
-	client->step = STEP_IDLE;
+	client->initialised = client->connected = client->telling = false;
+	client->call.kind = MYSQL_CALL_NONE;
 }
 
 void mysql_client_free(struct mysql_client *client)
@@ -114,7 +85,7 @@ bool mysql_client_usable(const struct mysql_client *client)
 {
 	char byte;
 
-	if (!client->connected || client->step != STEP_IDLE)
+	if (!client->connected || busy(client))
 		return false;
 	/* Nobody asked the server anything: whatever there is to read is its farewell. */
 	return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
@@ -131,9 +102,12 @@ static void note_failure(struct mysql_client *client)
 	failure->statement = client->statement;
 	/* The library's own errors are about the connection; so are the server's that it sends as it hangs up, which a later
 	 * use of the connection finds. 2020 is an answer too large for the client: what follows on the wire is its rest. */
-	failure->lost = failure->number == 0 || (failure->number >= 2000 && failure->number < 3000) || failure->number >= 5000;
+	/* The library's own numbers: CR_* from 2000, and MariaDB's connector from 5000 (CER_*). TiDB's own errors begin at 8000. */
+	failure->lost = failure->number == 0 || (failure->number >= 2000 && failure->number < 3000) ||
+			(failure->number >= 5000 && failure->number < 6000);
 	if (failure->number == 0) {
 		failure->number = 2013;
+		snprintf(failure->sqlstate, sizeof failure->sqlstate, "HY000");
 		snprintf(failure->text, sizeof failure->text, "Lost connection to server");
 	}
 }
@@ -144,12 +118,12 @@ static void finish(struct mysql_client *client)
 	struct timeval now = { 0 };
 
 	if (client->starting) {
-		client->step = STEP_TELL;
+		client->telling = true;
 		event_assign(client->event, client->loop, -1, 0, on_event, client);
 		event_add(client->event, &now);
 		return;
 	}
-	client->step = STEP_IDLE;
+	client->telling = false;
 	if (client->failure.number != 0) {
 		struct mysql_failure failure = client->failure;
 
@@ -163,20 +137,20 @@ static void finish(struct mysql_client *client)
 
 static void deliver_rows(struct mysql_client *client)
 {
-	unsigned count = mysql_num_fields(client->rows);
+	unsigned count = mysql_num_fields(client->call.rows);
 	struct slice cells[COLUMNS_MOST];
 	MYSQL_ROW row;
 
 	BUG_IF(count > COLUMNS_MOST);
-	while (client->row && (row = mysql_fetch_row(client->rows))) {
-		const unsigned long *lengths = mysql_fetch_lengths(client->rows);
+	while (client->row && (row = mysql_fetch_row(client->call.rows))) {
+		const unsigned long *lengths = mysql_fetch_lengths(client->call.rows);
 
 		for (unsigned i = 0; i < count; i++)
 			cells[i] = (struct slice){ row[i], row[i] ? lengths[i] : 0 };
 		client->row(client->ctx, client->statement, cells, count);
 	}
-	mysql_free_result(client->rows);
-	client->rows = NULL;
+	mysql_free_result(client->call.rows);
+	client->call.rows = NULL;
 }
 
 /* A dead peer says nothing, also between transactions: the kernel is to ask. */
@@ -192,69 +166,69 @@ static void keep_alive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/* The step's call has ended: picks the next step. STEP_IDLE where there is none. */
-static enum step next_step(struct mysql_client *client)
+/* The call has ended: picks the next. MYSQL_CALL_NONE where there is none. */
+static enum mysql_call_kind next_call(struct mysql_client *client)
 {
-	switch (client->step) {
-	case STEP_CONNECT:
-		if (!client->connection) {
-			note_failure(client);
+	struct mysql_call *call = &client->call;
+
+	if (call->failed) {
+		note_failure(client);
+		if (call->kind == MYSQL_CALL_CONNECT)
 			client->failure.lost = true; /* there is no half of a connection */
-			return STEP_IDLE;
-		}
+		return MYSQL_CALL_NONE;
+	}
+	switch (call->kind) {
+	case MYSQL_CALL_CONNECT:
 		client->connected = true;
-		client->fd = mysql_get_socket(&client->mysql);
+		client->fd = mysql_call_socket(&client->mysql);
 		keep_alive(client->fd);
-		return STEP_IDLE;
-	case STEP_QUERY:
-		if (client->result != 0) {
-			note_failure(client);
-			return STEP_IDLE;
-		}
-		return STEP_RESULT;
-	case STEP_RESULT:
-		if (client->rows) {
+		return MYSQL_CALL_NONE;
+	case MYSQL_CALL_QUERY:
+		return MYSQL_CALL_RESULT;
+	case MYSQL_CALL_RESULT:
+		if (call->rows) {
 			deliver_rows(client);
 		} else if (mysql_field_count(&client->mysql) > 0) {
 			note_failure(client);
-			return STEP_IDLE;
+			return MYSQL_CALL_NONE;
 		}
 		client->statement++;
-		return STEP_NEXT;
-	case STEP_NEXT:
-		if (client->result > 0) {
-			note_failure(client);
-			return STEP_IDLE;
-		}
-		return client->result < 0 ? STEP_IDLE : STEP_RESULT;
+		return MYSQL_CALL_NEXT;
+	case MYSQL_CALL_NEXT:
+		return call->more ? MYSQL_CALL_RESULT : MYSQL_CALL_NONE;
 	default:
 		BUG_IF(true);
 	}
 }
 
-static void wait_for(struct mysql_client *client, int wait)
+static int limit_ms(const struct mysql_client *client)
 {
-	int limit_ms = client->step == STEP_CONNECT ? client->options->connect_timeout_ms : client->options->read_timeout_ms;
-	struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000 };
-	short what = (short)((wait & MYSQL_WAIT_READ ? EV_READ : 0) | (wait & (MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT) ? EV_WRITE : 0));
+	return client->call.kind == MYSQL_CALL_CONNECT ? client->options->connect_timeout_ms : client->options->read_timeout_ms;
+}
 
-	event_assign(client->event, client->loop, mysql_get_socket(&client->mysql), what, on_event, client);
-	event_add(client->event, &limit);
+static void wait_for(struct mysql_client *client, const struct mysql_wait *wait)
+{
+	int left_ms = limit_ms(client) - client->silent_ms, wait_ms = wait->look_ms > 0 && wait->look_ms < left_ms ? wait->look_ms : left_ms;
+	struct timeval time = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+	client->wait_ms = wait_ms;
+	event_assign(client->event, client->loop, wait->fd, wait->fd < 0 ? 0 : wait->events, on_event, client);
+	event_add(client->event, &time);
 }
 
 /* Goes from call to call until one waits or nothing is left. */
-static void advance(struct mysql_client *client, int ready)
+static void advance(struct mysql_client *client, short ready)
 {
-	while (client->step != STEP_IDLE) {
-		int wait = call(client, ready);
+	struct mysql_wait wait;
 
-		client->suspended = wait != 0;
-		if (client->suspended) {
-			wait_for(client, wait);
+	while (client->call.kind != MYSQL_CALL_NONE) {
+		if (!mysql_call_go(&client->call, &client->mysql, client->options, ready, &wait)) {
+			wait_for(client, &wait);
 			return;
 		}
 		ready = 0;
-		client->step = next_step(client);
+		client->silent_ms = 0;
+		client->call.kind = next_call(client);
 	}
 	finish(client);
 }
@@ -264,16 +238,24 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 	struct mysql_client *client = ctx;
 
 	(void)fd;
-	if (client->step == STEP_TELL)
+	if (client->telling) {
 		finish(client);
-	else
-		advance(client, (what & EV_READ ? MYSQL_WAIT_READ : 0) | (what & EV_WRITE ? MYSQL_WAIT_WRITE : 0) |
-					(what & EV_TIMEOUT ? MYSQL_WAIT_TIMEOUT : 0));
+		return;
+	}
+	if (what & (EV_READ | EV_WRITE)) {
+		client->silent_ms = 0;
+	} else {
+		client->silent_ms += client->wait_ms;
+		what = client->silent_ms < limit_ms(client) ? 0 : EV_TIMEOUT;
+	}
+	advance(client, what);
 }
 
-static void begin(struct mysql_client *client, enum step step, mysql_client_row *row, mysql_client_done *done, void *ctx)
+static void begin(struct mysql_client *client, enum mysql_call_kind kind, struct slice text, mysql_client_row *row, mysql_client_done *done,
+		  void *ctx)
 {
-	client->step = step;
+	client->call = (struct mysql_call){ .kind = kind, .text = text };
+	client->silent_ms = 0;
 	client->row = row;
 	client->done = done;
 	client->ctx = ctx;
@@ -285,40 +267,18 @@ static void begin(struct mysql_client *client, enum step step, mysql_client_row 
 	client->starting = false;
 }
 
-static void set_options(MYSQL *mysql, const struct mysql_options *options)
-{
-	my_bool yes = 1, verify = !options->tls_unverified;
-	/* Said, because the library takes "localhost" for a unix socket of its own choice. */
-	unsigned no = 0, protocol = options->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
-
-	mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
-	/* The default stack; the library's handshake with a plugin and TLS fits. */
-	mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
-	mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	/* A server may ask for any file of the client's, unless it is told that there are none. */
-	mysql_optionsv(mysql, MYSQL_OPT_LOCAL_INFILE, &no);
-	mysql_optionsv(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "streamlua");
-	if (options->tls) {
-		mysql_ssl_set(mysql, options->tls_key, options->tls_cert, options->tls_ca, NULL, NULL);
-		mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
-		mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-	}
-}
-
 void mysql_client_connect(struct mysql_client *client, mysql_client_done *done, void *ctx)
 {
-	BUG_IF(client->step != STEP_IDLE);
+	BUG_IF(busy(client));
 	mysql_client_drop(client);
 	BUG_IF(!mysql_init(&client->mysql));
 	client->initialised = true;
-	client->connection = NULL;
-	set_options(&client->mysql, client->options);
-	begin(client, STEP_CONNECT, NULL, done, ctx);
+	mysql_call_prepare(&client->mysql, client->options);
+	begin(client, MYSQL_CALL_CONNECT, (struct slice){ 0 }, NULL, done, ctx);
 }
 
 void mysql_client_run(struct mysql_client *client, struct slice text, mysql_client_row *row, mysql_client_done *done, void *ctx)
 {
-	BUG_IF(client->step != STEP_IDLE || !client->connected);
-	client->text = text;
-	begin(client, STEP_QUERY, row, done, ctx);
+	BUG_IF(busy(client) || !client->connected);
+	begin(client, MYSQL_CALL_QUERY, text, row, done, ctx);
 }

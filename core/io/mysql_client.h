@@ -1,5 +1,5 @@
-/* One connection, driven by the loop: connect, run a text of statements, close. This is the only file that knows the client
- * library, and the only one to change for another that has non-blocking calls (Oracle's libmysqlclient has them by other names). */
+/* One connection, driven by the loop: connect, run a text of statements, close. What this file needs of the client library are its
+ * non-blocking calls, which no two libraries have by the same names: io/mysql_call.h. */
 #ifndef IO_MYSQL_CLIENT_H
 #define IO_MYSQL_CLIENT_H
 

@@ -32,6 +32,7 @@ struct worker {
 	struct sink *sink;
 	struct flow *flow;
 	struct version *version, *prepared;
+	bool swapping; /* the flow has been given what is prepared, and still uses the other */
 	int slot_fd;
 	bool stopped; /* by the master's word */
 	int exit_code;
@@ -152,18 +153,31 @@ static void on_swapped(void *ctx, struct script_host *old)
 	version_free(worker->version);
 	worker->version = worker->prepared;
 	worker->prepared = NULL;
+	worker->swapping = false;
 	channel_send(worker->channel, CHANNEL_SWAPPED, (struct slice){ 0 });
 }
 
 /* ---- what the master says ---- */
 
+/* A reload is of scripts. The source goes on as it is, and with it what its messages mean, whatever the new job.lua says of that. */
+static int keep_format(const struct job *running, struct job *next, struct error *err)
+{
+	next->format = running->format;
+	next->readings = running->readings;
+	if (running->format || script_host_has_format(next->host))
+		return 0;
+	return error_set(err, "the source's format is no sl.format(...) any more: that needs a restart");
+}
+
 static void prepare(struct worker *worker, struct slice packed)
 {
 	struct error err;
 
+	BUG_IF(worker->swapping); /* the master waits for SWAPPED before it begins another reload */
 	version_free(worker->prepared);
 	worker->prepared = version_new(packed, &err);
-	if (worker->prepared && bind_scripts(worker, worker->prepared, &err) == 0) {
+	if (worker->prepared && keep_format(worker->version->job, worker->prepared->job, &err) == 0 &&
+	    bind_scripts(worker, worker->prepared, &err) == 0) {
 		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
 		return;
 	}
@@ -181,6 +195,7 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 		prepare(worker, bytes);
 		break;
 	case CHANNEL_SWAP:
+		worker->swapping = worker->prepared != NULL;
 		if (worker->prepared)
 			flow_swap(worker->flow, worker->prepared->job->host);
 		break;

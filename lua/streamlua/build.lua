@@ -18,6 +18,9 @@ local function add_column(name, value)
   if type(name) ~= "string" then
     error(("a row has the key %s: columns have names"):format(tostring(name)), 0)
   elseif kind == "number" then
+    if value ~= value or value == math.huge or value == -math.huge then
+      error(("column %s: %s is no value"):format(name, value ~= value and "NaN (not a number)" or "an infinite number"), 0)
+    end
     C.sl_build_number(host.pointer, name, #name, value)
   elseif kind == "string" then
     C.sl_build_column(host.pointer, name, #name, native.TEXT, value, #value)
@@ -75,6 +78,13 @@ local function add_key(event, made)
   finish(event, KEY, KEY_ONLY)
 end
 
+local function check_text(made, name)
+  local value = made[name]
+  if value ~= nil and type(value) ~= "string" then
+    error(("%s: a text is needed, not a %s"):format(name, type(value)), 0)
+  end
+end
+
 local function check_table(made, name, needed)
   local value = made[name]
   if value == nil and not needed then
@@ -98,6 +108,8 @@ local function event(message, made)
   if not op then
     error(("op: '%s' is none of insert, update, delete, snapshot%s"):format(tostring(made.op), nearest.hint(tostring(made.op), OPS)), 0)
   end
+  check_text(made, "database")
+  check_text(made, "table")
   check_table(made, "old")
   check_table(made, "key")
   if op == native.DELETE and made.row == nil then

@@ -51,9 +51,7 @@ end
 local function new(fn)
   return function(messages, count)
     for i = 0, count - 1 do
-      local ok, reason = xpcall(function()
-        decode(fn, messages[i])
-      end, loop.traceback)
+      local ok, reason = xpcall(decode, loop.traceback, fn, messages[i])
       if not ok then
         C.sl_build_fault(host.pointer, messages[i], reason, #reason)
       end

@@ -3,8 +3,7 @@ local check = require "streamlua.check"
 local nearest = require "streamlua.nearest"
 local tag = require "streamlua.tag"
 
-local KNOWN = { debezium = true, json = true }
-local LATER = { maxwell = true, canal = true, ticdc = true }
+local KNOWN = { debezium = true, maxwell = true, canal = true, ticdc = true, json = true }
 
 -- "+08:00": what a message's TIMESTAMPs are in where they carry no zone.
 local function zone(value)
@@ -56,9 +55,7 @@ local function checker(value)
   end
 
   local name = value[1]
-  if LATER[name] then
-    return nil, ("'%s' is not available in this version, which has %s and sl.format(...)"):format(name, names())
-  elseif not KNOWN[name] then
+  if not KNOWN[name] then
     local hint = nearest.hint(name, KNOWN)
     return nil, ("the name of a format is needed (%s, or sl.format(...) for any other)%s"):format(names(), hint)
   end

@@ -40,7 +40,7 @@ local function apply(event, this, functions)
   if change ~= nil then
     for i = 1, #functions do
       local column = functions[i]
-      output.set(change, column.index, column.target, column.call(this))
+      output.set(change, column.index, column.target, column.call(this, context))
     end
   end
 end
@@ -89,8 +89,8 @@ end
 local function lane_key(event, script)
   local function key_of(which)
     local key = script.key_by(row.new(state.generation, which), context)
-    if key == nil then
-      error("key_by returned nil: a number or a text is needed", 0)
+    if type(key) ~= "number" and type(key) ~= "string" then
+      error(("key_by returned %s: a number or a text is needed"):format(key == nil and "nil" or "a " .. type(key)), 0)
     end
     key = tostring(key)
     C.sl_lane_key(event, which, key, #key)

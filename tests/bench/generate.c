@@ -69,6 +69,7 @@ static void open_topic(struct sink *sink, const struct options *options)
 {
 	static const char *const properties[][2] = {
 		{ "enable.idempotence", "true" }, /* changes of one row stay in order */
+		{ "log_level", "3" },             /* a broker that has just started is asked again, and says so */
 		{ "linger.ms", "20" },
 		{ "batch.num.messages", "2000" },
 		{ "queue.buffering.max.messages", "200000" },

@@ -12,9 +12,9 @@ struct world;
 
 /* What the group thinks of one partition. Workers go by their numbers. */
 struct membership {
-	uint32_t wanted;   /* who is to have it */
-	uint32_t granted;  /* who was told that it has it */
-	uint32_t leaving;  /* who was told to give it back and has not answered; NOBODY where the group does not wait */
+	uint32_t wanted;  /* who is to have it */
+	uint32_t granted; /* who was told that it has it */
+	uint32_t leaving; /* who was told to give it back and has not answered; NOBODY where the group does not wait */
 };
 
 struct broker {

@@ -113,7 +113,8 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 		const struct event *event = tx->events[i];
 		uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
 
-		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part), (enum outcome)event->outcome };
+		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part),
+							  (enum outcome)event->outcome };
 	}
 	request->progress_count = tx->progress_count;
 	request->progress = arena_alloc(arena, (tx->progress_count + 1) * sizeof *request->progress);
@@ -121,8 +122,12 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 		const struct progress_row *row = &tx->progress[i];
 		struct slice done = arena_copy(arena, row->done);
 
-		request->progress[i] = (struct progress){ history_log(db->history, row->topic, row->partition), row->lane, row->epoch, row->seq,
-							  row->next_offset, { (char *)done.p, done.n, 0 } };
+		request->progress[i] = (struct progress){ history_log(db->history, row->topic, row->partition),
+							  row->lane,
+							  row->epoch,
+							  row->seq,
+							  row->next_offset,
+							  { (char *)done.p, done.n, 0 } };
 		if (row->lane != tx->lane)
 			trace_fail("lane %d writes the progress of lane %d", tx->lane, row->lane);
 	}
@@ -217,7 +222,8 @@ static void check_order(struct database *db, const struct record *record, int64_
 	const struct record *before = *last < 0 ? NULL : &db->history->records[*last];
 	char a[80], b[80];
 
-	if (before && (before->log != record->log || before->offset > record->offset || (before->offset == record->offset && before->part >= record->part)))
+	if (before &&
+	    (before->log != record->log || before->offset > record->offset || (before->offset == record->offset && before->part >= record->part)))
 		trace_fail("row %lld: %s is applied after %s", (long long)id, place_text(db, record, a), place_text(db, before, b));
 	*last = index;
 }
@@ -260,7 +266,8 @@ static bool is_over(const struct database *db, const struct record *record)
 {
 	const struct ending *ending = &db->endings[record - db->history->records];
 
-	return record->fate == FATE_UNWRITTEN || (record->fate == FATE_SKIPPED && !record->poison) || ending->written || ending->dead || ending->skipped;
+	return record->fate == FATE_UNWRITTEN || (record->fate == FATE_SKIPPED && !record->poison) || ending->written || ending->dead ||
+	       ending->skipped;
 }
 
 static bool message_over(const struct database *db, const struct log_message *message, const struct record **open)
@@ -380,8 +387,8 @@ void database_check(const struct database *db)
 
 		if ((ending->written != (record->fate == FATE_WRITTEN) && !record->tombstone) || ending->dead != (record->fate == FATE_DEAD) ||
 		    ending->skipped > (record->fate == FATE_SKIPPED))
-			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written, ending->dead,
-				   ending->skipped);
+			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written,
+				   ending->dead, ending->skipped);
 		if (record->fate == FATE_WRITTEN)
 			history_apply(record, rows);
 	}

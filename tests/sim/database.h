@@ -62,8 +62,8 @@ struct database {
 	int64_t last[TABLE_COUNT][ROWS_MOST];     /* the last event applied to each source key: index of its record, or -1 */
 	struct progress *progress;
 	size_t progress_count;
-	struct ending *endings; /* by record */
-	uint32_t *sound; /* by log: every event of the messages below has ended */
+	struct ending *endings;   /* by record */
+	uint32_t *sound;          /* by log: every event of the messages below has ended */
 	struct request *requests; /* sent and not executed, oldest first */
 	struct batch batch;
 	uint64_t commits;

@@ -103,7 +103,9 @@ static struct record *add_record(struct history *h, struct log *log, enum fate f
 		BUG_IF(!h->records);
 	}
 	record = &h->records[h->record_count++];
-	*record = (struct record){ .fate = fate, .table = log->table, .log = (uint32_t)(log - h->logs), .offset = log->count - 1, .part = message->count++ };
+	*record = (struct record){
+		.fate = fate, .table = log->table, .log = (uint32_t)(log - h->logs), .offset = log->count - 1, .part = message->count++
+	};
 	return record;
 }
 
@@ -213,8 +215,8 @@ static void happen(struct history *h, struct record *record, int64_t id, uint32_
 	}
 	choose_fate(h, record, delicate);
 	/* Columns are left out only where the script copies: a map makes whole rows. A row that is not there has all of its own. */
-	record->keeps_w = record->deed == DEED_UPSERT && (before.exists || h->json) && (record->table == TABLE_PLAIN || record->table == TABLE_NAMES) &&
-			  dice_percent(h->dice, 25);
+	record->keeps_w = record->deed == DEED_UPSERT && (before.exists || h->json) &&
+			  (record->table == TABLE_PLAIN || record->table == TABLE_NAMES) && dice_percent(h->dice, 25);
 	if (record->keeps_w)
 		record->row.cells[CELL_W] = before.exists ? before.cells[CELL_W] : CELL_NULL;
 	if (record->deed == DEED_MOVE)

@@ -6,10 +6,10 @@
 #include "sim/history.h"
 #include "sim/trace.h"
 
-#define RULE                                                                       \
-	"local function rule(row)\n"                                               \
-	"  if row.fault == 1 then error 'at fault' end\n"                          \
-	"  return row.keep ~= 0\n"                                                 \
+#define RULE                                                                                                                                         \
+	"local function rule(row)\n"                                                                                                                 \
+	"  if row.fault == 1 then error 'at fault' end\n"                                                                                            \
+	"  return row.keep ~= 0\n"                                                                                                                   \
 	"end\n"
 #define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
@@ -72,8 +72,11 @@ static int describe(struct sink *sink, struct target *target, struct error *err)
 	target->columns = arena_zalloc(target->arena, CELL_COUNT * sizeof *target->columns);
 	target->count = CELL_COUNT;
 	for (int i = 0; i < CELL_COUNT; i++)
-		target->columns[i] = (struct target_column){ .name = slice_of(names[i]), .type = i == CELL_NAME ? COLUMN_TEXT : COLUMN_INTEGER,
-							     .nullable = i != CELL_ID, .length = 64, .exact = true };
+		target->columns[i] = (struct target_column){ .name = slice_of(names[i]),
+							     .type = i == CELL_NAME ? COLUMN_TEXT : COLUMN_INTEGER,
+							     .nullable = i != CELL_ID,
+							     .length = 64,
+							     .exact = true };
 	target->key_count = 1;
 	target->has_primary_key = target->key_exact = target->exists = true;
 	target->other_unique = unique;

@@ -217,8 +217,8 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 			loaded->next_offset = row->next_offset;
 		if (row->epoch > loaded->epoch)
 			loaded->epoch = row->epoch;
-		loaded->lanes[loaded->lane_count++] =
-			(struct progress_lane){ row->lane, row->next_offset, row->seq, arena_copy(&taking->arena, buf_view(&row->done)) };
+		loaded->lanes[loaded->lane_count++] = (struct progress_lane){ row->lane, row->next_offset, row->seq,
+									      arena_copy(&taking->arena, buf_view(&row->done)) };
 	}
 }
 
@@ -243,7 +243,8 @@ static void execute_taking(struct sim_sink *s, struct taking *taking)
 			if (db->progress[p].log == log)
 				db->progress[p].epoch = epoch;
 		trace_line("database: worker %u takes %s:%d over, epoch %lld, offset %lld%s", s->worker, table_names[db->history->logs[log].table],
-			   db->history->logs[log].number, (long long)epoch, (long long)taking->loaded[i].next_offset, taking->loaded[i].fresh ? ", fresh" : "");
+			   db->history->logs[log].number, (long long)epoch, (long long)taking->loaded[i].next_offset,
+			   taking->loaded[i].fresh ? ", fresh" : "");
 	}
 }
 
@@ -312,7 +313,11 @@ static void sim_close(struct sink *sink)
 struct sink *sim_sink_new(struct world *world, uint32_t worker, int32_t lanes)
 {
 	static const struct sink_ops ops = {
-		.name = "sim", .transactional = true, .take_over = sim_take_over, .commit = sim_commit, .close = sim_close,
+		.name = "sim",
+		.transactional = true,
+		.take_over = sim_take_over,
+		.commit = sim_commit,
+		.close = sim_close,
 	};
 	struct sim_sink *s = calloc(1, sizeof *s);
 

@@ -50,8 +50,8 @@ void trace_print(void)
 	if (!trace.aloud)
 		for (uint64_t i = from; i < trace.count; i++)
 			fprintf(stderr, "%s\n", trace.lines[i % LINES]);
-	fprintf(stderr, "seed %llu, step %llu; again: make sim SEED=%llu RUNS=1\n", (unsigned long long)trace.seed,
-		(unsigned long long)trace.count, (unsigned long long)trace.seed);
+	fprintf(stderr, "seed %llu, step %llu; again: make sim SEED=%llu RUNS=1\n", (unsigned long long)trace.seed, (unsigned long long)trace.count,
+		(unsigned long long)trace.seed);
 }
 
 void trace_fail(const char *format, ...)

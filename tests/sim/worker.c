@@ -66,7 +66,12 @@ struct worker *worker_new(struct world *world)
 	struct worker *worker = calloc(1, sizeof *worker);
 	int32_t lanes = 1 + (int32_t)dice_below(&world->dice, 5);
 	struct flow_events events = {
-		.wake = on_wake, .ready = on_ready, .finished = on_finished, .failed = on_failed, .swapped = on_swapped, .ctx = worker,
+		.wake = on_wake,
+		.ready = on_ready,
+		.finished = on_finished,
+		.failed = on_failed,
+		.swapped = on_swapped,
+		.ctx = worker,
 	};
 	struct flow_options options;
 	struct error err;
@@ -140,8 +145,8 @@ void worker_turn(struct worker *worker)
 	if (world->now_ms + wait < worker->due_ms)
 		worker->due_ms = world->now_ms + wait;
 	if (worker->flow->messages_read > before)
-		trace_line("worker %u reads %llu messages, %u events wait", worker->number, (unsigned long long)(worker->flow->messages_read - before),
-			   lanes_waiting(worker->flow->lanes));
+		trace_line("worker %u reads %llu messages, %u events wait", worker->number,
+			   (unsigned long long)(worker->flow->messages_read - before), lanes_waiting(worker->flow->lanes));
 	if (!worker->failed)
 		check_counters(worker);
 }

@@ -7,8 +7,8 @@
 #include "sim/worker.h"
 
 enum {
-	STEPS_TROUBLED = 3000,  /* at most, before the world becomes quiet */
-	STEPS_MOST = 200000,    /* a run that has not ended by then never will */
+	STEPS_TROUBLED = 3000,     /* at most, before the world becomes quiet */
+	STEPS_MOST = 200000,       /* a run that has not ended by then never will */
 	STOPPING_STEPS_MOST = 500, /* then its master loses patience */
 };
 
@@ -224,9 +224,9 @@ static bool progress_complete(struct world *world)
 static void check_counters(const struct world *world)
 {
 	if (world->counted[OUTCOME_WRITTEN] != world->told_written || world->counted[OUTCOME_DEAD] != world->told_dead)
-		trace_fail("workers counted %llu written and %llu dead events; %llu and %llu were committed", (unsigned long long)world->counted[OUTCOME_WRITTEN],
-			   (unsigned long long)world->counted[OUTCOME_DEAD], (unsigned long long)world->told_written,
-			   (unsigned long long)world->told_dead);
+		trace_fail("workers counted %llu written and %llu dead events; %llu and %llu were committed",
+			   (unsigned long long)world->counted[OUTCOME_WRITTEN], (unsigned long long)world->counted[OUTCOME_DEAD],
+			   (unsigned long long)world->told_written, (unsigned long long)world->told_dead);
 }
 
 void world_run(uint64_t seed)

@@ -11,14 +11,14 @@ enum { WORKERS_MOST = 4 };
 
 /* How much of what goes wrong in this run, in percent of its chances. */
 struct faults {
-	uint32_t cut;      /* the connection breaks before the database has the transaction */
-	uint32_t limbo;    /* of those: it gets it all the same, later */
-	uint32_t unheard;  /* the transaction is executed and its answer lost */
-	uint32_t rolled_back; /* a deadlock; now and then a table that is missing for a moment */
-	uint32_t crash;    /* of a worker's steps, in a thousand */
+	uint32_t cut;                     /* the connection breaks before the database has the transaction */
+	uint32_t limbo;                   /* of those: it gets it all the same, later */
+	uint32_t unheard;                 /* the transaction is executed and its answer lost */
+	uint32_t rolled_back;             /* a deadlock; now and then a table that is missing for a moment */
+	uint32_t crash;                   /* of a worker's steps, in a thousand */
 	uint32_t reload, rebalance, stop; /* of all steps, in a thousand */
-	uint32_t zombie;   /* of rebalances: partitions are given away before their owner has heard */
-	uint32_t slow;     /* of the database's steps: nothing happens */
+	uint32_t zombie;                  /* of rebalances: partitions are given away before their owner has heard */
+	uint32_t slow;                    /* of the database's steps: nothing happens */
 };
 
 struct world {
@@ -26,16 +26,16 @@ struct world {
 	struct dice dice;
 	int64_t now_ms;
 	struct faults faults;
-	bool quiet;   /* nothing goes wrong any more: what is left is to come to its end */
-	bool closing; /* workers are told to stop, and stay away */
+	bool quiet;       /* nothing goes wrong any more: what is left is to come to its end */
+	bool closing;     /* workers are told to stop, and stay away */
 	bool fresh_hosts; /* each VM is a new one, and freed after use */
 	struct history history;
 	struct database db;
 	struct broker broker;
 	struct worker *workers[WORKERS_MOST]; /* NULL: not running */
 	uint32_t worker_count, worker_next;   /* worker_next: the next one's number */
-	uint64_t told_written, told_dead;       /* events in transactions of which a flow heard that they are committed */
-	uint64_t counted[OUTCOME_COUNT];        /* what the flows that are gone have counted */
+	uint64_t told_written, told_dead;     /* events in transactions of which a flow heard that they are committed */
+	uint64_t counted[OUTCOME_COUNT];      /* what the flows that are gone have counted */
 };
 
 /* One run from its seed to its end. Anything wrong ends the program (trace_fail). */

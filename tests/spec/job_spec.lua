@@ -169,8 +169,11 @@ test("a format is a name, a name with settings, or a function", function()
   refused("did you mean 'debezium'?", formatted, "'debezum'")
   refused("format: a function goes into sl.format(...)", formatted, "function() end")
   refused("format: the name of a format is needed, not a number", formatted, "5")
-  refused("the name of a format is needed ('debezium', 'json', or sl.format(...)", formatted, "{}")
-  refused("format: 'maxwell' is not available in this version", formatted, "'maxwell'")
+  refused("the name of a format is needed ('canal', 'debezium', 'json', 'maxwell', 'ticdc', or sl.format(...)", formatted, "{}")
+  for _, name in ipairs { "maxwell", "canal", "ticdc" } do
+    is.same(formatted(("{ %q, zone = '+08:00' }"):format(name)), { name = name, zone = "+08:00" })
+  end
+  refused("did you mean 'maxwell'?", formatted, "'maxwel'")
   refused("job.lua:2: format: a function of the message is needed, not a text", formatted, "sl.format 'x'")
 end)
 

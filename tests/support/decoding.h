@@ -14,7 +14,7 @@ struct decoding {
 	struct message message;
 	struct error err;
 	struct event *first;
-	void *texts[256];
+	void *texts[1024];
 	size_t text_count;
 };
 
@@ -36,8 +36,11 @@ static inline void decoding_open(struct decoding *d, const struct format *format
 {
 	*d = (struct decoding){ .message = { .topic = SLICE("dbserver1.shop.orders") } };
 	d->decoder = (struct decoder){ .format = format, .shapes = shapes_new(), .json = json_new(), .arena = &d->arena };
-	if (format)
-		d->decoder.state = format->open(&d->decoder);
+	if (!format)
+		return;
+	d->decoder.options.readings.plain = format->plain;
+	d->decoder.options.readings.capture = format->capture;
+	d->decoder.state = format->open(&d->decoder);
 }
 
 static inline void decoding_close(struct decoding *d)
@@ -80,6 +83,27 @@ static inline const char *image_text(struct decoding *d, const struct image *ima
 static inline const char *names_text(struct decoding *d, const struct event *event)
 {
 	return arena_printf(&d->arena, "%.*s.%.*s", SLICE_ARG(event->database), SLICE_ARG(event->table)).p;
+}
+
+/* The text with " where it has ', so that JSON can be read in C. */
+static inline const char *quoted(struct decoding *d, const char *text)
+{
+	char *copy = text ? (char *)arena_copy(&d->arena, slice_of(text)).p : NULL;
+
+	for (char *c = copy; c && (c = strchr(c, '\'')); c++)
+		*c = '"';
+	return copy;
+}
+
+/* What a column's value is on its way into a column of the target, or why it cannot be. */
+static inline const char *written(struct decoding *d, const struct image *image, const char *name, struct target_column to)
+{
+	int at = shape_find(image->shape, slice_of(name));
+	struct value value = at < 0 ? (struct value){ 0 } : image->values[at];
+
+	if (at >= 0 && value_read(&value, reading_resolve(&image->shape->columns[at], &to, &d->decoder.options.readings), &d->arena, &d->err) < 0)
+		return arena_copy(&d->arena, slice_of(d->err.text)).p;
+	return arena_copy(&d->arena, value_show(&value, &d->arena)).p;
 }
 
 #endif
