@@ -190,7 +190,9 @@ static bool is_draining(const struct flow *flow)
 /* Nothing more is to be read: writes what progress is left, and tells when all is committed. */
 static void drain(struct flow *flow)
 {
-	if (lanes_waiting(flow->lanes) || lanes_in_flight(flow->lanes) || flow->takings)
+	/* With nothing on its way, what still waits stands back for a unique value: the event that frees it will not be read any more, so
+	 * whoever stops leaves both to the next run. */
+	if (lanes_in_flight(flow->lanes) || flow->takings || (lanes_waiting(flow->lanes) && !flow->stopping))
 		return;
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))

@@ -230,7 +230,7 @@ void flow_partitions_tick(struct flow *flow)
 bool flow_partitions_done(const struct flow *flow)
 {
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		if (partition_unfinished(partition) || partition_next_offset(partition) > partition->written_offset)
+		if ((partition_unfinished(partition) && !flow->stopping) || partition_next_offset(partition) > partition->written_offset)
 			return false;
 	return true;
 }

@@ -181,7 +181,7 @@ static int read_key(struct decoder *decoder, const struct json_node *nodes, cons
 static int decode_row(struct decoder *decoder, const struct json_node *nodes, const struct parts *in, struct event *event, struct error *err)
 {
 	struct known_table *table;
-	uint32_t count;
+	uint32_t count = 0;
 
 	if (in->reason)
 		return error_set(err, "a message that could not be sent, without its row (\"reason\" is %.*s)",
@@ -204,7 +204,7 @@ static int decode_message(struct decoder *decoder, const struct message *message
 	const struct json_node *nodes;
 	struct event *event;
 	struct parts in;
-	enum op op;
+	enum op op = OP_CONTROL;
 
 	/* Nothing without a value is Maxwell's own. */
 	if (message->value.n == 0) {

@@ -31,6 +31,8 @@ int plan_apply(struct event *event, struct change **row, struct error *err);
 struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill);
 /* Whether an update gave the source row another key: 1 yes, 0 no, -1 the message does not say. */
 int plan_key_changed(struct event *event, struct error *err);
+/* Whether every message tells its row's key. Rows that are no captured changes (json, sl.format) need not, and often their deletes alone do. */
+bool plan_source_keyed(const struct script *script);
 /* The last step: checks the keys of all changes, applies `write` and `owns`, and chooses the event's lanes. */
 int plan_finish(struct event *event, struct error *err);
 

@@ -81,7 +81,8 @@ static int hash_columns(struct event *event, uint64_t hashes[2], struct error *e
 	int missing = hash_columns_of(event, &event->row, &hashes[0], err);
 
 	if (missing > 0)
-		return error_set(err, "a column of key_by is not in this message (a delete that has only its key?): use key_by = \"table\", or send whole old images");
+		return error_set(err, "a column of key_by is not in this message (a delete that has only its key?): use key_by = \"table\", or send "
+				      "whole old images");
 	if (missing < 0)
 		return -1;
 	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && hash_columns_of(event, &event->old, &hashes[1], err) == 0 &&
@@ -104,20 +105,28 @@ static int hash_changes(const struct event *event, uint64_t hashes[2], struct er
 		if (count > 0 && (hash == hashes[0] || (count == 2 && hash == hashes[1])))
 			continue;
 		if (count == 2)
-			return error_set(err, "more than two rows of %.*s are written for one event, which key_by = \"row\" cannot keep in order: use key_by = \"table\"",
+			return error_set(err,
+					 "more than two rows of %.*s are written for one event, which key_by = \"row\" cannot keep in order: use "
+					 "key_by = \"table\"",
 					 SLICE_ARG(event->script->target->name));
 		hashes[count++] = hash;
 	}
 	return count;
 }
 
-/* A key that Lua makes follows from the source's own. Plain rows do not say which of their columns that is, only their deletes do: what
- * stays in order is the table then, for all of them. */
+bool plan_source_keyed(const struct script *script)
+{
+	const struct reading_settings *settings = script_host_readings(script->host);
+
+	return !settings->plain || settings->capture != CAPTURE_NONE;
+}
+
+/* A key that Lua makes follows from the source's own; where that is not told, what stays in order is the table. */
 static int hash_row(struct event *event, uint64_t hashes[2], struct error *err)
 {
 	if (event->script->key_copied)
 		return hash_changes(event, hashes, err);
-	if (event->key.state == IMAGE_ABSENT || script_host_readings(event->script->host)->plain)
+	if (event->key.state == IMAGE_ABSENT || !plan_source_keyed(event->script))
 		return 0;
 	return hash_source_key(event, hashes, err);
 }
@@ -164,8 +173,10 @@ static int check_key(const struct change *change, struct error *err)
 		if (!value || value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT) {
 			if (made_by_database || (value && value->kind == VALUE_DEFAULT && column->has_default && change->op != CHANGE_DELETE))
 				continue;
-			return error_set(err, "%s %.*s: key column %.*s has no value: it tells the table's rows apart, so the message or the script must give it",
-					 change->op == CHANGE_DELETE ? "delete from" : "row for", SLICE_ARG(target->name), SLICE_ARG(column->name));
+			return error_set(
+				err,
+				"%s %.*s: key column %.*s has no value: it tells the table's rows apart, so the message or the script must give it",
+				change->op == CHANGE_DELETE ? "delete from" : "row for", SLICE_ARG(target->name), SLICE_ARG(column->name));
 		}
 		if (value->kind == VALUE_NULL && !(made_by_database && !column->nullable))
 			return error_set(err, "%s %.*s: key column %.*s is NULL", change->op == CHANGE_DELETE ? "delete from" : "row for",

@@ -146,7 +146,7 @@ static void settle_order(const struct binding *b)
 	struct script *script = b->script;
 	const struct target *target = script->target;
 	bool exact = target->key_exact || target->open;
-	bool known = !script->lua_makes_rows || !b->host->readings->plain;
+	bool known = !script->lua_makes_rows || plan_source_keyed(script);
 
 	script->key_copied = target->key_count > 0 && !script->lua_makes_rows;
 	for (uint32_t k = 0; k < target->key_count; k++)

@@ -59,7 +59,7 @@ struct takeover {
 		int32_t partition;
 	} *partitions;
 	size_t count;
-	/* loaded: one for each partition, lent. On err (the sink gave up: only after close) loaded is NULL. */
+	/* loaded: one for each partition, lent. On err (the sink gave up) loaded is NULL. */
 	void (*done)(struct takeover *takeover, const struct progress_loaded *loaded, const struct error *err);
 	void *ctx;
 };
@@ -86,7 +86,7 @@ struct sink_ops {
 	const char *(*problem)(struct sink *sink);
 	/* The statements that commit() would send, for people (run --dry-run, explain). */
 	void (*show)(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
-	void (*close)(struct sink *sink); /* frees it; transactions on their way are rolled back, done is not called */
+	void (*close)(struct sink *sink); /* frees it; transactions on their way are rolled back, takeovers forgotten: done is not called */
 };
 
 struct sink {

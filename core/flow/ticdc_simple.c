@@ -51,19 +51,20 @@ static bool is_utc(struct slice location)
 static int read_timestamp(struct decoder *decoder, struct slice location, struct slice text, struct value *value, struct error *err)
 {
 	static const struct slice zero = SLICE("0000-00-00");
-	int minutes = decoder->options.readings.zone_minutes;
+	int minutes = decoder->options.readings.zone_minutes, size = abs(minutes);
 	bool dateless = text.n >= zero.n && memcmp(text.p, zero.p, zero.n) == 0; /* the same everywhere */
+	char offset[] = { minutes < 0 ? '-' : '+',      (char)('0' + size / 600), (char)('0' + size / 60 % 10), ':',
+			  (char)('0' + size % 60 / 10), (char)('0' + size % 10) };
+	struct slice suffix = dateless ? SLICE("") : is_utc(location) ? SLICE("Z") : (struct slice){ offset, sizeof offset };
+	char *out;
 
-	if (!dateless && is_utc(location)) {
-		text = arena_printf(decoder->arena, "%.*sZ", SLICE_ARG(text));
-	} else if (!dateless) {
-		if (minutes == 0 && !slice_is(location, "Local"))
-			return error_set(err, "a TIMESTAMP in the zone %.*s: the format's `zone` has to say what that is (zone = \"+08:00\")",
-					 SLICE_ARG(location));
-		text = arena_printf(decoder->arena, "%.*s%c%02d:%02d", SLICE_ARG(text), minutes < 0 ? '-' : '+', abs(minutes) / 60,
-				    abs(minutes) % 60);
-	}
-	*value = (struct value){ .p = text.p, .n = (uint32_t)text.n, .kind = VALUE_TEXT };
+	if (suffix.p == offset && minutes == 0 && !slice_is(location, "Local"))
+		return error_set(err, "a TIMESTAMP in the zone %.*s: the format's `zone` has to say what that is (zone = \"+08:00\")",
+				 SLICE_ARG(location));
+	out = arena_alloc(decoder->arena, text.n + suffix.n);
+	memcpy(out, text.p, text.n);
+	memcpy(out + text.n, suffix.p, suffix.n);
+	*value = (struct value){ .p = out, .n = (uint32_t)(text.n + suffix.n), .kind = VALUE_TEXT };
 	return 0;
 }
 
@@ -116,7 +117,7 @@ int ticdc_simple_decode(struct decoder *decoder, const struct message *message, 
 	bool only_key = handle && handle->value.kind == VALUE_TRUE;
 	struct known_table *table;
 	struct event *event;
-	enum op op;
+	enum op op = OP_CONTROL;
 
 	if (op_of(text_of(json_member(nodes, nodes, "type")), &op, err) < 0)
 		return -1;

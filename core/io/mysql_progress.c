@@ -29,7 +29,7 @@ static void where_job(struct buf *out, const char *job)
 void mysql_progress_read_back(struct buf *out, const char *job, const struct tx *tx)
 {
 	/* Within a transaction: TiDB does not lock for a SELECT that commits by itself. */
-	buf_text(out, "BEGIN;\nSELECT topic, `partition`, lane, epoch, seq FROM streamlua_progress");
+	buf_text(out, "BEGIN;\nSELECT topic, `partition`, lane, epoch, seq, next_offset, done FROM streamlua_progress");
 	where_job(out, job);
 	for (size_t i = 0; i < tx->progress_count; i++) {
 		one_partition(out, i, tx->progress[i].topic, tx->progress[i].partition);

@@ -7,7 +7,7 @@
 #include "flow/sink.h"
 
 /* Reads this transaction's rows with a lock: one that still runs on the server is waited for. Columns: topic, partition, lane,
- * epoch, seq. */
+ * epoch, seq, next_offset, done. */
 void mysql_progress_read_back(struct buf *out, const char *job, const struct tx *tx);
 
 /* Begins a transaction that locks and reads all rows of these partitions. Columns: topic, partition, lane, epoch, seq,

@@ -296,16 +296,13 @@ static void sqlite_show(struct sink *sink, const struct tx *tx, void (*line)(voi
 static void sqlite_close(struct sink *sink)
 {
 	struct sqlite *s = self(sink);
-	struct error err;
 
 	event_free(s->due);
 	event_free(s->control);
-	error_set(&err, "the sink was closed");
 	while (s->first) {
 		struct request *request = s->first;
 
 		s->first = request->next;
-		request->takeover->done(request->takeover, NULL, &err);
 		free(request);
 	}
 	sqlite3_close(s->db);

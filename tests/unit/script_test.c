@@ -519,6 +519,10 @@ static void order_is_by_row_where_that_is_safe(void **state)
 	f->readings.plain = true;
 	script(f, "return { map = function(row) return { id = row.id } end }");
 	assert_int_equal(script_host_script(f->host, 0)->key_by, KEY_BY_TABLE);
+	f->readings.capture = CAPTURE_CANAL; /* whose messages have keys */
+	script(f, "return { map = function(row) return { id = row.id } end }");
+	assert_int_equal(script_host_script(f->host, 0)->key_by, KEY_BY_ROW);
+	f->readings.capture = CAPTURE_NONE;
 	script(f, "return {}");
 	assert_int_equal(script_host_script(f->host, 0)->key_by, KEY_BY_ROW);
 }

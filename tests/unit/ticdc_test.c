@@ -342,6 +342,9 @@ static void canal_json_is_one_of_its_protocols(void **state)
 	expect(d, OP_DELETE, "id='1' b='<\xc3\xbf'", "", "id='1'");
 	assert_true(d->first->time_ms == 5000000000000);
 	assert_string_equal(written(d, &d->first->row, "b", (struct target_column){ .type = COLUMN_BYTES }), "x'3cff'");
+	/* The same table in another protocol. */
+	read_json(d, "{" SIMPLE("INSERT") ",'data':{'id':'1','b':'iVBORw=='}}");
+	assert_string_equal(written(d, &d->first->row, "b", (struct target_column){ .type = COLUMN_BYTES }), "x'89504e47'");
 }
 
 static void what_cannot_be_applied_says_why(void **state)
