@@ -40,7 +40,7 @@ static int stop(const struct cli *cli)
 	return control_stop(&cli->run);
 }
 
-static int new(const struct cli *cli)
+static int new (const struct cli *cli)
 {
 	return new_job(cli->operands[0]);
 }
@@ -51,12 +51,13 @@ static int demo(const struct cli *cli)
 }
 
 static const struct command commands[] = {
-	{ "run", "JOB.lua [options]", "Runs a job", "A source that ends (a file, --until, --max-events) ends it with exit 0.\n"
+	{ "run", "JOB.lua [options]", "Runs a job",
+	  "A source that ends (a file, --until, --max-events) ends it with exit 0.\n"
 	  "SIGHUP reloads the scripts; SIGTERM and SIGINT finish what is on its way and stop; a second one stops now.",
 	  1, 1, "workers watch from until max-events http log pid-file dry-run", run },
 	{ "check", "JOB.lua", "Tells what each script will write, and whether it fits the target", NULL, 1, 1, "", check },
-	{ "test", "[FILE or FOLDER ...]", "Runs the examples of a job's scripts", "FILE is a job.lua; FOLDER has one, or scripts, or folders of these (default: this one).",
-	  0, 1000000, "", test },
+	{ "test", "[FILE or FOLDER ...]", "Runs the examples of a job's scripts",
+	  "FILE is a job.lua; FOLDER has one, or scripts, or folders of these (default: this one).", 0, 1000000, "", test },
 	{ "status", "JOB.lua", "Tells how a running job is", NULL, 1, 1, "pid-file", status },
 	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },
 	{ "stop", "JOB.lua", "Ends a running job after what is on its way", NULL, 1, 1, "pid-file", stop },

@@ -29,12 +29,12 @@ void base64_encode(struct buf *out, struct slice bytes)
 
 static int digit(unsigned char c)
 {
-	return c >= 'A' && c <= 'Z' ? c - 'A' :
-	       c >= 'a' && c <= 'z' ? c - 'a' + 26 :
-	       c >= '0' && c <= '9' ? c - '0' + 52 :
-	       c == '+'		    ? 62 :
-	       c == '/'		    ? 63 :
-				      -1;
+	return c >= 'A' && c <= 'Z'   ? c - 'A'
+	       : c >= 'a' && c <= 'z' ? c - 'a' + 26
+	       : c >= '0' && c <= '9' ? c - '0' + 52
+	       : c == '+'             ? 62
+	       : c == '/'             ? 63
+				      : -1;
 }
 
 ssize_t base64_decode(char *out, struct slice text)

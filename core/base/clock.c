@@ -95,7 +95,9 @@ int clock_time(struct slice text, int64_t now_ms, int64_t *ms, struct error *err
 	*ms = seconds * 1000 + atoi(fraction);
 	return 0;
 bad:
-	return error_set(err, "\"%.*s\" is no time: write RFC 3339 with a zone, as in \"2024-01-31T12:00:00Z\", or a time back from now, as in \"-2h\"", SLICE_ARG(text));
+	return error_set(err,
+			 "\"%.*s\" is no time: write RFC 3339 with a zone, as in \"2024-01-31T12:00:00Z\", or a time back from now, as in \"-2h\"",
+			 SLICE_ARG(text));
 }
 
 char *clock_format(int64_t ms, char *out)

@@ -14,10 +14,10 @@ int error_set(struct error *err, const char *format, ...) __attribute__((format(
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A failure of ours, not of the world: prints where and aborts, in releases too. */
-#define BUG_IF(condition)                                               \
-	do {                                                            \
-		if (__builtin_expect(!!(condition), 0))                 \
-			error_bug(#condition, __FILE__, __LINE__);      \
+#define BUG_IF(condition)                                                                                                                            \
+	do {                                                                                                                                         \
+		if (__builtin_expect(!!(condition), 0))                                                                                              \
+			error_bug(#condition, __FILE__, __LINE__);                                                                                   \
 	} while (0)
 
 void error_bug(const char *condition, const char *file, int line) __attribute__((noreturn));

@@ -13,8 +13,7 @@ size_t utf8_sequence(const char *p, size_t n)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	/* Table 3-7 of the Unicode standard: the second byte is narrower after these. */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return length;
 }

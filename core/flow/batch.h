@@ -27,7 +27,7 @@ struct batch_table {
 struct batch {
 	struct batch_table *tables; /* ordered by target id */
 	size_t table_count;
-	size_t rows; /* changes left after merging */
+	size_t rows;        /* changes left after merging */
 	struct arena arena; /* everything above; reset by the next batch_build */
 };
 

@@ -53,8 +53,7 @@ static bool put_decimal(struct batch_key *key, const struct target_column *colum
 	if (!number_parse(&number, text))
 		return false;
 	/* It will be rounded, perhaps to another row's key. */
-	if (number_scale(&number) > 0 &&
-	    (column->type != COLUMN_DECIMAL || (column->scale >= 0 && number_scale(&number) > (uint32_t)column->scale)))
+	if (number_scale(&number) > 0 && (column->type != COLUMN_DECIMAL || (column->scale >= 0 && number_scale(&number) > (uint32_t)column->scale)))
 		return false;
 	if (number_int64(&number, &small) && small > -1000000000000000000 && small < 1000000000000000000) {
 		put_integer(key, (uint64_t)(small < 0 ? -small : small), small < 0);

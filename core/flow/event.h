@@ -21,13 +21,13 @@ struct message {
 	struct slice topic;
 	int32_t partition;
 	int64_t offset;
-	int64_t time_ms; /* Kafka's timestamp, or 0 */
+	int64_t time_ms;         /* Kafka's timestamp, or 0 */
 	struct slice key, value; /* p is NULL where there is none: a NULL value is a tombstone, an empty one is not */
 	const struct header *headers;
 	uint32_t header_count;
 	struct partition *owner; /* whose progress it is part of. Differs from topic and partition where a file replays records (kcat -J) */
 	int64_t position;        /* its offset in the owner: a Kafka offset, or the number of a file's line */
-	const char *flaw; /* NULL, or why the source could not take the record apart (a constant): a dead letter */
+	const char *flaw;        /* NULL, or why the source could not take the record apart (a constant): a dead letter */
 };
 
 /* The order is known to lua/streamlua/row.lua. */
@@ -84,12 +84,12 @@ struct change {
 
 struct event {
 	/* decoded */
-	uint8_t op; /* enum op */
+	uint8_t op;                   /* enum op */
 	struct slice database, table; /* p is NULL where the message does not say */
-	struct image row; /* the new image; of a delete, the old one (its key where no more is known) */
-	struct image old; /* the old image of an update */
-	struct image key; /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
-	int64_t time_ms;  /* of the change at its source; 0 unknown */
+	struct image row;             /* the new image; of a delete, the old one (its key where no more is known) */
+	struct image old;             /* the old image of an update */
+	struct image key;             /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
+	int64_t time_ms;              /* of the change at its source; 0 unknown */
 	const struct message *message;
 	uint32_t part, parts; /* a message can hold many events: part 0 .. parts - 1 */
 
@@ -98,21 +98,21 @@ struct event {
 	struct script *script;
 	bool row_matches; /* what `where` said of the new row; true without one */
 	struct change *changes, **changes_end;
-	uint8_t outcome, stage; /* enum outcome; of DEAD and SKIPPED, enum stage */
-	bool was_done;          /* committed before a restart: only its place counts */
-	bool uncertain;         /* a tombstone that may be no event at all: a fault of its own does not count */
-	bool must_stop;         /* the job says to stop at such an event */
-	bool settled;           /* ended: its memory is only here for its neighbours' */
-	struct slice error;     /* of DEAD and SKIPPED: what is wrong, for a person */
+	uint8_t outcome, stage;      /* enum outcome; of DEAD and SKIPPED, enum stage */
+	bool was_done;               /* committed before a restart: only its place counts */
+	bool uncertain;              /* a tombstone that may be no event at all: a fault of its own does not count */
+	bool must_stop;              /* the job says to stop at such an event */
+	bool settled;                /* ended: its memory is only here for its neighbours' */
+	struct slice error;          /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version; /* that made the changes */
-	uint64_t lane_hash[2];  /* of the key; of the old key too where it changed */
-	uint8_t lane_hashes;    /* 1 or 2 */
-	uint8_t lanes_waited;   /* lanes of its own that have not reached it yet (flow/lane.h) */
-	uint8_t lane_state;     /* enum lane_state */
-	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
-	struct event *next;     /* in the intake, in order of arrival */
+	uint64_t lane_hash[2];       /* of the key; of the old key too where it changed */
+	uint8_t lane_hashes;         /* 1 or 2 */
+	uint8_t lanes_waited;        /* lanes of its own that have not reached it yet (flow/lane.h) */
+	uint8_t lane_state;          /* enum lane_state */
+	uint32_t ordinal;            /* its place in the partition's window (flow/progress.h) */
+	struct event *next;          /* in the intake, in order of arrival */
 	struct event *lane_next[2];
-	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+	uint32_t bytes; /* of SQL, roughly: what bounds a transaction */
 };
 
 #endif

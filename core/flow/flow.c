@@ -169,22 +169,19 @@ static void swap(struct flow *flow)
 
 static bool all_ended(const struct flow *flow)
 {
-	/* A member that leaves in the middle of a rebalance keeps the others waiting for it; until the group has given it up, who is to
-	 * get what it gave back has nothing to read, and a bounded run ends without it. */
-	if (flow->takings || !flow->ready || flow->handing_over)
+	struct source *source = flow->options.source;
+
+	if (flow->takings || !flow->ready || (!flow->partitions && !flow->idle))
 		return false;
-	if (!flow->partitions)
-		return flow->idle;
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
 		if (!partition->ended)
 			return false;
-	return true;
+	return !source->ops->whole || source->ops->whole(source);
 }
 
 static bool is_draining(const struct flow *flow)
 {
-	return flow->stopping || all_ended(flow) ||
-	       (flow->options.events_most && (int64_t)flow->messages_read >= flow->options.events_most);
+	return flow->stopping || all_ended(flow) || (flow->options.events_most && (int64_t)flow->messages_read >= flow->options.events_most);
 }
 
 /* Nothing more is to be read: writes what progress is left, and tells when all is committed. */
@@ -242,9 +239,9 @@ static void script_stats(const struct flow *flow, struct buf *json)
 
 		buf_text(json, i ? ",{\"name\":" : "{\"name\":");
 		buf_json_string(json, script->name);
-		buf_printf(json, ",\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"dead\":%llu,\"skipped\":%llu}", (unsigned long long)n[OUTCOME_PENDING],
-			   (unsigned long long)n[OUTCOME_WRITTEN], (unsigned long long)n[OUTCOME_FILTERED], (unsigned long long)n[OUTCOME_DEAD],
-			   (unsigned long long)n[OUTCOME_SKIPPED]);
+		buf_printf(json, ",\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"dead\":%llu,\"skipped\":%llu}",
+			   (unsigned long long)n[OUTCOME_PENDING], (unsigned long long)n[OUTCOME_WRITTEN], (unsigned long long)n[OUTCOME_FILTERED],
+			   (unsigned long long)n[OUTCOME_DEAD], (unsigned long long)n[OUTCOME_SKIPPED]);
 	}
 	buf_char(json, ']');
 }
@@ -259,7 +256,8 @@ static void partition_stats(const struct flow *flow, struct buf *json)
 			continue;
 		buf_printf(json, "%s{\"topic\":", comma);
 		buf_json_string(json, partition->topic);
-		buf_printf(json, ",\"partition\":%d,\"next_offset\":%lld,\"lag\":%lld}", partition->number, (long long)partition_next_offset(partition),
+		buf_printf(json, ",\"partition\":%d,\"next_offset\":%lld,\"lag\":%lld}", partition->number,
+			   (long long)partition_next_offset(partition),
 			   (long long)flow->options.source->ops->lag(flow->options.source, partition->source_id));
 		comma = ",";
 	}
@@ -277,13 +275,15 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
 		held += partition->paused;
 	buf_printf(json, "\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"unmatched\":%llu,\"ignored\":%llu,\"dead\":%llu,\"skipped\":%llu",
-		   (unsigned long long)flow->read, (unsigned long long)flow->outcomes[OUTCOME_WRITTEN], (unsigned long long)flow->outcomes[OUTCOME_FILTERED],
-		   (unsigned long long)flow->outcomes[OUTCOME_UNMATCHED], (unsigned long long)flow->outcomes[OUTCOME_IGNORED],
-		   (unsigned long long)flow->outcomes[OUTCOME_DEAD], (unsigned long long)flow->outcomes[OUTCOME_SKIPPED]);
+		   (unsigned long long)flow->read, (unsigned long long)flow->outcomes[OUTCOME_WRITTEN],
+		   (unsigned long long)flow->outcomes[OUTCOME_FILTERED], (unsigned long long)flow->outcomes[OUTCOME_UNMATCHED],
+		   (unsigned long long)flow->outcomes[OUTCOME_IGNORED], (unsigned long long)flow->outcomes[OUTCOME_DEAD],
+		   (unsigned long long)flow->outcomes[OUTCOME_SKIPPED]);
 	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"memory_bytes\":%zu",
-		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries, lanes_in_flight(flow->lanes),
-		   held, intakes_bytes(&flow->intakes));
-	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host), flow->ready && !*problem ? "true" : "false");
+		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
+		   lanes_in_flight(flow->lanes), held, intakes_bytes(&flow->intakes));
+	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
+		   flow->ready && !*problem ? "true" : "false");
 	buf_json_string(json, slice_of(problem));
 	script_stats(flow, json);
 	partition_stats(flow, json);

@@ -12,15 +12,15 @@
 enum on_control { ON_CONTROL_IGNORE, ON_CONTROL_STOP, ON_CONTROL_DEAD_LETTER };
 
 struct flow_options {
-	struct source *source; /* borrowed; not started */
-	struct sink *sink;     /* borrowed; open */
-	struct shapes *shapes; /* borrowed */
-	struct script_host *host; /* borrowed; bound to the sink. Ready when it is swapped for another */
+	struct source *source;       /* borrowed; not started */
+	struct sink *sink;           /* borrowed; open */
+	struct shapes *shapes;       /* borrowed */
+	struct script_host *host;    /* borrowed; bound to the sink. Ready when it is swapped for another */
 	const struct format *format; /* NULL: the host's own (sl.format) */
 	struct format_options format_options;
 	enum on_control on_ddl, on_truncate;
-	size_t memory_bytes;  /* events in memory; reading stops there */
-	int64_t events_most;  /* --max-events; 0: no limit */
+	size_t memory_bytes; /* events in memory; reading stops there */
+	int64_t events_most; /* --max-events; 0: no limit */
 };
 
 struct flow_events {

@@ -11,7 +11,7 @@
 enum {
 	INTAKE_MESSAGES_MOST = 1000,
 	HELD_EVENTS_MOST = 2 * LANE_EVENTS_MOST, /* unfinished events of a partition that stands back */
-	TICK_MS = 1000, /* how long filtered events may go without their progress being written */
+	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
 };
 
 struct taking; /* flow_partitions.c */
@@ -23,24 +23,24 @@ struct flow {
 	struct decoder decoder;
 	struct lanes *lanes;
 	struct intakes intakes;
-	struct intake *intake; /* being filled */
+	struct intake *intake;     /* being filled */
 	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
 	struct partition *partitions; /* ours, newest first */
-	struct taking *takings; /* requests to take partitions over that are not answered yet */
+	struct taking *takings;       /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
 	int64_t watermark;
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
-	bool handing_over; /* partitions were revoked, and who has what is not settled yet */
+	bool handing_over;                       /* partitions were revoked, and who has what is not settled yet */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
 };
 
 /* flow_partitions.c */
 extern const struct source_events flow_source_events; /* ctx is the flow; message is flow_intake.c's */
-void flow_partitions_tick(struct flow *flow);  /* writes progress that no event carries; tells the source what is committed */
-void flow_partitions_pause(struct flow *flow);  /* those with too many unfinished events, and lets them go on that have room again */
-bool flow_partitions_done(const struct flow *flow); /* everything read is committed, and so is its progress */
+void flow_partitions_tick(struct flow *flow);         /* writes progress that no event carries; tells the source what is committed */
+void flow_partitions_pause(struct flow *flow);        /* those with too many unfinished events, and lets them go on that have room again */
+bool flow_partitions_done(const struct flow *flow);   /* everything read is committed, and so is its progress */
 void flow_partitions_free(struct flow *flow);
 
 /* flow_intake.c */

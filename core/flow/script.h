@@ -34,33 +34,33 @@ struct script {
 	struct slice *sources;   /* "orders" or "shop.orders" */
 	uint32_t source_count;
 	struct slice target_name;
-	struct slice *keys;      /* columns of `key`, where the target has no primary key */
+	struct slice *keys; /* columns of `key`, where the target has no primary key */
 	uint32_t key_count;
 
-	bool copies_all;         /* neither columns nor map: columns of the same name are copied */
+	bool copies_all; /* neither columns nor map: columns of the same name are copied */
 	struct copy *copies;
 	uint32_t copy_count;
-	struct slice *computed;  /* target columns that are functions of the row */
+	struct slice *computed; /* target columns that are functions of the row */
 	uint32_t computed_count;
-	bool enters_lua;         /* filter, where, map, a column or key that is a function */
-	bool lua_makes_rows;     /* map, or a key column that is a function */
+	bool enters_lua;     /* filter, where, map, a column or key that is a function */
+	bool lua_makes_rows; /* map, or a key column that is a function */
 	struct slice *owns;
 	uint32_t own_count;
-	bool *owned;             /* by target column, where there is `owns`; else NULL */
-	bool updates;            /* write = "update" */
+	bool *owned;  /* by target column, where there is `owns`; else NULL */
+	bool updates; /* write = "update" */
 
-	enum key_by key_by;      /* as written; bound: TABLE, ROW, COLUMNS or FUNCTION */
-	bool key_copied;         /* all key columns of the target are plain copies */
+	enum key_by key_by; /* as written; bound: TABLE, ROW, COLUMNS or FUNCTION */
+	bool key_copied;    /* all key columns of the target are plain copies */
 	struct slice *key_by_columns;
 	uint32_t key_by_count;
 	enum on_error on_error;
 	int64_t park_for_ms;
 
-	struct target *target;   /* bound */
-	struct plan **plans;     /* by shape id */
+	struct target *target; /* bound */
+	struct plan **plans;   /* by shape id */
 	uint32_t plan_count;
 	struct script_counters counters;
-	uint32_t intake_count;   /* events of the intake that is being run */
+	uint32_t intake_count; /* events of the intake that is being run */
 };
 
 struct host_options {

@@ -17,12 +17,9 @@ const char *sl_layout(const uint32_t *sizes)
 		const char *name;
 		size_t size;
 	} expected[] = {
-		{ "struct value", sizeof(struct value) },
-		{ "struct image", sizeof(struct image) },
-		{ "struct message", sizeof(struct message) },
-		{ "struct change", sizeof(struct change) },
-		{ "struct event", sizeof(struct event) },
-		{ "the last member of struct event", offsetof(struct event, bytes) },
+		{ "struct value", sizeof(struct value) },     { "struct image", sizeof(struct image) },
+		{ "struct message", sizeof(struct message) }, { "struct change", sizeof(struct change) },
+		{ "struct event", sizeof(struct event) },     { "the last member of struct event", offsetof(struct event, bytes) },
 	};
 
 	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)

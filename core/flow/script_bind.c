@@ -83,7 +83,9 @@ static int settle_key(const struct binding *b)
 	}
 	if (!script->key_count)
 		return target->open ? 0
-				    : fault(b, "table %.*s has no primary key, so nothing tells its rows apart: give it one, or name columns, as in key = { \"id\" }",
+				    : fault(b,
+					    "table %.*s has no primary key, so nothing tells its rows apart: give it one, or name columns, as in key "
+					    "= { \"id\" }",
 					    SLICE_ARG(target->name));
 	target->key_count = 0;
 	target->key_exact = true;
@@ -154,7 +156,8 @@ static void settle_order(const struct binding *b)
 	if (script->key_by == KEY_BY_DEFAULT)
 		script->key_by = exact && known && !target->other_unique ? KEY_BY_ROW : KEY_BY_TABLE;
 	else if (script->key_by != KEY_BY_TABLE && target->other_unique)
-		warn(b, "key_by: table %.*s has another unique index; its changes are safe, but rows that hand a unique value over wait for each other",
+		warn(b,
+		     "key_by: table %.*s has another unique index; its changes are safe, but rows that hand a unique value over wait for each other",
 		     SLICE_ARG(target->name));
 }
 

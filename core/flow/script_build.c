@@ -187,7 +187,8 @@ int script_host_examples(struct script_host *host, void (*report)(void *ctx, con
 			++*(difference.p ? failed : passed);
 			if (difference.p && report)
 				report(ctx, arena_printf(&host->arena, "%.*s: example %d: %.*s", SLICE_ARG(host->scripts[i].path), n,
-							 SLICE_ARG(difference)).p);
+							 SLICE_ARG(difference))
+						    .p);
 		}
 	}
 	intakes_free(&intakes);

@@ -30,7 +30,7 @@ struct script_host {
 	struct target **targets;
 	uint32_t target_count;
 
-	struct error error; /* of the last sl_* call that failed, for Lua to raise */
+	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
 	struct event **work; /* events of one script in one intake */
 	size_t work_cap;
 

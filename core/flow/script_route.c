@@ -40,7 +40,8 @@ void routes_free(struct script_host *host)
 {
 	struct route *route, *next;
 
-	HASH_ITER(hh, host->routes, route, next) {
+	HASH_ITER(hh, host->routes, route, next)
+	{
 		HASH_DEL(host->routes, route);
 		free(route->name);
 		free(route);

@@ -50,14 +50,14 @@ struct progress_loaded {
 		int32_t lane;
 		int64_t next_offset, seq;
 		struct slice done; /* lent for the callback; counted from this row's next_offset */
-	} *lanes;
+	} * lanes;
 };
 
 struct takeover {
 	const struct source_partition_name {
 		struct slice topic;
 		int32_t partition;
-	} *partitions;
+	} * partitions;
 	size_t count;
 	/* loaded: one for each partition, lent. On err (the sink gave up) loaded is NULL. */
 	void (*done)(struct takeover *takeover, const struct progress_loaded *loaded, const struct error *err);

@@ -51,6 +51,9 @@ struct source_ops {
 	void (*committed)(struct source *source, uint32_t id, int64_t offset);
 	/* Messages of this partition not yet delivered, -1 unknown: for lag metrics. */
 	int64_t (*lag)(struct source *source, uint32_t id);
+	/* Bounded, and all our partitions have ended: is that all there is? False while others' partitions may still come to us. May be
+	 * NULL where nothing is shared. */
+	bool (*whole)(struct source *source);
 	/* No more is to be delivered; partitions stay ours until close, so that what is on its way can be finished. */
 	void (*stop)(struct source *source);
 	void (*close)(struct source *source); /* frees it */

@@ -77,8 +77,8 @@ static void show_progress(struct buf *out, const struct tx *tx, void (*line)(voi
 		const struct progress_row *row = &tx->progress[i];
 
 		buf_clear(out);
-		buf_printf(out, "-- progress of %.*s:%d, lane %d: everything below %lld is done", SLICE_ARG(row->topic), row->partition,
-			   row->lane, (long long)row->next_offset);
+		buf_printf(out, "-- progress of %.*s:%d, lane %d: everything below %lld is done", SLICE_ARG(row->topic), row->partition, row->lane,
+			   (long long)row->next_offset);
 		line(ctx, buf_view(out));
 	}
 }

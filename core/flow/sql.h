@@ -14,8 +14,8 @@ enum {
 };
 
 enum sql_dialect {
-	SQL_MYSQL,               /* backslash escapes in strings (the default sql_mode) */
-	SQL_MYSQL_NO_BACKSLASH,  /* NO_BACKSLASH_ESCAPES */
+	SQL_MYSQL,              /* backslash escapes in strings (the default sql_mode) */
+	SQL_MYSQL_NO_BACKSLASH, /* NO_BACKSLASH_ESCAPES */
 	SQL_SQLITE,
 };
 
@@ -28,9 +28,9 @@ void sql_value(struct buf *out, enum sql_dialect dialect, const struct value *va
 enum sql_part { SQL_BEGIN, SQL_PROGRESS, SQL_ROWS, SQL_DEAD_LETTERS, SQL_COMMIT };
 
 struct sql_text {
-	struct buf text;       /* statements, each ended by ";\n" */
-	enum sql_part *parts;  /* what each statement is */
-	size_t *ends;          /* where each ends in text */
+	struct buf text;      /* statements, each ended by ";\n" */
+	enum sql_part *parts; /* what each statement is */
+	size_t *ends;         /* where each ends in text */
 	size_t count, cap;
 };
 void sql_text_clear(struct sql_text *sql);

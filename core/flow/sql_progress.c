@@ -47,8 +47,7 @@ static void put_watermark(struct buf *out, int64_t watermark)
 		buf_int(out, watermark);
 }
 
-static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct progress_row *row,
-		      const char *const words[4])
+static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct progress_row *row, const char *const words[4])
 {
 	buf_text(out, words[0]);
 	put_text(out, dialect, slice_of(job));

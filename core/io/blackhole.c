@@ -107,8 +107,7 @@ struct blackhole_counts blackhole_counts(const struct sink *sink)
 	return ((const struct blackhole *)sink)->counts;
 }
 
-struct sink *blackhole_new(struct event_base *loop, int32_t lanes, const char *dead_letters_path, const char *job,
-			   struct error *err)
+struct sink *blackhole_new(struct event_base *loop, int32_t lanes, const char *dead_letters_path, const char *job, struct error *err)
 {
 	struct blackhole *b;
 

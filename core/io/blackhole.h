@@ -11,8 +11,7 @@ struct blackhole_counts {
 };
 
 /* Strings are copied. lanes: as many as the database has that it stands for. NULL with err. */
-struct sink *blackhole_new(struct event_base *loop, int32_t lanes, const char *dead_letters_path, const char *job,
-			   struct error *err);
+struct sink *blackhole_new(struct event_base *loop, int32_t lanes, const char *dead_letters_path, const char *job, struct error *err);
 struct blackhole_counts blackhole_counts(const struct sink *sink);
 
 #endif

@@ -9,10 +9,10 @@
 #include "io/file_record.h"
 
 enum {
-	OPEN_MOST = 64,      /* files read at a time: each holds about a megabyte, and a descriptor */
-	CHUNK_LINES = 512,   /* of one file before the next has its turn */
-	POLL_STEPS = 64,     /* blocks read, or chunks of blank or skipped lines passed over, in one poll: some milliseconds */
-	STEP_LINES = 16384,  /* lines passed over that count as one of those */
+	OPEN_MOST = 64,     /* files read at a time: each holds about a megabyte, and a descriptor */
+	CHUNK_LINES = 512,  /* of one file before the next has its turn */
+	POLL_STEPS = 64,    /* blocks read, or chunks of blank or skipped lines passed over, in one poll: some milliseconds */
+	STEP_LINES = 16384, /* lines passed over that count as one of those */
 };
 
 enum file_state {
@@ -24,7 +24,7 @@ enum file_state {
 
 struct file {
 	struct file_source *source;
-	uint32_t id; /* index among all files of the job: what messages call their partition */
+	uint32_t id;        /* index among all files of the job: what messages call their partition */
 	int32_t occurrence; /* how many files before it have the same name. The number of the partition that its progress belongs to:
 			     * files that are added to the job or leave it do not move the progress of the others */
 	const char *path;
@@ -168,8 +168,10 @@ static void file_end(struct file *file)
 	int64_t lines = file->lines.number;
 
 	if (lines < file->from) {
-		file_fail(file, true, "it has %lld lines, but its progress is at line %lld: it is another file than the one "
-			  "that was read before", (long long)lines, (long long)file->from);
+		file_fail(file, true,
+			  "it has %lld lines, but its progress is at line %lld: it is another file than the one "
+			  "that was read before",
+			  (long long)lines, (long long)file->from);
 		return;
 	}
 	file_finish(file);
@@ -208,7 +210,7 @@ static size_t file_turn(struct file *file, size_t most, size_t *steps)
 		file->state = FILE_OPEN;
 		s->open++;
 	}
-	while (delivered < most && *steps > 0 && !s->stopped && can_read(s, file)) {
+	while (delivered<most && * steps> 0 && !s->stopped && can_read(s, file)) {
 		switch (file_lines_next(&file->lines, &line, &err)) {
 		case FILE_LINES_LINE:
 			if (deliver(file, line))

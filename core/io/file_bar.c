@@ -35,8 +35,8 @@ void file_bar_show(struct file_bar *bar, uint64_t bytes, uint64_t events, int64_
 	if (bar->total)
 		snprintf(percent, sizeof percent, "%3d%% ", (int)(bytes < bar->total ? bytes * 100 / bar->total : 100));
 	/* Columns are few, and a line that wraps could not be wiped: at most 79 of them. \033[K clears what was there before. */
-	n = snprintf(line, sizeof line, "\r%s%.1f MB  %llu events  %.1f MB/s  %.0f/s", percent, (double)bytes / 1e6,
-		     (unsigned long long)events, (double)bytes / 1e6 / seconds, (double)events / seconds);
+	n = snprintf(line, sizeof line, "\r%s%.1f MB  %llu events  %.1f MB/s  %.0f/s", percent, (double)bytes / 1e6, (unsigned long long)events,
+		     (double)bytes / 1e6 / seconds, (double)events / seconds);
 	if (n > 80)
 		n = 80;
 	n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");

@@ -137,8 +137,7 @@ static const char *read_headers(struct file_envelope *envelope, const struct jso
 	return flaw;
 }
 
-static const char *read_member(struct file_envelope *envelope, const struct json_node *nodes, uint32_t i, struct message *message,
-			       bool *payload)
+static const char *read_member(struct file_envelope *envelope, const struct json_node *nodes, uint32_t i, struct message *message, bool *payload)
 {
 	const struct value *value = &nodes[i].value;
 	struct slice name = nodes[i].name;

@@ -170,7 +170,12 @@ static void pipe_begin(struct file_read *r)
 /* 1: the bytes begin as compressed data does; 0: they do not; -1: there are too few of them to tell. */
 static int looks_packed(const char *bytes, size_t n)
 {
-	static const struct slice magics[] = { { "\x1f\x8b", 2 }, { "\x28\xb5\x2f\xfd", 4 }, { "BZh", 3 }, { "\xfd" "7zXZ", 5 },
+	static const struct slice magics[] = { { "\x1f\x8b", 2 },
+					       { "\x28\xb5\x2f\xfd", 4 },
+					       { "BZh", 3 },
+					       { "\xfd"
+						 "7zXZ",
+						 5 },
 					       { "\x04\x22\x4d\x18", 4 } };
 	int answer = 0;
 

@@ -152,8 +152,8 @@ static void name_address(struct http *http, evutil_socket_t fd, const char *host
 	snprintf(http->address, sizeof http->address, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
 }
 
-struct http *http_open(struct event_base *loop, const char *address, void (*answer)(void *ctx, const char *path, struct http_reply *reply),
-		       void *ctx, struct error *err)
+struct http *http_open(struct event_base *loop, const char *address, void (*answer)(void *ctx, const char *path, struct http_reply *reply), void *ctx,
+		       struct error *err)
 {
 	struct http *http = calloc(1, sizeof *http);
 	struct evhttp_bound_socket *bound;

@@ -23,8 +23,8 @@ int http_split(const char *address, char *host, int *port, struct error *err);
 
 /* Listens there; port 0 takes a free one. `answer` fills the reply to a GET (a HEAD is the same without its body); the path is
  * lent, without its query. NULL with err. */
-struct http *http_open(struct event_base *loop, const char *address, void (*answer)(void *ctx, const char *path, struct http_reply *reply),
-		       void *ctx, struct error *err);
+struct http *http_open(struct event_base *loop, const char *address, void (*answer)(void *ctx, const char *path, struct http_reply *reply), void *ctx,
+		       struct error *err);
 const char *http_address(const struct http *http); /* HOST:PORT as it was bound */
 void http_close(struct http *http);                /* NULL is harmless */
 

@@ -154,9 +154,9 @@ static void go_on(struct jsonl *j)
 	/* There are some left where the rows could not be written. */
 	line_writer_drop(&j->dead_letters.out);
 	answers_result(&j->answers, tx,
-		       result == LINES_WRITTEN ? SINK_COMMITTED :
-		       result == LINES_NO_ROOM ? SINK_RETRY :
-						 SINK_FAILED,
+		       result == LINES_WRITTEN   ? SINK_COMMITTED
+		       : result == LINES_NO_ROOM ? SINK_RETRY
+						 : SINK_FAILED,
 		       &err, result == LINES_WRITTEN ? 0 : BACK_OFF_MS);
 }
 
@@ -236,8 +236,7 @@ static const struct sink_ops jsonl_ops = {
 	.close = jsonl_close,
 };
 
-struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job,
-		       struct error *err)
+struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job, struct error *err)
 {
 	struct jsonl *j;
 

@@ -8,7 +8,6 @@
 #include "flow/sink.h"
 
 /* path "-" is stdout. Strings are copied. NULL with err. */
-struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job,
-		       struct error *err);
+struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job, struct error *err);
 
 #endif

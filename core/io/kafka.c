@@ -243,6 +243,11 @@ static int64_t kafka_lag(struct source *source, uint32_t id)
 	return high > p->position ? high - p->position : 0;
 }
 
+static bool kafka_whole(struct source *source)
+{
+	return kafka_share_is_whole((struct kafka *)source);
+}
+
 static void kafka_stop(struct source *source)
 {
 	((struct kafka *)source)->stopped = true;
@@ -284,6 +289,7 @@ struct source *kafka_new(struct event_base *loop, const struct kafka_options *op
 		.pause = kafka_pause,
 		.committed = kafka_committed,
 		.lag = kafka_lag,
+		.whole = kafka_whole,
 		.stop = kafka_stop,
 		.close = kafka_close,
 	};

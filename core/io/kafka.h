@@ -15,12 +15,12 @@ struct kafka_options {
 	 * but '.' is one too, for the whole name: "shop.*". */
 	const char *const *topics;
 	const char *group;
-	const char *start; /* "earliest", "latest", or a time as clock_time reads it: for partitions without progress. NULL: "earliest" */
-	const char *until; /* NULL: without end; "latest": what a partition holds when it is assigned; or a time: what is before it */
-	int64_t run_started_ms; /* "now" of start and until */
+	const char *start;         /* "earliest", "latest", or a time as clock_time reads it: for partitions without progress. NULL: "earliest" */
+	const char *until;         /* NULL: without end; "latest": what a partition holds when it is assigned; or a time: what is before it */
+	int64_t run_started_ms;    /* "now" of start and until */
 	const char *const *config; /* librdkafka's properties: name, value, name, value ... NULL; may be NULL. They override ours */
-	const char *instance; /* group.instance.id: a restart within the session's timeout costs no rebalance. May be NULL */
-	size_t memory_bytes;  /* most that is fetched ahead; one response more may be on its way from each broker */
+	const char *instance;      /* group.instance.id: a restart within the session's timeout costs no rebalance. May be NULL */
+	size_t memory_bytes;       /* most that is fetched ahead; one response more may be on its way from each broker */
 	/* What START_CONFIGURED makes of the group's own offsets in Kafka. `from`: they are not asked, `start` is meant (--from).
 	 * `group_keeps_progress`: they go before `start`, for sinks that keep no progress. Neither: only what an earlier start of this
 	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */

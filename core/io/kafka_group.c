@@ -195,6 +195,8 @@ void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka
 {
 	struct kafka *kafka = opaque;
 
+	kafka->whole = false;
+	kafka->rebalanced_ms = clock_mono_ms();
 	if (kafka->closing) {
 		rd_kafka_assign(rk, NULL);
 		return;

@@ -35,8 +35,8 @@ struct kafka_partition {
 	rd_kafka_topic_t *topic; /* keeps the name; messages carry the same pointer */
 	struct slice name;
 	int32_t partition;
-	bool paused;  /* by the flow */
-	bool held;    /* paused in librdkafka too; goes on until the stash is delivered */
+	bool paused;         /* by the flow */
+	bool held;           /* paused in librdkafka too; goes on until the stash is delivered */
 	bool ended, bounded; /* bounded: `bound` is known */
 	bool uncommitted;    /* `committed` has not gone to Kafka yet */
 	int64_t position;    /* next offset to deliver; what take() said until it is resolved */
@@ -76,10 +76,12 @@ struct kafka {
 	size_t partition_slots, partition_count;
 	struct kafka_partition *last; /* of the message before: messages come in runs */
 	size_t stashed;               /* messages in all stashes */
-	bool assigning; /* librdkafka waits for our answer to an assignment */
-	bool rejoins;   /* after the next assignment, at once: something was taken from us, and goes to another with the one after it */
+	bool assigning;               /* librdkafka waits for our answer to an assignment */
+	bool rejoins;                 /* after the next assignment, at once: something was taken from us, and goes to another with the one after it */
 	bool stopped, failed, closing, idle_told;
 	int64_t idle_at; /* mono ms; 0: not waiting */
+	bool whole;      /* all partitions of the topics are ours (kafka_share.c) */
+	int64_t rebalanced_ms, share_asked_ms;
 
 	rd_kafka_message_t *batch[KAFKA_BATCH];
 	struct header *headers;
@@ -109,6 +111,9 @@ void kafka_group_leave(struct kafka *kafka);
 int kafka_offsets_resolve(struct kafka *kafka);
 /* The reason for failed() where the broker refuses an offset. */
 void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *partition, struct error *reason);
+
+/* kafka_share.c: all partitions of the topics are ours, or those that are not are a living member's. May ask the brokers. */
+bool kafka_share_is_whole(struct kafka *kafka);
 
 /* kafka_messages.c */
 size_t kafka_messages_poll(struct kafka *kafka, size_t most);

@@ -155,8 +155,9 @@ void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *p, st
 	if (rd_kafka_query_watermark_offsets(kafka->rk, p->name.p, p->partition, &low, &high, KAFKA_ASK_MS))
 		error_set(reason, "offset %" PRId64 " is gone from the broker; %s", p->position, remedy);
 	else if (p->position > high)
-		error_set(reason, "offset %" PRId64 " is beyond the end: the broker keeps %" PRId64 "..%" PRId64
-				  ", so the topic was made anew or has lost messages; %s",
+		error_set(reason,
+			  "offset %" PRId64 " is beyond the end: the broker keeps %" PRId64 "..%" PRId64
+			  ", so the topic was made anew or has lost messages; %s",
 			  p->position, low, high, remedy);
 	else
 		error_set(reason, "offset %" PRId64 " is gone: the broker keeps %" PRId64 "..%" PRId64 "; %s", p->position, low, high, remedy);

@@ -29,7 +29,7 @@ struct mysql_lane {
 	bool leave;               /* this connection is not to be used again */
 	enum sink_result verdict; /* of a tx that was not committed */
 	struct error err;
-	struct error problem;     /* why what became of tx cannot be seen; "" when it can */
+	struct error problem;           /* why what became of tx cannot be seen; "" when it can */
 	size_t rows_before, rows_after; /* read back: progress rows as they were before tx, and as it leaves them */
 };
 

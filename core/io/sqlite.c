@@ -23,8 +23,8 @@ struct sqlite {
 	char *path, *job;
 	sqlite3 *db;
 
-	struct tx *tx;      /* NULL: idle */
-	struct event *due;  /* tx is to be tried or, where `judged`, to be told its result */
+	struct tx *tx;     /* NULL: idle */
+	struct event *due; /* tx is to be tried or, where `judged`, to be told its result */
 	bool judged;
 	enum sink_result result;
 	struct error err;

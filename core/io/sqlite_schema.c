@@ -9,14 +9,18 @@ static const struct type_name {
 	enum column_type type;
 	uint32_t bits;
 } type_names[] = {
-	{ "TINYINT", COLUMN_INTEGER, 8 },    { "SMALLINT", COLUMN_INTEGER, 16 },  { "MEDIUMINT", COLUMN_INTEGER, 24 },
-	{ "BOOL", COLUMN_INTEGER, 8 },       { "BOOLEAN", COLUMN_INTEGER, 8 },    { "DECIMAL", COLUMN_DECIMAL, 0 },
-	{ "NUMERIC", COLUMN_DECIMAL, 0 },    { "DEC", COLUMN_DECIMAL, 0 },	  { "FIXED", COLUMN_DECIMAL, 0 },
-	{ "BIT", COLUMN_BIT, 0 },	     { "BINARY", COLUMN_BYTES, 0 },	  { "VARBINARY", COLUMN_BYTES, 0 },
-	{ "ENUM", COLUMN_ENUM, 0 },	     { "SET", COLUMN_SET, 0 },		  { "JSON", COLUMN_JSON, 0 },
-	{ "DATE", COLUMN_DATE, 0 },	     { "DATETIME", COLUMN_DATETIME, 0 },  { "TIMESTAMP", COLUMN_TIMESTAMP, 0 },
-	{ "TIME", COLUMN_TIME, 0 },	     { "YEAR", COLUMN_YEAR, 0 },	  { "GEOMETRY", COLUMN_GEOMETRY, 0 },
-	{ "POINT", COLUMN_GEOMETRY, 0 },     { "LINESTRING", COLUMN_GEOMETRY, 0 }, { "POLYGON", COLUMN_GEOMETRY, 0 },
+	{ "TINYINT", COLUMN_INTEGER, 8 },     { "SMALLINT", COLUMN_INTEGER, 16 },
+	{ "MEDIUMINT", COLUMN_INTEGER, 24 },  { "BOOL", COLUMN_INTEGER, 8 },
+	{ "BOOLEAN", COLUMN_INTEGER, 8 },     { "DECIMAL", COLUMN_DECIMAL, 0 },
+	{ "NUMERIC", COLUMN_DECIMAL, 0 },     { "DEC", COLUMN_DECIMAL, 0 },
+	{ "FIXED", COLUMN_DECIMAL, 0 },       { "BIT", COLUMN_BIT, 0 },
+	{ "BINARY", COLUMN_BYTES, 0 },        { "VARBINARY", COLUMN_BYTES, 0 },
+	{ "ENUM", COLUMN_ENUM, 0 },           { "SET", COLUMN_SET, 0 },
+	{ "JSON", COLUMN_JSON, 0 },           { "DATE", COLUMN_DATE, 0 },
+	{ "DATETIME", COLUMN_DATETIME, 0 },   { "TIMESTAMP", COLUMN_TIMESTAMP, 0 },
+	{ "TIME", COLUMN_TIME, 0 },           { "YEAR", COLUMN_YEAR, 0 },
+	{ "GEOMETRY", COLUMN_GEOMETRY, 0 },   { "POINT", COLUMN_GEOMETRY, 0 },
+	{ "LINESTRING", COLUMN_GEOMETRY, 0 }, { "POLYGON", COLUMN_GEOMETRY, 0 },
 };
 
 static bool contains(struct slice text, const char *word)
@@ -58,8 +62,10 @@ static void read_size(struct slice declared, int *first, int *second)
 
 static void set_type(struct target_column *column, struct slice declared)
 {
-	static const enum column_type by_affinity[] = { [SQLITE_AFFINITY_INTEGER] = COLUMN_INTEGER, [SQLITE_AFFINITY_TEXT] = COLUMN_TEXT,
-							[SQLITE_AFFINITY_BLOB] = COLUMN_BYTES, [SQLITE_AFFINITY_REAL] = COLUMN_DOUBLE,
+	static const enum column_type by_affinity[] = { [SQLITE_AFFINITY_INTEGER] = COLUMN_INTEGER,
+							[SQLITE_AFFINITY_TEXT] = COLUMN_TEXT,
+							[SQLITE_AFFINITY_BLOB] = COLUMN_BYTES,
+							[SQLITE_AFFINITY_REAL] = COLUMN_DOUBLE,
 							[SQLITE_AFFINITY_NUMERIC] = COLUMN_UNKNOWN };
 	size_t word = 0;
 	int first, second;

@@ -8,7 +8,8 @@ static int load(sqlite3_stmt *select, int32_t lanes, struct arena *arena, struct
 
 	*loaded = (struct progress_loaded){ .next_offset = -1, .watermark = INT64_MIN, .lanes = arena_zalloc(arena, cap * sizeof *loaded->lanes) };
 	while ((code = sqlite3_step(select)) == SQLITE_ROW) {
-		struct progress_lane lane = { .lane = sqlite3_column_int(select, 0), .next_offset = sqlite3_column_int64(select, 1),
+		struct progress_lane lane = { .lane = sqlite3_column_int(select, 0),
+					      .next_offset = sqlite3_column_int64(select, 1),
 					      .seq = sqlite3_column_int64(select, 2) };
 		int64_t epoch = sqlite3_column_int64(select, 4);
 

@@ -137,9 +137,14 @@ static int take(struct cli *cli, int option, const char *text, struct error *err
 			return -1;
 		run->workers = (int32_t)number;
 		return 0;
-	case MAX_EVENTS: return read_number("max-events", text, 1, INT64_MAX, &run->max_events, err);
-	case FROM: run->from = text; return check_time("from", text, true, err);
-	case UNTIL: run->until = text; return check_time("until", text, false, err);
+	case MAX_EVENTS:
+		return read_number("max-events", text, 1, INT64_MAX, &run->max_events, err);
+	case FROM:
+		run->from = text;
+		return check_time("from", text, true, err);
+	case UNTIL:
+		run->until = text;
+		return check_time("until", text, false, err);
 	case HTTP:
 		run->http = text;
 		if (strcmp(text, "off") != 0 && http_split(text, host, &port, err) < 0)
@@ -153,10 +158,18 @@ static int take(struct cli *cli, int option, const char *text, struct error *err
 	case PID_FILE:
 		run->pid_file = text;
 		return text[0] ? 0 : error_set(err, "--pid-file needs the name of a file");
-	case WATCH: run->watch = true; return 0;
-	case DRY_RUN: run->dry_run = true; return 0;
-	case HELP: cli->help = true; return 0;
-	case VERSION: cli->version = true; return 0;
+	case WATCH:
+		run->watch = true;
+		return 0;
+	case DRY_RUN:
+		run->dry_run = true;
+		return 0;
+	case HELP:
+		cli->help = true;
+		return 0;
+	case VERSION:
+		cli->version = true;
+		return 0;
 	}
 	return -1;
 }
@@ -204,7 +217,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, const struct command *comm
 		if (letter == '?' && optopt >= OPTION_FIRST)
 			return error_set(err, "--%s takes no value", options[optopt - OPTION_FIRST].name);
 		if (letter == '?')
-			return optopt ? error_set(err, "there is no option -%c; see streamlua --help", optopt) : unknown_option(argv[optind - 1], err);
+			return optopt ? error_set(err, "there is no option -%c; see streamlua --help", optopt)
+				      : unknown_option(argv[optind - 1], err);
 		if (take(cli, option, optarg, err) < 0)
 			return -1;
 		given[option] = true;
@@ -217,8 +231,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, const struct command *comm
 		return -1;
 	for (int i = 0; i < OPTION_COUNT; i++)
 		if (given[i] && !knows(cli->command, options[i].name))
-			return error_set(err, "streamlua %s has no option --%s; see streamlua %s --help", cli->command->name,
-					 options[i].name, cli->command->name);
+			return error_set(err, "streamlua %s has no option --%s; see streamlua %s --help", cli->command->name, options[i].name,
+					 cli->command->name);
 	if (cli->help)
 		return 0;
 	if (cli->operand_count < cli->command->least)

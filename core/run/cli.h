@@ -12,11 +12,11 @@ struct cli;
 /* A command of the program. A table of them ends in one without a name. */
 struct command {
 	const char *name;
-	const char *operands; /* as help shows them: "JOB.lua" */
-	const char *summary;  /* one line */
-	const char *details;  /* for its own help; NULL: none */
-	size_t least, most;   /* how many operands */
-	const char *options;  /* names of the options it knows, a space between */
+	const char *operands;              /* as help shows them: "JOB.lua" */
+	const char *summary;               /* one line */
+	const char *details;               /* for its own help; NULL: none */
+	size_t least, most;                /* how many operands */
+	const char *options;               /* names of the options it knows, a space between */
 	int (*run)(const struct cli *cli); /* returns the exit code */
 };
 

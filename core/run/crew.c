@@ -12,8 +12,8 @@
 
 enum {
 	TICK_MS = 1000,
-	TICKS_TO_BEAT = 10,        /* a loop that has not turned for so long is stuck in a script */
-	TICKS_TO_FIRST_BEAT = 60,  /* opening the job blocks: a target that is slow to answer is no stuck worker */
+	TICKS_TO_BEAT = 10,           /* a loop that has not turned for so long is stuck in a script */
+	TICKS_TO_FIRST_BEAT = 60,     /* opening the job blocks: a target that is slow to answer is no stuck worker */
 	TICKS_TO_DRAIN_AT_FAULT = 15, /* the job has failed: what a worker cannot drain by then is read again by the next run */
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MOST_MS = 5000,

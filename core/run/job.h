@@ -11,12 +11,12 @@
 /* What the command line adds to job.lua. Strings are borrowed from argv. */
 struct run_options {
 	const char *job_path;
-	int32_t workers;   /* 0: one */
+	int32_t workers; /* 0: one */
 	bool watch, dry_run;
-	const char *from;  /* NULL, "earliest", "latest" or a time (flow/... START_*) */
-	const char *until; /* NULL, "latest" or a time */
+	const char *from;   /* NULL, "earliest", "latest" or a time (flow/... START_*) */
+	const char *until;  /* NULL, "latest" or a time */
 	int64_t max_events; /* 0: no limit */
-	const char *http;  /* "HOST:PORT" or "off"; NULL: 127.0.0.1:8686 where that is free */
+	const char *http;   /* "HOST:PORT" or "off"; NULL: 127.0.0.1:8686 where that is free */
 	bool log_json;
 	const char *pid_file; /* NULL: a file of our own choice (run/pidfile.h) */
 };
@@ -34,9 +34,9 @@ int job_read_scripts(struct bundle *bundle, const char *folder, struct error *er
 struct job *job_new(const struct bundle *bundle, struct error *err);
 void job_free(struct job *job);
 const char *job_name(const struct job *job);
-const char *job_sink_name(const struct job *job);   /* "tidb", "sqlite" ... */
+const char *job_sink_name(const struct job *job); /* "tidb", "sqlite" ... */
 uint32_t job_script_count(const struct job *job);
-bool job_is_bounded(const struct job *job);         /* a file source */
+bool job_is_bounded(const struct job *job); /* a file source */
 /* job.lua's source and sink as text: where it differs between two bundles, a reload cannot take it over and says so. */
 const char *job_outside(const struct job *job);
 

@@ -18,7 +18,9 @@ static void report_script(const struct script *script, void (*report)(void *ctx,
 			buf_printf(&line, "%s%.*s", k ? ", " : "", SLICE_ARG(target->columns[target->key[k]].name));
 		buf_char(&line, ')');
 	}
-	buf_text(&line, script->copies_all ? ", columns of the same name" : script->copy_count + script->computed_count ? ", columns" : ", rows made by map");
+	buf_text(&line, script->copies_all                            ? ", columns of the same name"
+			: script->copy_count + script->computed_count ? ", columns"
+								      : ", rows made by map");
 	for (uint32_t i = 0; i < script->copy_count; i++)
 		buf_printf(&line, "%s %.*s", i ? "," : "", SLICE_ARG(script->copies[i].to));
 	for (uint32_t i = 0; i < script->computed_count; i++)

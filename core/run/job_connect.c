@@ -86,9 +86,9 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		.until = run->options->until,
 		.run_started_ms = run->run_started_ms,
 		.instance = run->instance,
-		/* Half of what the worker may use is for events on their way. What is fetched ahead is counted by its payload: with small
-		 * messages librdkafka needs three times as much, and a response or two are on their way beside it. */
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 8,
+		/* Half of what the worker may use is for events on their way, a quarter for what is fetched ahead: librdkafka 2.0 looks at a full
+		 * queue again only once a second, so less than a second's worth holds the stream up. */
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.from = from != NULL,
 	};
 	char dry_group[300];

@@ -12,7 +12,7 @@
 struct job {
 	struct bundle *bundle; /* borrowed */
 	struct script_host *host;
-	struct shapes *shapes;   /* of the checks and tests; a flow has its own */
+	struct shapes *shapes; /* of the checks and tests; a flow has its own */
 	struct reading_settings readings;
 	struct format_options format_options;
 	const struct format *format; /* NULL: the host's own */

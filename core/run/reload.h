@@ -17,7 +17,7 @@ struct reload {
 	struct event_base *loop;
 	struct crew *crew;
 	const struct run_options *options;
-	struct trial_job **job; /* the one that runs; its owner lends the place, and a swap puts the new one there */
+	struct trial_job **job;     /* the one that runs; its owner lends the place, and a swap puts the new one there */
 	void (*swapped)(void *ctx); /* all workers run what *job now is */
 	void *ctx;
 	enum reload_state state;
@@ -26,7 +26,7 @@ struct reload {
 	struct trial_job *next;
 	struct event *deadline;
 	int64_t accepted, rejected;
-	const char *last; /* "none", "accepted" or "rejected" */
+	const char *last;        /* "none", "accepted" or "rejected" */
 	struct error last_error; /* of the last one; "" where that was accepted */
 };
 

@@ -142,8 +142,8 @@ static void json_workers(struct buf *out, const struct status *status)
 	for (size_t i = 0; i < status->worker_count; i++) {
 		const struct status_worker *worker = &status->workers[i];
 
-		buf_printf(out, "%s{\"worker\":%d,\"pid\":%d,\"state\":\"%s\",\"restarts\":%lld,", i ? "," : "", worker->number,
-			   worker->pid, worker->state, (long long)worker->restarts);
+		buf_printf(out, "%s{\"worker\":%d,\"pid\":%d,\"state\":\"%s\",\"restarts\":%lld,", i ? "," : "", worker->number, worker->pid,
+			   worker->state, (long long)worker->restarts);
 		json_text(out, "version", worker->stats->version);
 		json_text(out, "problem", worker->stats->problem);
 		json_stats(out, worker->stats);

@@ -46,7 +46,8 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 	struct error err = { "" };
 	uint32_t scripts;
 
-	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
+	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) ||
+	    job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
 	    (first && options->from && !options->dry_run && job_forget(job, &err) < 0)) {
 		say(out, TAG_ERROR, err.text, strlen(err.text));
 		return;
@@ -104,12 +105,23 @@ static int understand(struct slice said, int status, struct trial_job *job, stru
 		bytes = (struct slice){ said.p + 1 + sizeof size, size };
 		said = (struct slice){ bytes.p + size, said.n - 1 - sizeof size - size };
 		switch (tag) {
-		case TAG_ERROR: return error_set(err, "%.*s", SLICE_ARG(bytes));
-		case TAG_BUNDLE: buf_slice(&job->packed, bytes); break;
-		case TAG_NAME: job->name = copy(bytes); break;
-		case TAG_SINK: job->sink = copy(bytes); break;
-		case TAG_OUTSIDE: job->outside = copy(bytes); break;
-		case TAG_SCRIPTS: memcpy(&job->scripts, bytes.p, sizeof job->scripts); break;
+		case TAG_ERROR:
+			return error_set(err, "%.*s", SLICE_ARG(bytes));
+		case TAG_BUNDLE:
+			buf_slice(&job->packed, bytes);
+			break;
+		case TAG_NAME:
+			job->name = copy(bytes);
+			break;
+		case TAG_SINK:
+			job->sink = copy(bytes);
+			break;
+		case TAG_OUTSIDE:
+			job->outside = copy(bytes);
+			break;
+		case TAG_SCRIPTS:
+			memcpy(&job->scripts, bytes.p, sizeof job->scripts);
+			break;
 		}
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || !job->outside)

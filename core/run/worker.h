@@ -10,7 +10,7 @@
 
 /* Memory that master and worker share (mmap): what must be seen even when the worker is stuck. */
 struct worker_beat {
-	_Atomic int64_t mono_ms;    /* the loop's last turn */
+	_Atomic int64_t mono_ms;       /* the loop's last turn */
 	_Atomic uint64_t script_event; /* 0, or 1 + the number of the event that Lua works on */
 };
 
@@ -20,8 +20,8 @@ struct worker_start {
 	int32_t number, of;          /* worker 0 .. of - 1 */
 	int channel_fd;              /* to the master */
 	struct worker_beat *beat;
-	int64_t run_started_ms;      /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
-	bool restarted;              /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
+	int64_t run_started_ms; /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
+	bool restarted;         /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
 };
 
 /* An exit code of workers: the whole job is to stop with exit 1, a restart would not help (on_error = "stop", on_ddl = "stop"). */

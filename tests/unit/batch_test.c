@@ -232,7 +232,8 @@ static void generated_columns_are_not_missed(void **state)
 static void tables_stand_in_the_order_of_their_ids(void **state)
 {
 	struct fixture *f = *state;
-	struct target *late = changes_target(f->changes, "late", 3, orders_columns, 1), *early = changes_target(f->changes, "early", 3, orders_columns, 1);
+	struct target *late = changes_target(f->changes, "late", 3, orders_columns, 1),
+		      *early = changes_target(f->changes, "early", 3, orders_columns, 1);
 
 	late->id = 70;
 	f->orders->id = 9;
@@ -316,7 +317,7 @@ static void columns_of_a_key_do_not_run_together(void **state)
 static void a_large_batch_is_merged_and_sorted(void **state)
 {
 	struct fixture *f = *state;
-	char (*ids)[16] = calloc(CHANGES_MOST, sizeof *ids);
+	char(*ids)[16] = calloc(CHANGES_MOST, sizeof *ids);
 	const struct batch_table *table;
 
 	for (int i = 0; i < CHANGES_MOST; i++) {

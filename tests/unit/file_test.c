@@ -682,14 +682,17 @@ static void a_second_process_finds_stdin_as_the_first_had_it(void **state)
 static void an_envelope_is_a_whole_record(void **state)
 {
 	struct reader r = read_file((struct file_options){ .kcat = true },
-		make_text("records.jsonl",
-			  "{\"topic\":\"shop.orders\",\"partition\":3,\"offset\":9007199254740993,\"tstype\":\"create\",\"ts\":1700000000123,\"broker\":0,"
-			  "\"headers\":[\"__op\",\"c\",\"none\",null],\"key\":\"{\\\"id\\\":1}\",\"payload\":\"{\\\"id\\\":1,\\\"name\\\":\\\"\\u00e9\\\"}\"}\n"
-			  "{\"topic\":\"t\",\"partition\":0,\"offset\":1,\"key\":\"k\",\"payload\":null}\n"
-			  "{\"topic\":\"t\",\"partition\":0,\"offset\":2,\"key\":null,\"payload\":\"\"}\n"
-			  "\n"
-			  "{\"topic\":\"t\",\"partition\":0,\"offset\":3,\"key_base64\":\"/wA=\",\"payload_base64\":\"AAH+\",\"headers\":{\"a\":\"b\",\"c\":{\"base64\":\"/w==\"}}}\n"
-			  "{\"payload\":{\"id\": 5},\"key\":7}\n"));
+				    make_text("records.jsonl",
+					      "{\"topic\":\"shop.orders\",\"partition\":3,\"offset\":9007199254740993,\"tstype\":\"create\",\"ts\":"
+					      "1700000000123,\"broker\":0,"
+					      "\"headers\":[\"__op\",\"c\",\"none\",null],\"key\":\"{\\\"id\\\":1}\",\"payload\":\"{\\\"id\\\":1,"
+					      "\\\"name\\\":\\\"\\u00e9\\\"}\"}\n"
+					      "{\"topic\":\"t\",\"partition\":0,\"offset\":1,\"key\":\"k\",\"payload\":null}\n"
+					      "{\"topic\":\"t\",\"partition\":0,\"offset\":2,\"key\":null,\"payload\":\"\"}\n"
+					      "\n"
+					      "{\"topic\":\"t\",\"partition\":0,\"offset\":3,\"key_base64\":\"/"
+					      "wA=\",\"payload_base64\":\"AAH+\",\"headers\":{\"a\":\"b\",\"c\":{\"base64\":\"/w==\"}}}\n"
+					      "{\"payload\":{\"id\": 5},\"key\":7}\n"));
 
 	(void)state;
 	assert_string_equal(r.failed, "");

@@ -208,7 +208,9 @@ static void the_client_reads_what_the_server_says(void **state)
 
 static void addresses_are_host_and_port(void **state)
 {
-	static const char *const bad[] = { "", "8686", "host", "host:", "host:x", "host:1x", "host:65536", "::1:80", "[::1]", "[]:1", ":80", "host:-1" };
+	static const char *const bad[] = {
+		"", "8686", "host", "host:", "host:x", "host:1x", "host:65536", "::1:80", "[::1]", "[]:1", ":80", "host:-1"
+	};
 	char host[256];
 	int port;
 

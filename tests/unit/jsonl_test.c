@@ -140,7 +140,8 @@ static void every_change_is_a_line_in_order(void **state)
 	struct event_base *loop = event_base_new();
 	struct sink *sink = open_jsonl(loop, out_path);
 	struct row a, b, c, d;
-	struct event *events[] = { row(&a, CHANGE_UPSERT, "18446744073709551615"), row(&b, CHANGE_UPDATE, "1"), row(&c, CHANGE_DELETE, "1"), row(&d, CHANGE_UPSERT, "1") };
+	struct event *events[] = { row(&a, CHANGE_UPSERT, "18446744073709551615"), row(&b, CHANGE_UPDATE, "1"), row(&c, CHANGE_DELETE, "1"),
+				   row(&d, CHANGE_UPSERT, "1") };
 	struct change second = b.change;
 
 	(void)state;
@@ -157,14 +158,15 @@ static void every_change_is_a_line_in_order(void **state)
 	b.change.next = &second;
 	second.op = CHANGE_DELETE;
 	assert_int_equal(commit(loop, sink, events, 4), SINK_COMMITTED);
-	assert_string_equal(contents(out_path),
-			    "{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":18446744073709551615,\"amount\":1234567890.12345678901234567890,"
-			    "\"paid\":true,\"open\":false,\"note\":\"line\\n\\\"\xc3\xa9\\\"\",\"photo\":\"iVBORw==\",\"tags\":{\"a\": [1.10,  2]},"
-			    "\"plain \\\"x\\\"\":null}}\n"
-			    "{\"op\":\"update\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
-			    "{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
-			    "{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
-			    "{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n");
+	assert_string_equal(
+		contents(out_path),
+		"{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":18446744073709551615,\"amount\":1234567890.12345678901234567890,"
+		"\"paid\":true,\"open\":false,\"note\":\"line\\n\\\"\xc3\xa9\\\"\",\"photo\":\"iVBORw==\",\"tags\":{\"a\": [1.10,  2]},"
+		"\"plain \\\"x\\\"\":null}}\n"
+		"{\"op\":\"update\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
+		"{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
+		"{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n"
+		"{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}\n");
 	assert_null(contents(dead_path)); /* made with the first dead letter only */
 	sink->ops->close(sink);
 
@@ -181,12 +183,22 @@ static void a_dead_letter_keeps_all_of_its_message(void **state)
 	struct event_base *loop = event_base_new();
 	struct sink *sink = open_jsonl(loop, out_path);
 	struct header headers[] = { { SLICE("a"), SLICE("b") }, { SLICE("none"), { 0 } }, { SLICE("raw"), SLICE("\xff\xfe") } };
-	struct message text = { .topic = SLICE("shop.orders"), .partition = 3, .offset = 9007199254740993, .key = SLICE("k"), .value = SLICE("{\"id\":"),
-				.headers = headers, .header_count = 3 };
+	struct message text = { .topic = SLICE("shop.orders"),
+				.partition = 3,
+				.offset = 9007199254740993,
+				.key = SLICE("k"),
+				.value = SLICE("{\"id\":"),
+				.headers = headers,
+				.header_count = 3 };
 	struct message bytes = { .topic = SLICE("t"), .key = { 0 }, .value = SLICE("\0\xff") };
 	struct event dead = { .message = &text, .outcome = OUTCOME_DEAD, .stage = STAGE_DECODE, .error = SLICE("it is \"cut\"") };
-	struct event late = { .message = &bytes, .outcome = OUTCOME_DEAD, .stage = STAGE_SINK, .error = SLICE("no"), .database = SLICE("shop"),
-			      .table = SLICE("orders"), .script_version = SLICE("feed") };
+	struct event late = { .message = &bytes,
+			      .outcome = OUTCOME_DEAD,
+			      .stage = STAGE_SINK,
+			      .error = SLICE("no"),
+			      .database = SLICE("shop"),
+			      .table = SLICE("orders"),
+			      .script_version = SLICE("feed") };
 	struct row good;
 	struct event *events[] = { &dead, row(&good, CHANGE_UPSERT, "1"), &late };
 	char first[2048], second[1024], *text_of_file, at[64];
@@ -199,17 +211,19 @@ static void a_dead_letter_keeps_all_of_its_message(void **state)
 	text_of_file = contents(dead_path);
 	assert_int_equal(sscanf(text_of_file, "{\"id\":%lld,%2000[^\n]\n{\"id\":%lld,%1000[^\n]", &id, first, &next_id, second), 4);
 	assert_true(id > 0 && next_id > id);
-	assert_memory_equal(first,
-			    "\"job\":\"shop\",\"topic\":\"shop.orders\",\"partition\":3,\"offset\":9007199254740993,\"source_table\":null,\"stage\":\"decode\","
-			    "\"error\":\"it is \\\"cut\\\"\",\"script_version\":\"0123456789abcdef\",\"key\":\"k\",\"value\":\"{\\\"id\\\":\","
-			    "\"headers\":[\"a\",\"b\",\"none\",null,\"raw\",{\"base64\":\"//4=\"}],\"at\":\"",
-			    strlen(first) - strlen("2024-01-31T12:00:00.123Z\"}"));
+	assert_memory_equal(
+		first,
+		"\"job\":\"shop\",\"topic\":\"shop.orders\",\"partition\":3,\"offset\":9007199254740993,\"source_table\":null,\"stage\":\"decode\","
+		"\"error\":\"it is \\\"cut\\\"\",\"script_version\":\"0123456789abcdef\",\"key\":\"k\",\"value\":\"{\\\"id\\\":\","
+		"\"headers\":[\"a\",\"b\",\"none\",null,\"raw\",{\"base64\":\"//4=\"}],\"at\":\"",
+		strlen(first) - strlen("2024-01-31T12:00:00.123Z\"}"));
 	assert_int_equal(sscanf(strrchr(first, ',') + 1, "\"at\":\"%63[^\"]\"}", at), 1);
 	assert_int_equal(clock_time(slice_of(at), 0, &(int64_t){ 0 }, NULL), 0);
-	assert_memory_equal(second,
-			    "\"job\":\"shop\",\"topic\":\"t\",\"partition\":0,\"offset\":0,\"source_table\":\"shop.orders\",\"stage\":\"sink\",\"error\":\"no\","
-			    "\"script_version\":\"feed\",\"key\":null,\"value_base64\":\"AP8=\",\"headers\":[],\"at\":\"",
-			    strlen(second) - strlen("2024-01-31T12:00:00.123Z\"}"));
+	assert_memory_equal(
+		second,
+		"\"job\":\"shop\",\"topic\":\"t\",\"partition\":0,\"offset\":0,\"source_table\":\"shop.orders\",\"stage\":\"sink\",\"error\":\"no\","
+		"\"script_version\":\"feed\",\"key\":null,\"value_base64\":\"AP8=\",\"headers\":[],\"at\":\"",
+		strlen(second) - strlen("2024-01-31T12:00:00.123Z\"}"));
 	sink->ops->close(sink);
 	event_base_free(loop);
 }
@@ -429,7 +443,9 @@ static void a_dry_run_shows_the_lines(void **state)
 
 	(void)state;
 	sink->ops->show(sink, &tx, collect, &shown);
-	assert_string_equal(buf_cstr(&shown), "{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}|{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":2}}|");
+	assert_string_equal(
+		buf_cstr(&shown),
+		"{\"op\":\"upsert\",\"table\":\"dw.orders\",\"row\":{\"id\":1}}|{\"op\":\"delete\",\"table\":\"dw.orders\",\"row\":{\"id\":2}}|");
 	assert_string_equal(contents(out_path), "");
 	buf_free(&shown);
 	sink->ops->close(sink);
@@ -444,7 +460,8 @@ static void the_blackhole_answers_all_lanes_and_counts(void **state)
 	struct message message = { .topic = SLICE("t") };
 	struct event dead = { .message = &message, .outcome = OUTCOME_DEAD, .stage = STAGE_SCRIPT };
 	struct row one, two, other;
-	struct event *first[] = { row(&one, CHANGE_UPSERT, "1"), row(&two, CHANGE_UPSERT, "1"), &dead }, *second[] = { row(&other, CHANGE_UPSERT, "2") };
+	struct event *first[] = { row(&one, CHANGE_UPSERT, "1"), row(&two, CHANGE_UPSERT, "1"), &dead },
+		     *second[] = { row(&other, CHANGE_UPSERT, "2") };
 	struct result results[2];
 
 	(void)state;

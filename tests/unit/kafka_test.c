@@ -47,10 +47,10 @@ struct reader {
 	int others;          /* partitions of topics more.*, of which nothing is expected */
 	bool told;           /* assigned() was called, with partitions or without */
 	bool woken, idle, failed;
-	bool hold_takes;   /* leave assigned() unanswered */
-	bool configured;   /* take(START_CONFIGURED) */
-	bool fidget;       /* pause and resume at random, also from within a message */
-	size_t most;       /* a poll */
+	bool hold_takes; /* leave assigned() unanswered */
+	bool configured; /* take(START_CONFIGURED) */
+	bool fidget;     /* pause and resume at random, also from within a message */
+	size_t most;     /* a poll */
 	unsigned random;
 	char reason[512];
 	char topic[64]; /* of the last message */
@@ -193,8 +193,9 @@ static void on_message(void *ctx, const struct message *m)
 static void begin_with(struct fixture *f, struct reader *r, struct progress *progress, struct kafka_options options)
 {
 	/* The mock holds a first join back for 3 s, a later one for a second less than the session. */
-	static const char *const quick[] = { "session.timeout.ms", "4500", "heartbeat.interval.ms", "100",
-						"topic.metadata.refresh.interval.ms", "300", NULL };
+	static const char *const quick[] = {
+		"session.timeout.ms", "4500", "heartbeat.interval.ms", "100", "topic.metadata.refresh.interval.ms", "300", NULL
+	};
 	const char *const all[] = { "t", NULL };
 	struct error err = { "" };
 
@@ -268,12 +269,12 @@ static void turn(struct fixture *f, struct reader **readers)
 	}
 }
 
-#define wait_for(f, readers, condition)                                              \
-	do {                                                                         \
-		int64_t patience = clock_mono_ms() + PATIENCE_MS;                    \
-		while (!(condition) && clock_mono_ms() < patience)                   \
-			turn(f, readers);                                            \
-		assert_true(condition);                                              \
+#define wait_for(f, readers, condition)                                                                                                              \
+	do {                                                                                                                                         \
+		int64_t patience = clock_mono_ms() + PATIENCE_MS;                                                                                    \
+		while (!(condition) && clock_mono_ms() < patience)                                                                                   \
+			turn(f, readers);                                                                                                            \
+		assert_true(condition);                                                                                                              \
 	} while (0)
 
 static int set_up(void **state)
@@ -413,9 +414,8 @@ static void messages_come_as_they_are(void **state)
 					   RD_KAFKA_V_VALUE(NULL, 0), RD_KAFKA_V_HEADER("a", "1", 1), RD_KAFKA_V_HEADER("null", NULL, 0),
 					   RD_KAFKA_V_HEADER("a", "2", 1), RD_KAFKA_V_END),
 			 0);
-	assert_int_equal(rd_kafka_producev(f->producer, RD_KAFKA_V_TOPIC("special"), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_VALUE("", 0),
-					   RD_KAFKA_V_END),
-			 0);
+	assert_int_equal(
+		rd_kafka_producev(f->producer, RD_KAFKA_V_TOPIC("special"), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_VALUE("", 0), RD_KAFKA_V_END), 0);
 	flush(f);
 	options.brokers = rd_kafka_mock_cluster_bootstraps(f->cluster);
 	s.source = kafka_new(f->loop, &options, &err);
@@ -513,8 +513,9 @@ static void a_paused_partition_lets_the_others_go_on(void **state)
 /* Under load a second reader joins, then the first leaves. Each partition goes on exactly where its last owner was. */
 static void rebalance(struct fixture *f, const char *group, const char *strategy)
 {
-	const char *const config[] = { "session.timeout.ms", "4500", "heartbeat.interval.ms", "100",
-						"partition.assignment.strategy", strategy, NULL };
+	const char *const config[] = {
+		"session.timeout.ms", "4500", "heartbeat.interval.ms", "100", "partition.assignment.strategy", strategy, NULL
+	};
 	struct progress progress = { 0 };
 	struct reader a = { .most = 100 }, b = { .most = 100 };
 	struct reader *both[] = { &a, &b, NULL }, *first[] = { &a, NULL }, *second[] = { &b, NULL };
@@ -559,8 +560,9 @@ static void rebalances_under_load_lose_and_double_nothing(void **state)
 {
 	enum { GROUPS = 4, ROUNDS = 6 };
 	struct fixture *f = *state;
-	const char *const config[] = { "session.timeout.ms", "3600", "heartbeat.interval.ms", "100",
-						"topic.metadata.refresh.interval.ms", "100", NULL };
+	const char *const config[] = {
+		"session.timeout.ms", "3600", "heartbeat.interval.ms", "100", "topic.metadata.refresh.interval.ms", "100", NULL
+	};
 	const char *const topics[] = { "t", "more.*", NULL };
 	struct progress progress[GROUPS] = { 0 };
 	struct reader r[GROUPS] = { 0 }, *readers[GROUPS + 1] = { NULL };
@@ -606,8 +608,9 @@ static void rebalances_under_load_lose_and_double_nothing(void **state)
 /* The flow may be slow to take (its target is away): the group must not wait for it to leave, nor to die. */
 static void never_take(struct fixture *f, const char *group, const char *strategy)
 {
-	const char *const config[] = { "session.timeout.ms", "4500", "heartbeat.interval.ms", "100",
-						"partition.assignment.strategy", strategy, NULL };
+	const char *const config[] = {
+		"session.timeout.ms", "4500", "heartbeat.interval.ms", "100", "partition.assignment.strategy", strategy, NULL
+	};
 	struct progress progress = { 0 };
 	struct reader a = { .hold_takes = true }, b = { 0 };
 	int64_t began;

@@ -185,10 +185,8 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(next_offset_is_that_of_the_oldest_unfinished),
-		cmocka_unit_test(a_message_is_done_when_all_its_parts_are),
-		cmocka_unit_test(the_window_grows_past_its_first_size),
-		cmocka_unit_test(encoded_lists_read_back),
+		cmocka_unit_test(next_offset_is_that_of_the_oldest_unfinished),   cmocka_unit_test(a_message_is_done_when_all_its_parts_are),
+		cmocka_unit_test(the_window_grows_past_its_first_size),           cmocka_unit_test(encoded_lists_read_back),
 		cmocka_unit_test(after_a_crash_exactly_the_committed_is_skipped),
 	};
 

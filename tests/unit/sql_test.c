@@ -264,7 +264,7 @@ static void a_row_that_lacks_a_required_column_is_updated_first(void **state)
 static void statements_have_a_size(void **state)
 {
 	struct fixture *f = *state;
-	char (*ids)[16] = calloc(5000, sizeof *ids), *wide = calloc(1, 400001);
+	char(*ids)[16] = calloc(5000, sizeof *ids), *wide = calloc(1, 400001);
 	size_t from = 0, rows = 0;
 
 	for (int i = 0; i < 5000; i++) {
@@ -291,21 +291,29 @@ static void statements_have_a_size(void **state)
 static void progress_stands_first_and_is_guarded(void **state)
 {
 	const struct progress_row rows[] = {
-		{ .topic = SLICE("it's"), .partition = 3, .lane = 1, .next_offset = 40, .done = SLICE("\x01\x02"), .epoch = 7, .seq = 9, .watermark = INT64_MIN },
+		{ .topic = SLICE("it's"),
+		  .partition = 3,
+		  .lane = 1,
+		  .next_offset = 40,
+		  .done = SLICE("\x01\x02"),
+		  .epoch = 7,
+		  .seq = 9,
+		  .watermark = INT64_MIN },
 		{ .topic = SLICE("b"), .partition = 4, .lane = 1, .next_offset = 50, .done = { NULL, 0 }, .epoch = 8, .seq = 2, .watermark = 12 },
 	};
 	struct fixture *f = *state;
 
 	f->changes->tx.progress = rows;
 	f->changes->tx.progress_count = 2;
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_PROGRESS),
-			    "INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, watermark, script_version) VALUES\n"
-			    "('shop', 'it\\'s', 3, 1, 40, x'0102', 7, 9, NULL, '0123456789abcdef'),\n"
-			    "('shop', 'b', 4, 1, 50, x'', 8, 2, 12, '0123456789abcdef')\n"
-			    "ON DUPLICATE KEY UPDATE epoch = IF(epoch = VALUES(epoch) AND seq = VALUES(seq) - 1, VALUES(epoch), NULL), seq = VALUES(seq), "
-			    "next_offset = VALUES(next_offset), done = VALUES(done), watermark = VALUES(watermark), script_version = VALUES(script_version);\n"
-			    "UPDATE streamlua_progress SET epoch = IF(ROW_COUNT() = 4, epoch, NULL) "
-			    "WHERE job = 'shop' AND topic = 'it\\'s' AND `partition` = 3 AND lane = 1;\n");
+	assert_string_equal(
+		text_of(f, SQL_MYSQL, SQL_PROGRESS),
+		"INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, watermark, script_version) VALUES\n"
+		"('shop', 'it\\'s', 3, 1, 40, x'0102', 7, 9, NULL, '0123456789abcdef'),\n"
+		"('shop', 'b', 4, 1, 50, x'', 8, 2, 12, '0123456789abcdef')\n"
+		"ON DUPLICATE KEY UPDATE epoch = IF(epoch = VALUES(epoch) AND seq = VALUES(seq) - 1, VALUES(epoch), NULL), seq = VALUES(seq), "
+		"next_offset = VALUES(next_offset), done = VALUES(done), watermark = VALUES(watermark), script_version = VALUES(script_version);\n"
+		"UPDATE streamlua_progress SET epoch = IF(ROW_COUNT() = 4, epoch, NULL) "
+		"WHERE job = 'shop' AND topic = 'it\\'s' AND `partition` = 3 AND lane = 1;\n");
 	assert_int_equal(f->sql.parts[0], SQL_BEGIN);
 	assert_int_equal(f->sql.parts[1], SQL_PROGRESS);
 	assert_int_equal(f->sql.parts[f->sql.count - 1], SQL_COMMIT);
@@ -329,10 +337,11 @@ static void a_dead_letter_has_the_message_as_bytes(void **state)
 	event->script_version = SLICE("v7");
 	f->changes->message.headers = headers;
 	f->changes->message.header_count = 2;
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_DEAD_LETTERS),
-			    "INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, error, script_version, `key`, `value`, "
-			    "headers) VALUES\n('shop', 'shop.orders', 3, 42, 'shop.orders', 'script', 'bad ? \\'x\\'', 'v7', x'6b', x'76ff', "
-			    "'[\"a\",\"1\",\"b\",null]');\n");
+	assert_string_equal(
+		text_of(f, SQL_MYSQL, SQL_DEAD_LETTERS),
+		"INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, error, script_version, `key`, `value`, "
+		"headers) VALUES\n('shop', 'shop.orders', 3, 42, 'shop.orders', 'script', 'bad ? \\'x\\'', 'v7', x'6b', x'76ff', "
+		"'[\"a\",\"1\",\"b\",null]');\n");
 	assert_rows(SQL_MYSQL, "");
 }
 
@@ -356,8 +365,9 @@ static void people_see_statements_without_bytes(void **state)
 	build(f, SQL_MYSQL);
 	buf_clear(&f->text);
 	sql_show(&f->sql, &f->changes->tx, keep_line, &f->text);
-	assert_string_equal(buf_cstr(&f->text), "BEGIN;\n-- progress of t:0, lane 1: everything below 40 is done\n"
-						"DELETE FROM `dw`.`orders` WHERE `id` IN (1);\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
+	assert_string_equal(buf_cstr(&f->text),
+			    "BEGIN;\n-- progress of t:0, lane 1: everything below 40 is done\n"
+			    "DELETE FROM `dw`.`orders` WHERE `id` IN (1);\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -111,7 +111,9 @@ static void take_over(struct fixture *f)
 	assert_false(f->answered);
 	while (!f->answered)
 		event_base_loop(f->loop, EVLOOP_ONCE);
-	f->row = (struct progress_row){ .topic = names[0].topic, .partition = 3, .epoch = f->loaded[0].epoch, .seq = f->lane.seq, .watermark = INT64_MIN };
+	f->row = (struct progress_row){
+		.topic = names[0].topic, .partition = 3, .epoch = f->loaded[0].epoch, .seq = f->lane.seq, .watermark = INT64_MIN
+	};
 }
 
 static void on_done(struct tx *tx, enum sink_result result, const struct error *err)
@@ -165,26 +167,29 @@ static void schema_says_what_columns_mean(void **state)
 		bool nullable, has_default, generated;
 		int scale;
 	} expected[] = {
-		{ "id", COLUMN_INTEGER, false, false, false, -1 },	{ "name", COLUMN_TEXT, false, true, false, -1 },
-		{ "price", COLUMN_DECIMAL, true, false, false, 2 },	{ "at", COLUMN_DATETIME, true, true, false, 3 },
-		{ "raw", COLUMN_BYTES, true, false, false, -1 },	{ "any", COLUMN_UNKNOWN, true, false, false, -1 },
-		{ "big", COLUMN_INTEGER, true, false, false, -1 },	{ "half", COLUMN_DOUBLE, true, false, false, -1 },
-		{ "doc", COLUMN_JSON, true, false, false, -1 },		{ "twice", COLUMN_INTEGER, true, false, true, -1 },
-		{ "kind", COLUMN_ENUM, true, false, false, -1 },	{ "odd", COLUMN_UNKNOWN, true, false, false, -1 },
+		{ "id", COLUMN_INTEGER, false, false, false, -1 },  { "name", COLUMN_TEXT, false, true, false, -1 },
+		{ "price", COLUMN_DECIMAL, true, false, false, 2 }, { "at", COLUMN_DATETIME, true, true, false, 3 },
+		{ "raw", COLUMN_BYTES, true, false, false, -1 },    { "any", COLUMN_UNKNOWN, true, false, false, -1 },
+		{ "big", COLUMN_INTEGER, true, false, false, -1 },  { "half", COLUMN_DOUBLE, true, false, false, -1 },
+		{ "doc", COLUMN_JSON, true, false, false, -1 },     { "twice", COLUMN_INTEGER, true, false, true, -1 },
+		{ "kind", COLUMN_ENUM, true, false, false, -1 },    { "odd", COLUMN_UNKNOWN, true, false, false, -1 },
 	};
 	struct fixture *f = *state;
 	struct target *t;
 
-	run(f, "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(20) NOT NULL DEFAULT 'x', price DECIMAL(10, 2), at datetime(3) DEFAULT "
-	       "CURRENT_TIMESTAMP, raw VARBINARY(16), any, big BIGINT UNSIGNED, half DOUBLE, doc JSON, twice INT AS (id * 2), kind ENUM, odd STRING)");
+	run(f,
+	    "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(20) NOT NULL DEFAULT 'x', price DECIMAL(10, 2), at datetime(3) DEFAULT "
+	    "CURRENT_TIMESTAMP, raw VARBINARY(16), any, big BIGINT UNSIGNED, half DOUBLE, doc JSON, twice INT AS (id * 2), kind ENUM, odd STRING)");
 	t = describe(f, "t");
 	assert_true(t->exists && t->has_primary_key && t->key_exact && !t->other_unique);
 	assert_int_equal(t->key_count, 1);
 	assert_int_equal(t->count, sizeof expected / sizeof *expected);
 	for (uint32_t i = 0; i < t->count; i++) {
 		assert_true(slice_is(t->columns[i].name, expected[i].name));
-		if (t->columns[i].type != expected[i].type || t->columns[i].scale != expected[i].scale || t->columns[i].nullable != expected[i].nullable)
-			fail_msg("%s: type %d, scale %d, nullable %d", expected[i].name, t->columns[i].type, t->columns[i].scale, t->columns[i].nullable);
+		if (t->columns[i].type != expected[i].type || t->columns[i].scale != expected[i].scale ||
+		    t->columns[i].nullable != expected[i].nullable)
+			fail_msg("%s: type %d, scale %d, nullable %d", expected[i].name, t->columns[i].type, t->columns[i].scale,
+				 t->columns[i].nullable);
 		assert_int_equal(t->columns[i].has_default, expected[i].has_default);
 		assert_int_equal(t->columns[i].generated, expected[i].generated);
 	}
@@ -250,7 +255,8 @@ static void takeover_makes_rows_and_raises_the_epoch(void **state)
 	assert_int_equal(f->loaded[0].next_offset, 99);
 	assert_int_equal(f->loaded[0].watermark, 34);
 	assert_int_equal(f->loaded[0].lane_count, 2);
-	assert_string_equal(rows(f, "SELECT job, lane, epoch FROM streamlua_progress WHERE partition = 3 ORDER BY 1, 2"), "other,0,50;shop,0,6;shop,7,6;");
+	assert_string_equal(rows(f, "SELECT job, lane, epoch FROM streamlua_progress WHERE partition = 3 ORDER BY 1, 2"),
+			    "other,0,50;shop,0,6;shop,7,6;");
 }
 
 static void a_reset_forgets_how_far_it_came_and_keeps_others_out(void **state)
@@ -443,9 +449,18 @@ static void doubles_keep_every_bit(void **state)
 {
 	enum { COUNT = 400 };
 	struct fixture *f = *state;
-	char (*texts)[40] = calloc(COUNT, sizeof *texts), (*ids)[16] = calloc(COUNT, sizeof *ids);
-	double doubles[COUNT] = { 0.30000000000000004, 5e-324, 1.7976931348623157e308, -0.1, 2.2250738585072014e-308, 1e23, 9007199254740993e3,
-				  /* SQLite reads these as a neighbour. */ 175052.3181054007, 715877.675127814, 274189.3536162081, 449743.2355964577 };
+	char(*texts)[40] = calloc(COUNT, sizeof *texts), (*ids)[16] = calloc(COUNT, sizeof *ids);
+	double doubles[COUNT] = { 0.30000000000000004,
+				  5e-324,
+				  1.7976931348623157e308,
+				  -0.1,
+				  2.2250738585072014e-308,
+				  1e23,
+				  9007199254740993e3,
+				  /* SQLite reads these as a neighbour. */ 175052.3181054007,
+				  715877.675127814,
+				  274189.3536162081,
+				  449743.2355964577 };
 	sqlite3_stmt *row = NULL;
 	struct target *t;
 
@@ -525,7 +540,8 @@ static void a_batch_does_what_its_changes_do_in_order(void **state)
 		char sql[600];
 		char unique[12][8];
 
-		snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS one; DROP TABLE IF EXISTS many; CREATE TABLE one %s; CREATE TABLE many %s;"
+		snprintf(sql, sizeof sql,
+			 "DROP TABLE IF EXISTS one; DROP TABLE IF EXISTS many; CREATE TABLE one %s; CREATE TABLE many %s;"
 			 "INSERT INTO one VALUES (1, 'a', 'old', 101), (2, 'b', 'old', 102); INSERT INTO many SELECT * FROM one",
 			 tables[which].columns, tables[which].columns);
 		run(f, sql);

@@ -185,6 +185,7 @@ static void lengths_that_lie_are_found(void **state)
 		assert_int_equal(read_bytes(d, key, (struct slice){ copy, value.n }), -1);
 		put_number(copy, UINT64_MAX - (uint64_t)bit);
 		assert_int_equal(read_bytes(d, key, (struct slice){ copy, value.n }), -1);
+		assert_non_null(strstr(d->err.text, "are left"));
 	}
 }
 
