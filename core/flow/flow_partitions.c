@@ -80,7 +80,7 @@ static void on_assigned(void *ctx, const struct source_partition *assigned, size
 	struct flow *flow = ctx;
 	struct taking *taking;
 
-	flow->idle = flow->handing_over = false;
+	flow->idle = false;
 	if (count == 0) {
 		became_ready(flow);
 		return;
@@ -118,7 +118,6 @@ static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
 {
 	struct flow *flow = ctx;
 
-	flow->handing_over = true;
 	for (size_t i = 0; i < count; i++) {
 		struct partition *partition = find(flow, ids[i]);
 

@@ -31,7 +31,6 @@ struct flow {
 	int64_t mono_ms, wall_ms, tick_ms;
 	int64_t watermark;
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
-	bool handing_over;                       /* partitions were revoked, and who has what is not settled yet */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
 };

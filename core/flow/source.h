@@ -20,8 +20,7 @@ struct source_events {
 	/* These partitions are ours from now on. Nothing of them is delivered before take() answers for each.
 	 * count 0: we were given none. */
 	void (*assigned)(void *ctx, const struct source_partition *partitions, size_t count);
-	/* Ours no more: when this returns, nothing of them will be delivered, and their unfinished work is to be dropped. Who has what
-	 * is settled with the next assigned(). count 0: with the one after this. */
+	/* Ours no more: when this returns, nothing of them will be delivered, and their unfinished work is to be dropped. */
 	void (*revoked)(void *ctx, const uint32_t *ids, size_t count);
 	/* A bounded partition (--until, a file) has delivered its last message, or had none to deliver. */
 	void (*ended)(void *ctx, uint32_t id);

@@ -119,16 +119,6 @@ static struct kafka_partition *find(struct kafka *kafka, const rd_kafka_topic_pa
 	return NULL;
 }
 
-static void give(struct kafka *kafka, const struct source_partition *given, size_t count)
-{
-	bool rejoins = kafka->rejoins;
-
-	kafka->rejoins = false;
-	kafka->events.assigned(kafka->events.ctx, given, count);
-	if (rejoins) /* what was revoked is not settled yet */
-		kafka->events.revoked(kafka->events.ctx, NULL, 0);
-}
-
 static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
 	struct source_partition *given;
@@ -140,7 +130,7 @@ static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 		if (kafka->until.kind != KAFKA_NOWHERE && kafka->partition_count == 0)
 			kafka->idle_at = clock_mono_ms() + KAFKA_IDLE_AFTER_MS;
 		assign(kafka, list);
-		give(kafka, NULL, 0); /* having none is an answer too: more workers than partitions */
+		kafka->events.assigned(kafka->events.ctx, NULL, 0); /* having none is an answer too: more workers than partitions */
 		return;
 	}
 	if (kafka->stopped)
@@ -153,7 +143,7 @@ static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 
 		given[i] = (struct source_partition){ .id = p->id, .topic = p->name, .partition = p->partition };
 	}
-	give(kafka, given, (size_t)list->cnt);
+	kafka->events.assigned(kafka->events.ctx, given, (size_t)list->cnt);
 	free(given);
 }
 
@@ -168,7 +158,6 @@ static void on_revoke(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 	if (list->cnt)
 		log_write(lost ? LOG_WARN : LOG_INFO, NULL, "%d partitions are %s", list->cnt,
 			  lost ? "lost: the group did not hear of this worker in time" : "revoked from this worker");
-	kafka->rejoins = !lost && is_cooperative(kafka);
 	if (!lost)
 		kafka_group_commit(kafka);
 	for (int i = 0; i < list->cnt; i++) {

@@ -77,7 +77,6 @@ struct kafka {
 	struct kafka_partition *last; /* of the message before: messages come in runs */
 	size_t stashed;               /* messages in all stashes */
 	bool assigning;               /* librdkafka waits for our answer to an assignment */
-	bool rejoins;                 /* after the next assignment, at once: something was taken from us, and goes to another with the one after it */
 	bool stopped, failed, closing, idle_told;
 	int64_t idle_at; /* mono ms; 0: not waiting */
 	bool whole;      /* all partitions of the topics are ours (kafka_share.c) */
