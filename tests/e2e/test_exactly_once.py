@@ -99,7 +99,7 @@ def test_two_masters_share_the_work_and_one_goes_on_alone(kafka, mariadb, topic,
         job.kill()
         stream.produce(3000)
         other.wait_for(lambda: stream.logged() == stream.count, "all events")
-        assert len(other.http_json("/status")["partitions"]) == 6
+        other.wait_for(lambda: len(other.http_json("/status")["partitions"]) == 6, "all partitions")
         # And back: what was given away is given back while events come.
         job.start()
         stream.produce(2000)

@@ -12,6 +12,8 @@ from support.job import Lua, kafka_source, tidb_sink
 from support.workload import Workload
 
 D = decimal.Decimal
+# A bounded run of several workers waits for as long as a dead member's partitions could still come back to it.
+CONFIG = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
 TEXTS = ["", "plain", "O'Neil \"quoted\" \\ back\\slash", "naïve Zürich", "漢字かな", "👩‍👩‍👧 emoji 🦄", "tab\tand\nnewline", "\u0001 control", "-- ; DROP", "%s ? ${x}"]
 
 ORDERS = """CREATE TABLE `order` (id BIGINT PRIMARY KEY, `select` VARCHAR(200), `from` DECIMAL(30,10), `group` BIGINT UNSIGNED, `desc` LONGTEXT,
@@ -83,7 +85,7 @@ def test_all_kinds_of_changes_of_several_tables_arrive_exactly(kafka, mariadb, t
     for each in tables:
         kafka.produce(each.changes(2500))
     job.write(order="return {}", items="return {}", tags="return {}")
-    job.job(kafka_source(kafka, [each.table.topic for each in tables]), tidb_sink(mariadb, database))
+    job.job(kafka_source(kafka, [each.table.topic for each in tables], config=CONFIG), tidb_sink(mariadb, database))
 
     result = job.run("--until", "latest", "--workers", 2).ok()
 
@@ -280,7 +282,7 @@ def test_the_counters_of_a_bounded_run_add_up(kafka, mariadb, topic, database, j
     messages += [strange.insert({"id": i}) for i in range(25)]
     kafka.produce(messages)
     job.write(orders='return { filter = function(row) return row.id % 4 ~= 0 end }')
-    job.job(kafka_source(kafka, orders.topic), tidb_sink(mariadb, database))
+    job.job(kafka_source(kafka, orders.topic, config=CONFIG), tidb_sink(mariadb, database))
     result = job.run("--until", "latest", "--workers", 2).ok()
 
     counts = {name: int(n) for name, n in re.findall(r"(\w[\w ]*?) (\d+)\b", re.search(r"^read .*$", result.err, re.MULTILINE)[0])}
