@@ -76,7 +76,6 @@ static const struct known {
 	{ 1906, MYSQL_FAILED },    /* MariaDB: the column is generated */
 	{ 1927, MYSQL_ELSEWHERE }, /* MariaDB: connection was killed */
 	{ 1969, MYSQL_BUSY },      /* MariaDB: max_statement_time exceeded */
-	{ 2020, MYSQL_REFUSED },   /* packet too large for the client library */
 	{ 2049, MYSQL_FAILED },    /* authentication that the library does not do */
 	{ 2059, MYSQL_FAILED },    /* authentication plugin that cannot be loaded */
 	{ 2061, MYSQL_FAILED },    /* authentication plugin's error */

@@ -18,7 +18,6 @@ enum {
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MOST_MS = 5000,
 	STEADY_MS = 10000, /* who ran for so long begins with no back-off again */
-	FAILED_STARTS_MOST = 5,
 };
 
 const char *crew_state_name(const struct crew_worker *worker)
@@ -76,7 +75,6 @@ static void conclude(struct crew_worker *worker)
 {
 	struct crew *crew = worker->crew;
 	int code = WIFEXITED(worker->end) ? WEXITSTATUS(worker->end) : -1;
-	bool ready = worker->state == CREW_READY || worker->state == CREW_FINISHED;
 	char how[64];
 
 	child_end(worker->end, how);
@@ -107,13 +105,6 @@ static void conclude(struct crew_worker *worker)
 		return;
 	}
 	crew->events.ended(crew->events.ctx, worker, how);
-	worker->failed_starts = code == 1 && !ready ? worker->failed_starts + 1 : 0;
-	if (worker->failed_starts >= FAILED_STARTS_MOST) {
-		log_error("worker %d failed to start %d times in a row", worker->number, FAILED_STARTS_MOST);
-		worker->state = CREW_ENDED;
-		crew_stop(crew, 1);
-		return;
-	}
 	if (clock_mono_ms() - worker->started_ms >= STEADY_MS)
 		worker->backoff_ms = 0;
 	log_error("worker %d ended by %s; another takes its place in %lld ms", worker->number, how, (long long)worker->backoff_ms);
@@ -128,7 +119,6 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 
 	switch (verb) {
 	case CHANNEL_READY:
-		worker->failed_starts = 0;
 		if (worker->state == CREW_STARTING)
 			worker->state = CREW_READY;
 		crew_send(worker, CHANNEL_ASK, SLICE(""));

@@ -30,9 +30,8 @@ struct crew_worker {
 	struct stats stats; /* of this process */
 	int64_t restarts;
 	struct event *restart;
-	int64_t started_ms;     /* monotonic */
-	int64_t backoff_ms;     /* before the next start */
-	unsigned failed_starts; /* in a row: exit 1 before READY */
+	int64_t started_ms; /* monotonic */
+	int64_t backoff_ms; /* before the next start */
 	struct worker_beat *beat;
 	int64_t beat_seen;      /* the beat at the last tick, */
 	unsigned ticks_quiet;   /* and for how many ticks it has been the same */

@@ -167,6 +167,20 @@ def test_a_worker_that_dies_is_replaced_later_and_later(job, kafka, topic):
     assert job.stop().code == 0
 
 
+def test_a_worker_that_dies_while_its_target_is_away_is_replaced_for_as_long_as_it_takes(running, kafka, mariadb, database, proxy):
+    proxy.refuse()
+    proxy.drop()
+    kafka.produce(inserts(running, range(10)))
+    running.kill_worker()
+    # The new ones cannot even open the target.
+    running.wait_for(lambda: running.http_json("/status")["workers"][0]["restarts"] > 6, "more restarts than anybody has patience for")
+    assert running.http("/healthz")[0] == 200 and running.http("/readyz")[0] == 503
+    proxy.accept()
+    running.wait_for(lambda: count(mariadb, database) == 10, "all rows")
+    running.wait_for(running.ready, "readyz 200")
+    assert running.stop().code == 0
+
+
 def test_workers_share_the_partitions(kafka, topic, job):
     job.topic = topic(partitions=4)
     job.write(t="return { key = { 'id' } }").job(kafka_source(kafka, job.topic), Lua("sl.sink.blackhole()")).start("--workers", 2)

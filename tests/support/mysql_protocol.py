@@ -128,8 +128,19 @@ async def _until_end(read):
             return
 
 
-def _status_of_ok(payload):
+def _place_of_status(payload):
     at = 1
     for _ in ("rows", "id"):
         at += {0xFC: 3, 0xFD: 4, 0xFE: 9}.get(payload[at], 1)
-    return struct.unpack_from("<H", payload, at)[0]
+    return at
+
+
+def _status_of_ok(payload):
+    return struct.unpack_from("<H", payload, _place_of_status(payload))[0]
+
+
+def with_more_results(raw):
+    """An OK packet that says that it is not the last answer."""
+    changed = bytearray(raw)
+    changed[4 + _place_of_status(raw[4:])] |= MORE_RESULTS
+    return bytes(changed)

@@ -62,6 +62,10 @@ class Rule:
             self._seen += 1
             return self._seen >= self._first
 
+    def _statements_before(self, text):
+        """What stands before the statement that matches, without its end."""
+        return text[:self._match.search(text).start()].rpartition(b";\n")[0]
+
     def _mark(self):
         with self._lock:
             self.hits += 1
@@ -112,9 +116,10 @@ class MysqlProxy:
         """The client gets the first bytes of the answer; both connections end."""
         return self._rule("cut_answer", match, nth, times, after_bytes=after_bytes)
 
-    def error(self, code, state, text, match, nth=1, times=1, rollback=False):
-        """The client gets this error, the server nothing; with `rollback` it rolls back, as it does itself for a deadlock."""
-        return self._rule("error", match, nth, times, code=code, state=state, text=text, rollback=rollback)
+    def error(self, code, state, text, match, nth=1, times=1, rollback=False, within=False):
+        """The client gets this error, the server nothing; with `rollback` it rolls back, as it does itself for a deadlock. `within` a text
+        of several statements, each on a line of its own, it is the one that matches which fails: those before it are carried out."""
+        return self._rule("error", match, nth, times, code=code, state=state, text=text, rollback=rollback, within=within)
 
     def delay(self, seconds, match, nth=1, times=FOREVER, after=False):
         """The statement waits on its way to the server, or (after) its answer on the way back."""
@@ -386,16 +391,31 @@ class _Link:
             rule._mark()
             raise _Cut(rule.settings["linger"])
         if rule.action == "error":
-            if rule.settings["rollback"]:
+            s, number = rule.settings, packet.number
+            if s["within"]:
+                number = await self._relay_first(rule._statements_before(packet.payload[1:]), number)
+            if s["rollback"]:
                 await self._send(self.to_server, protocol.command_packet(protocol.QUERY, b"ROLLBACK"))
                 await self._from_server()
-            s = rule.settings
-            await self._send(self.to_client, protocol.error_packet(packet.number + 1, s["code"], s["state"], s["text"]))
+            await self._send(self.to_client, protocol.error_packet(number + 1, s["code"], s["state"], s["text"]))
             rule._mark()
             return True
         if not rule.settings.get("after", True):
             await self._pause(rule)
         return False
+
+    async def _relay_first(self, text, number):
+        """Has the server carry these statements out, none of which returns rows, and passes its answers on as the first of several.
+        Returns the last one's number."""
+        if not text:
+            return number
+        await self._send(self.to_server, protocol.command_packet(protocol.QUERY, text))
+        async for part in protocol.answer(protocol.QUERY, self._from_server, self._relay_file):
+            if part is None or part.kind != protocol.OK:
+                raise _Cut
+            await self._send(self.to_client, protocol.with_more_results(part.raw))
+            number = part.number
+        return number
 
     async def _pause(self, rule):
         rule._mark()
