@@ -86,6 +86,7 @@ test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
 test: test-deps ## install what the tests need, build, and run every test
 	@$(MAKE) check
 	@$(MAKE) sim RUNS=300
+	@$(MAKE) fuzz SECONDS=2
 	@$(MAKE) e2e
 
 check: lint ## what needs no server: lint, unit tests under the sanitizers, Lua specs, examples of the scripts
@@ -99,8 +100,8 @@ unit: $(UNIT_BIN) ## the unit tests
 	 cat $(UNIT_BIN:=.log) | awk '/PASSED/ { p += $$4 } /FAILED.*test\(s\)/ { f += $$4 } END { printf "unit: %d passed, %d failed\n", p, f }'; exit $$failed
 
 # LeakSanitizer is on; LuaJIT's own allocator is not instrumented, which hides nothing of ours.
-asan: ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
-	@$(MAKE) unit BUILD=$(BUILD)/asan OPTIMIZE="-O1" EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+asan: ## the unit tests and the inputs of the fuzz targets under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
+	@$(MAKE) unit fuzz-replay BUILD=$(BUILD)/asan OPTIMIZE="-O1" EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that ship
 	@luajit tests/spec/run.lua
@@ -112,7 +113,7 @@ lint: ## the rules of the house, luacheck
 	@luacheck -q lua scripts examples tests/spec
 	@clang-format --dry-run --Werror $(FORMATTED)
 
-FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] tests/sim/*.[ch])
+FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] tests/sim/*.[ch] tests/fuzz/*.[ch])
 fmt: ## lay the C sources out as .clang-format says
 	@clang-format -i $(FORMATTED)
 
@@ -130,6 +131,33 @@ $(BUILD)/sim: $(SIM_OBJECTS) $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% 
 
 $(SIM_OBJECTS): FLAGS += -Itests
 -include $(SIM_OBJECTS:.o=.d)
+
+# What takes bytes from strangers, under clang's fuzzer. TARGET=NAME runs one of them (several words: those), each for MINUTES=n
+# (SECONDS=n); two run at a time. What is found is in build/fuzz/found, and stays as an input in tests/fuzz/corpus when it is mended.
+FUZZ_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out %/driver.c %/replay.c,$(wildcard tests/fuzz/*.c))))
+FUZZ_CORE  := $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS)) \
+	$(addprefix $(BUILD)/core/io/,file_lines.o file_read.o file_record.o file_envelope.o http.o text_file.o) \
+	$(addprefix $(BUILD)/core/run/,answer.o metrics.o stats.o status.o)
+FUZZ_FLAGS  = BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CXX="$(FUZZ_CC)++" WARNINGS= CWARNINGS= OPTIMIZE=-O1 \
+	EXTRA_FLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined"
+FUZZ_CC    := $(filter ccache,$(CC)) clang
+
+.PHONY: fuzz fuzz-replay
+fuzz: ## fuzz what takes bytes from strangers: MINUTES=n for each target, TARGET=NAME for one
+	@$(MAKE) $(FUZZ_FLAGS) $(BUILD)/fuzz/fuzzer
+	@tests/fuzz/run.sh $(BUILD)/fuzz $(or $(SECONDS),$(shell echo $$(($(or $(MINUTES),1) * 60)))) $(TARGET)
+
+fuzz-replay: $(BUILD)/replay ## run the inputs in tests/fuzz/corpus once, without clang
+	@$(BUILD)/replay tests/fuzz/corpus 2>$(BUILD)/replay.log || { tail -40 $(BUILD)/replay.log; exit 1; }
+
+$(BUILD)/fuzzer: $(BUILD)/tests/fuzz/driver.o $(FUZZ_TESTS) $(FUZZ_CORE)
+	$(SAY)$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/replay: $(BUILD)/tests/fuzz/replay.o $(FUZZ_TESTS) $(FUZZ_CORE)
+	$(SAY)$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(FUZZ_TESTS) $(BUILD)/tests/fuzz/driver.o $(BUILD)/tests/fuzz/replay.o: FLAGS += -Itests
+-include $(FUZZ_TESTS:.o=.d)
 
 # STREAMLUA=PROGRAM tests another build; E2E="-k words" some tests only. Most of a test is waiting, so four run at a time, each with
 # servers of its own; E2E="-n 0" runs them one by one.

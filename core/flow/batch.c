@@ -115,14 +115,15 @@ static struct batch_row *find_row(struct merger *m)
 	for (size_t at = hash & m->mask;; at = (at + 1) & m->mask) {
 		if (!m->slots[at]) {
 			copy = arena_alloc(m->arena, m->key.n);
-			memcpy(copy, m->key.p, m->key.n);
+			if (m->key.n)
+				memcpy(copy, m->key.p, m->key.n);
 			m->slots[at] = (uint32_t)++m->count;
 			row = &m->rows[m->count - 1];
 			*row = (struct batch_row){ .key = copy, .key_n = (uint32_t)m->key.n, .hash = hash };
 			return row;
 		}
 		row = &m->rows[m->slots[at] - 1];
-		if (row->hash == hash && row->key_n == m->key.n && memcmp(row->key, m->key.p, m->key.n) == 0)
+		if (row->hash == hash && slice_equal((struct slice){ row->key, row->key_n }, (struct slice){ m->key.p, m->key.n }))
 			return row;
 	}
 }

@@ -295,11 +295,13 @@ int progress_decode(struct slice bytes, int64_t next_offset, struct done_list *l
 {
 	int64_t offset = next_offset;
 
+	if (next_offset < -1)
+		return error_set(err, "its next_offset is %lld", (long long)next_offset);
 	while (bytes.n) {
 		uint64_t step, part = 0;
 
 		if (!get_leb128(&bytes, &step) || ((step & 1) && !get_leb128(&bytes, &part)) || part > UINT32_MAX ||
-		    step >> 1 > (uint64_t)(INT64_MAX - offset))
+		    step >> 1 > (uint64_t)INT64_MAX - (uint64_t)offset)
 			return error_set(err, "its list of done offsets cannot be read");
 		offset += (int64_t)(step >> 1);
 		done_list_add(list, (struct done){ offset, (uint32_t)part });
