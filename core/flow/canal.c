@@ -94,6 +94,7 @@ static int op_of(const struct parts *in, enum op *op, struct error *err)
 		enum op op;
 	} ops[] = {
 		{ "INSERT", OP_INSERT },
+		{ "INIT", OP_SNAPSHOT }, /* rows that were there before */
 		{ "UPDATE", OP_UPDATE },
 		{ "DELETE", OP_DELETE },
 		{ "TRUNCATE", OP_TRUNCATE },
@@ -228,6 +229,8 @@ static int decode_rows(struct decoder *decoder, const struct message *message, c
 	const struct json_node *nodes = rows->nodes, *before = old ? old + 1 : NULL;
 	uint32_t count = members(nodes, data), number = 0;
 
+	if (is_object(data)) /* a row alone, as some others write it */
+		return decode_row(decoder, message, rows, data, old, err);
 	if (old && members(nodes, old) != count)
 		return error_set(err, "\"old\" has %u rows and \"data\" has %u", members(nodes, old), count);
 	for (const struct json_node *row = data + 1; row < nodes + data->end; row = nodes + row->end) {
@@ -248,10 +251,12 @@ static int check_message(const struct parts *in, enum op op, const struct tidb *
 		return error_set(err, "the row is kept elsewhere (\"claimCheckLocation\" is %.*s)", SLICE_ARG(tidb->claim_check));
 	if (tidb->only_handle_key && op != OP_DELETE)
 		return error_set(err, "a message that was too large: it holds its key and not its row (\"onlyHandleKey\")");
-	if (!is_null(in->data) && !is_array(in->data))
+	if (!is_null(in->data) && !is_array(in->data) && !is_object(in->data))
 		return error_set(err, "\"data\" is no list of rows");
-	if (!is_null(in->old) && !is_array(in->old))
+	if (!is_null(in->old) && !is_array(in->old) && !is_object(in->old))
 		return error_set(err, "\"old\" is no list of rows");
+	if (!is_null(in->old) && !is_null(in->data) && is_array(in->old) != is_array(in->data))
+		return error_set(err, "one of \"data\" and \"old\" is a list of rows, the other a row");
 	if (is_null(in->data) && sql.n)
 		return error_set(err, "the change is a statement, not its rows (binlog_format is not ROW?)");
 	if (is_null(in->data) && (op != OP_DELETE || is_null(in->old)))
@@ -284,6 +289,8 @@ static void finish(struct event *first, const struct parts *in, int64_t time_ms)
 		event->table = text_of(in->table);
 		event->time_ms = time_ms;
 		event->part = parts++;
+		if (event->op != OP_CONTROL && event->op != OP_DDL)
+			format_name_event(event);
 	}
 	for (struct event *event = first; event; event = event->next)
 		event->parts = parts;
@@ -296,6 +303,7 @@ int canal_decode(struct decoder *decoder, const struct message *message, const s
 	struct parts in = find_parts(nodes);
 	struct tidb tidb = read_tidb(nodes, in.tidb);
 	struct rows rows = { .tidb = &tidb };
+	struct slice database = text_of(in.database), table = text_of(in.table);
 	const struct json_node *data, *old;
 
 	if (op_of(&in, &rows.op, err) < 0)
@@ -307,7 +315,9 @@ int canal_decode(struct decoder *decoder, const struct message *message, const s
 		finish(*first, &in, time_of(&in, &tidb));
 		return 0;
 	}
-	rows.table = known_tables_get(tables, text_of(in.database), text_of(in.table), err);
+	if (!table.p)
+		format_names_from_topic(message->topic, &database, &table);
+	rows.table = known_tables_get(tables, database, table, err);
 	if (!rows.table || check_message(&in, rows.op, &tidb, err) < 0 || declare(decoder, message, rows.table, &in, &nodes, err) < 0 ||
 	    known_read_key(rows.table, decoder, nodes, in.key_names, err) < 0)
 		return -1;

@@ -92,7 +92,7 @@ int canal_types_read(struct known_table *table, struct decoder *decoder, struct 
 		return -1;
 	table->declared = arena_alloc(&table->arena, (size_t)count * sizeof *table->declared);
 	for (const struct json_node *node = nodes + 1; node < nodes + nodes->end; node = nodes + node->end) {
-		if (node->value.kind != VALUE_TEXT)
+		if (node->value.kind != VALUE_TEXT || known_is_implicit(node->name))
 			continue;
 		table->declared[table->declared_count++] = (struct column){
 			.name = arena_copy(&table->arena, node->name),

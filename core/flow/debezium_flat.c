@@ -16,9 +16,9 @@ bool debezium_drop_unavailable(struct image *image)
 	for (uint32_t i = 0; image->state != IMAGE_ABSENT && i < image->shape->count; i++) {
 		struct value *v = &image->values[i];
 
-		if (v->kind != VALUE_TEXT || (v->n != text.n && v->n != base64.n))
-			continue;
-		if (memcmp(v->p, v->n == text.n ? text.p : base64.p, v->n) == 0) {
+		if (v->kind == VALUE_JSON ? slice_is((struct slice){ v->p, v->n }, "[\"__debezium_unavailable_value\"]")
+					  : v->kind == VALUE_TEXT && (v->n == text.n || v->n == base64.n) &&
+						    memcmp(v->p, v->n == text.n ? text.p : base64.p, v->n) == 0) {
 			*v = (struct value){ .kind = VALUE_ABSENT };
 			image->state = IMAGE_PARTIAL;
 			dropped = true;
@@ -89,6 +89,7 @@ static struct event *add(struct decoder *decoder, const struct message *message,
 	event->table = added->table.p ? added->table : topic->table;
 	event->database = added->schema.p && added->schema.n > 0 ? added->schema : added->database.p ? added->database : topic->database;
 	event->time_ms = added->time_ms;
+	event->unnamed = !added->table.p;
 	return event;
 }
 

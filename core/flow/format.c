@@ -25,6 +25,14 @@ void format_names_from_topic(struct slice topic, struct slice *database, struct 
 	database->n = (size_t)(table_dot - database->p);
 }
 
+void format_name_event(struct event *event)
+{
+	if (event->table.p)
+		return;
+	format_names_from_topic(event->message->topic, &event->database, &event->table);
+	event->unnamed = true;
+}
+
 const struct header *message_header(const struct message *message, const char *name)
 {
 	for (uint32_t i = message->header_count; i-- > 0;)

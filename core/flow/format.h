@@ -38,6 +38,8 @@ struct format {
 struct event *decoder_add(struct decoder *decoder, const struct message *message);
 /* The last two parts of "<prefix>.<database>.<table>" (or of "<database>.<table>"); a topic without a dot is the table. */
 void format_names_from_topic(struct slice topic, struct slice *database, struct slice *table);
+/* An event whose message names no table has its topic's. */
+void format_name_event(struct event *event);
 /* The last header of that name, or NULL. */
 const struct header *message_header(const struct message *message, const char *name);
 

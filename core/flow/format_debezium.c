@@ -201,6 +201,8 @@ static int decode_envelope(struct decoder *decoder, const struct message *messag
 	event->database = origin.database;
 	event->table = origin.table;
 	event->time_ms = origin.time_ms;
+	if (op != OP_CONTROL)
+		format_name_event(event);
 	if (op == OP_TRUNCATE || op == OP_CONTROL)
 		return 0;
 	topic->flat = false;

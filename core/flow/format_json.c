@@ -20,6 +20,7 @@ static struct event *add(struct decoder *decoder, const struct message *message,
 	event->op = (uint8_t)op;
 	event->database = topic->database;
 	event->table = topic->table;
+	event->unnamed = true;
 	return event;
 }
 

@@ -226,7 +226,10 @@ static int decode_message(struct decoder *decoder, const struct message *message
 	if (in.ts && value_is_integer(&in.ts->value, &event->time_ms) && op != OP_DDL &&
 	    __builtin_mul_overflow(event->time_ms, 1000, &event->time_ms))
 		return error_set(err, "\"ts\" is no time");
-	return op == OP_CONTROL || op == OP_DDL ? 0 : decode_row(decoder, nodes, &in, event, err);
+	if (op == OP_CONTROL || op == OP_DDL)
+		return 0;
+	format_name_event(event);
+	return decode_row(decoder, nodes, &in, event, err);
 }
 
 static int decode(struct decoder *decoder, const struct message *message, struct error *err)

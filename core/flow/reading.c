@@ -88,6 +88,32 @@ static struct reading bytes(bool declared, const struct target_column *to, const
 	return reading((enum meaning)settings->binary, 0, length);
 }
 
+static struct reading counted(const struct target_column *to, const struct reading_settings *settings)
+{
+	static const uint8_t datetimes[] = { MEANING_DATETIME_MS, MEANING_DATETIME_US, MEANING_DATETIME_NS };
+	static const uint8_t times[] = { MEANING_TIME_MS, MEANING_TIME_US, MEANING_TIME_NS };
+	bool time = to->type == COLUMN_TIME;
+	int unit = to->scale <= 3 ? 0 : 1; /* milliseconds or microseconds */
+
+	switch ((enum time_mode)settings->time) {
+	case TIME_MODE_ADAPTIVE_MICROSECONDS:
+		unit = time ? 1 : unit;
+		break;
+	case TIME_MODE_ADAPTIVE:
+		break;
+	case TIME_MODE_CONNECT:
+		unit = 0;
+		break;
+	case TIME_MODE_MICROSECONDS:
+		unit = 1;
+		break;
+	case TIME_MODE_NANOSECONDS:
+		unit = 2;
+		break;
+	}
+	return reading((enum meaning)(time ? times : datetimes)[unit], to->scale, 0);
+}
+
 static struct reading decimal(bool declared, const struct target_column *to, const struct reading_settings *settings)
 {
 	if (declared || settings->decimal == MEANING_PLAIN)
@@ -101,7 +127,11 @@ static struct reading by_target(bool declared, const struct target_column *to, c
 	switch ((enum column_type)to->type) {
 	case COLUMN_INTEGER:
 		/* The only integers that do not fit what carries them; no schema marks them. */
-		return reading(to->is_unsigned && to->length >= 64 ? MEANING_UNSIGNED : MEANING_NUMERIC, 0, 0);
+		if (to->is_unsigned && to->length >= 64)
+			return reading(MEANING_UNSIGNED, 0, 0);
+		/* NUMERIC(10,0) of another database, or BIGINT UNSIGNED as "precise". Only where the settings say so: any word of four letters
+		 * is base64 of something. */
+		return !declared && settings->decimal == MEANING_DECIMAL ? reading(MEANING_DECIMAL, 0, 0) : reading(MEANING_NUMERIC, 0, 0);
 	case COLUMN_FLOAT:
 	case COLUMN_DOUBLE:
 	case COLUMN_YEAR:
@@ -118,11 +148,10 @@ static struct reading by_target(bool declared, const struct target_column *to, c
 	case COLUMN_DATE:
 		return reading(MEANING_DAYS, 0, 0);
 	case COLUMN_DATETIME:
-		return reading(to->scale <= 3 ? MEANING_DATETIME_MS : MEANING_DATETIME_US, to->scale, 0);
+	case COLUMN_TIME:
+		return counted(to, settings);
 	case COLUMN_TIMESTAMP:
 		return reading(MEANING_ZONED, to->scale, 0);
-	case COLUMN_TIME:
-		return reading(MEANING_TIME_US, to->scale, 0);
 	case COLUMN_GEOMETRY:
 		return reading(MEANING_GEOMETRY, 0, 0);
 	case COLUMN_UNKNOWN:

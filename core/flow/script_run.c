@@ -58,13 +58,23 @@ static void set_readings(struct event *event)
 /* Most events have the table of the one before. */
 struct last_route {
 	struct slice database, table;
+	bool unnamed;
 	struct script *script;
 };
 
+/* Events that name no table go by their topic's name; where no script serves that, to the one for events without a table. */
+static struct script *find_script(struct script_host *host, const struct event *event)
+{
+	struct script *script = script_host_route(host, event->database, event->table);
+
+	return script || !event->unnamed ? script : script_host_route(host, SLICE(""), SLICE(""));
+}
+
 static void route(struct script_host *host, struct event *event, struct last_route *last)
 {
-	if (!slice_equal(event->table, last->table) || !slice_equal(event->database, last->database) || !last->table.p)
-		*last = (struct last_route){ event->database, event->table, script_host_route(host, event->database, event->table) };
+	if (!slice_equal(event->table, last->table) || !slice_equal(event->database, last->database) || event->unnamed != last->unnamed ||
+	    !last->table.p)
+		*last = (struct last_route){ event->database, event->table, event->unnamed, find_script(host, event) };
 	event->script = last->script;
 	event->row_matches = true;
 	if (!event->script) {

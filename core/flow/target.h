@@ -67,7 +67,17 @@ bool target_is_key(const struct target *target, uint32_t column);
 /* Whose text forms plain values have, where no schema says what they are. */
 enum capture { CAPTURE_NONE = 0, CAPTURE_MAXWELL, CAPTURE_CANAL, CAPTURE_TICDC };
 
+/* What DATETIME and TIME are counted in, where no schema says: Debezium's time.precision.mode. */
+enum time_mode {
+	TIME_MODE_ADAPTIVE_MICROSECONDS = 0, /* DATETIME of more than 3 digits and TIME: microseconds */
+	TIME_MODE_ADAPTIVE,                  /* both: milliseconds of up to 3 digits, else microseconds */
+	TIME_MODE_CONNECT,                   /* milliseconds */
+	TIME_MODE_MICROSECONDS,
+	TIME_MODE_NANOSECONDS,
+};
+
 struct reading_settings {
+	uint8_t time;         /* enum time_mode */
 	uint8_t decimal;      /* enum meaning: UNKNOWN (guess), PLAIN (string or double), DECIMAL (precise) */
 	uint8_t binary;       /* UNKNOWN: BASE64, but not of a column that a schema calls text; BASE64, BASE64_URL, HEX: of such a column too */
 	bool plain;           /* values are written as the row has them (every format but debezium): times are text already */

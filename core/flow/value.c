@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "flow/json.h"
 #include "flow/value_bytes.h"
+#include "flow/value_struct.h"
 #include "flow/value_time.h"
 #include "flow/value_wkt.h"
 
@@ -73,8 +74,7 @@ static int is_no(const struct value *v, const char *what, struct arena *arena, s
 	return error_set(err, "%.*s is no %s", SLICE_ARG(value_show(v, arena)), what);
 }
 
-/* The value as a document of its own. These values are rare, so a reader for each is fine. NULL where it is none. */
-static struct json *open_json(const struct value *v, struct arena *arena, const struct json_node **nodes, struct error *err)
+struct json *value_open_json(const struct value *v, struct arena *arena, const struct json_node **nodes, struct error *err)
 {
 	struct json *json = json_new();
 	char *padded = arena_alloc(arena, v->n + JSON_PADDING);
@@ -99,7 +99,7 @@ static const struct value *member(const struct json_node *object, const char *na
 static int read_geometry(struct value *v, struct arena *arena, struct error *err)
 {
 	const struct json_node *nodes;
-	struct json *json = open_json(v, arena, &nodes, err);
+	struct json *json = value_open_json(v, arena, &nodes, err);
 	const struct value *wkb, *srid;
 	int64_t number = 0;
 	int result;
@@ -122,7 +122,7 @@ static int read_geometry(struct value *v, struct arena *arena, struct error *err
 static int read_scaled_decimal(struct value *v, struct arena *arena, struct error *err)
 {
 	const struct json_node *nodes;
-	struct json *json = open_json(v, arena, &nodes, err);
+	struct json *json = value_open_json(v, arena, &nodes, err);
 	const struct value *scale, *digits;
 	int64_t number;
 	int result;
@@ -147,7 +147,7 @@ static int read_scaled_decimal(struct value *v, struct arena *arena, struct erro
 static int read_set(struct value *v, struct arena *arena, struct error *err)
 {
 	const struct json_node *nodes;
-	struct json *json = open_json(v, arena, &nodes, err);
+	struct json *json = value_open_json(v, arena, &nodes, err);
 	char *text, *out;
 
 	if (!json)
@@ -177,9 +177,14 @@ static bool truth_as_number(struct value *v)
 	return true;
 }
 
-static void read_numeric(struct value *v)
+/* An object is a number where it is a decimal with its scale: what connectors to Oracle make of a NUMBER. */
+static void read_numeric(struct value *v, struct arena *arena)
 {
-	if (!truth_as_number(v) && v->kind == VALUE_TEXT && value_is_number((struct slice){ v->p, v->n }))
+	struct error ignored;
+
+	if (v->kind == VALUE_JSON && *v->p == '{')
+		read_scaled_decimal(v, arena, &ignored);
+	else if (!truth_as_number(v) && v->kind == VALUE_TEXT && value_is_number((struct slice){ v->p, v->n }))
 		v->kind = VALUE_NUMBER;
 }
 
@@ -204,7 +209,7 @@ static int read_unsigned(struct value *v, struct arena *arena, struct error *err
 {
 	int64_t number;
 
-	read_numeric(v);
+	read_numeric(v, arena);
 	if (v->kind == VALUE_TEXT)
 		return value_bytes_decimal(v, 0, arena, err);
 	if (v->kind != VALUE_NUMBER)
@@ -242,7 +247,7 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 	case MEANING_PLAIN:
 		return 0;
 	case MEANING_NUMERIC:
-		read_numeric(v);
+		read_numeric(v, arena);
 		return 0;
 	case MEANING_UNSIGNED:
 		return read_unsigned(v, arena, err);
@@ -275,6 +280,8 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 		/* fallthrough */
 	case MEANING_ZONED:
 	case MEANING_ISO:
+		if (v->kind == VALUE_JSON && value_struct_time(v, reading.scale, arena, err) < 0)
+			return -1;
 		return v->kind == VALUE_TEXT ? value_time_text(v, reading, arena, err) : is_no(v, "time", arena, err);
 	case MEANING_SET:
 		return v->kind == VALUE_JSON ? read_set(v, arena, err) : 0;

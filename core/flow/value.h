@@ -76,6 +76,12 @@ struct reading {
  * meaning says; err then names the reason, not the column. NULL and ABSENT are always fine. */
 int value_read(struct value *v, struct reading reading, struct arena *arena, struct error *err);
 
+/* The value as a document of its own, to be freed with json_free. These values are rare, so a reader for each is fine. NULL where it
+ * is none. */
+struct json;
+struct json_node;
+struct json *value_open_json(const struct value *v, struct arena *arena, const struct json_node **nodes, struct error *err);
+
 /* JSON's number grammar (RFC 8259, 6), whole. */
 bool value_is_number(struct slice text);
 /* The NUMBER v where it is an integer of 64 bits, without fraction or exponent. */

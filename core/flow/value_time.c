@@ -63,6 +63,13 @@ static char *put_fraction(char *out, uint32_t nanos, int16_t scale)
 	return out + digits;
 }
 
+struct slice value_time_fraction(uint32_t nanos, int16_t scale, struct arena *arena)
+{
+	char text[NANOS_DIGITS + 1];
+
+	return arena_copy(arena, (struct slice){ text, (size_t)(put_fraction(text, nanos, scale) - text) });
+}
+
 static char *put_date(char *out, struct date date)
 {
 	out = put_digits(out, (uint64_t)date.year, 4);

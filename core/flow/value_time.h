@@ -10,4 +10,7 @@ int value_time_count(struct value *v, struct reading reading, struct arena *aren
  * MySQL's own form, and what is no time at all, stays as it is: the target says what it thinks of that. */
 int value_time_text(struct value *v, struct reading reading, struct arena *arena, struct error *err);
 
+/* ".123" as a column of this scale shows it, or nothing. */
+struct slice value_time_fraction(uint32_t nanos, int16_t scale, struct arena *arena);
+
 #endif

@@ -164,9 +164,17 @@ static void print_line(void *ctx, struct slice text)
 
 static void read_format(struct job *job)
 {
+	static const char *const time_modes[] = {
+		[TIME_MODE_ADAPTIVE_MICROSECONDS] = "adaptive_time_microseconds",
+		[TIME_MODE_ADAPTIVE] = "adaptive",
+		[TIME_MODE_CONNECT] = "connect",
+		[TIME_MODE_MICROSECONDS] = "microseconds",
+		[TIME_MODE_NANOSECONDS] = "nanoseconds",
+	};
 	const char *name = job_text(job, "source.format.name");
 	const char *decimal = job_text(job, "source.format.decimal"), *binary = job_text(job, "source.format.binary");
 	const char *zone = job_text(job, "source.format.zone"), *absent = job_text(job, "source.format.absent");
+	const char *time = job_text(job, "source.format.time");
 	struct reading_settings *readings = &job->format_options.readings;
 	int hours, minutes;
 
@@ -176,6 +184,9 @@ static void read_format(struct job *job)
 	readings->decimal = !decimal ? MEANING_UNKNOWN : strcmp(decimal, "precise") == 0 ? MEANING_DECIMAL : MEANING_PLAIN;
 	if (binary && strcmp(binary, "bytes") != 0) /* bytes is the connector's default: what the schema or the column says */
 		readings->binary = strcmp(binary, "hex") == 0 ? MEANING_HEX : strcmp(binary, "base64") == 0 ? MEANING_BASE64 : MEANING_BASE64_URL;
+	for (size_t i = 0; time && i < sizeof time_modes / sizeof *time_modes; i++)
+		if (strcmp(time, time_modes[i]) == 0)
+			readings->time = (uint8_t)i;
 	readings->absent_is_null = absent && strcmp(absent, "null") == 0;
 	if (zone && sscanf(zone + 1, "%d:%d", &hours, &minutes) == 2)
 		readings->zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);

@@ -23,6 +23,7 @@ local SETTINGS = {
   binary = { check.choice("bytes", "base64", "base64-url-safe", "hex") },
   zone = { zone },
   absent = { check.choice("keep", "null") },
+  time = { check.choice("adaptive_time_microseconds", "adaptive", "connect", "isostring", "microseconds", "nanoseconds", "structured") },
 }
 
 local function names()

@@ -96,7 +96,7 @@ static void a_delete_can_have_its_row_in_old(void **state)
 
 	read_message(d, "{'old':[{'id':'1','name':'b'}],'data':null,'type':'DELETE'}");
 	expect(d, OP_DELETE, "id='1' name='b'", "", "");
-	assert_null(d->first->table.p);
+	assert_true(d->first->unnamed);
 }
 
 static void what_is_no_row_change_is_told_apart(void **state)
@@ -171,6 +171,45 @@ static void columns_that_a_service_added_are_left_out(void **state)
 	read_message(d, "{'data':[{'id':'1','__#alibaba_rds_row_id#__':'7','_drds_implicit_id_':'8'}],'old':[{'id':'2','_drds_implicit_id_':'9'}],"
 			"'pkNames':['__#alibaba_rds_row_id#__','_drds_implicit_id_'],'type':'UPDATE'}");
 	expect(d, OP_UPDATE, "id='1'", "id='2'", "");
+}
+
+static void a_row_whose_only_key_was_added_by_a_service_is_whole(void **state)
+{
+	struct decoding *d = *state;
+
+	read_message(d, "{'data':[{'v':'-1','__#alibaba_rds_row_id#__':'1'}]," ABOUT(
+				"INSERT") ",'old':null,'mysqlType':{'v':'int','__#alibaba_rds_row_id#__':"
+					  "'bigint'},'pkNames':['__#alibaba_rds_row_id#__']}");
+	expect(d, OP_INSERT, "v='-1'", "", "");
+	assert_int_equal(d->first->row.state, IMAGE_WHOLE);
+}
+
+static void rows_that_were_there_before_are_a_snapshot(void **state)
+{
+	struct decoding *d = *state;
+
+	read_message(d, "{'data':[{'id':'1','name':'a','raw':null}]," KEYED("INIT") ",'old':null}");
+	expect(d, OP_SNAPSHOT, "id='1' name='a' raw=null", "", "id='1'");
+}
+
+/* As Flink and SeaTunnel write it: no names, no types, and sometimes no list. */
+static void messages_without_names_have_their_topic_s(void **state)
+{
+	struct decoding *d = *state;
+
+	read_message(d, "{'data':[{'id':1,'name':'a'}],'type':'INSERT'}");
+	expect(d, OP_INSERT, "id=1 name='a'", "", "");
+	assert_string_equal(names_text(d, d->first), "shop.orders");
+	assert_true(d->first->unnamed);
+	read_message(d, "{'data':{'id':2,'name':'b'},'type':'INSERT'}");
+	expect(d, OP_INSERT, "id=2 name='b'", "", "");
+	read_message(d, "{'data':{'id':2,'name':'c'},'old':{'name':'b'},'type':'UPDATE'}");
+	expect(d, OP_UPDATE, "id=2 name='c'", "id=2 name='b'", "");
+	d->message.topic = SLICE("x.shop.customers");
+	read_message(d, "{'data':{'mail':'m'},'type':'DELETE'}");
+	expect(d, OP_DELETE, "mail='m'", "", "");
+	assert_string_equal(names_text(d, d->first), "shop.customers");
+	assert_int_equal(read_message(d, "{'data':{'mail':'m'},'old':[{'mail':'n'}],'type':'UPDATE'}"), -1);
 }
 
 static void part_of_a_row_says_so(void **state)
@@ -289,7 +328,7 @@ static void what_cannot_be_applied_says_why(void **state)
 		{ "{'data':[{'id':'1'}]}", "type" },
 		{ "{'type':'INSERT'}", "data" },
 		{ "{'type':'DELETE','data':null,'old':null}", "data" },
-		{ "{'type':'INSERT','data':{'id':'1'}}", "data" },
+		{ "{'type':'INSERT','data':5}", "data" },
 		{ "{'type':'INSERT','data':['1']}", "row 1" },
 		{ "{'type':'INSERT','data':[{}]}", "columns" },
 		{ "{'type':'UPDATE','data':[{'id':'1'}],'old':[]}", "old" },
@@ -350,6 +389,9 @@ int main(void)
 		TEST(ticdc_writes_this_form_too),
 		TEST(times_may_be_in_seconds),
 		TEST(columns_that_a_service_added_are_left_out),
+		TEST(a_row_whose_only_key_was_added_by_a_service_is_whole),
+		TEST(rows_that_were_there_before_are_a_snapshot),
+		TEST(messages_without_names_have_their_topic_s),
 		TEST(part_of_a_row_says_so),
 		TEST(types_say_what_values_mean),
 		TEST(types_are_read_again_when_they_change),

@@ -82,6 +82,16 @@ static void the_old_row_is_the_new_one_but_for_what_changed(void **state)
 	assert_int_equal(shapes_count(d->decoder.shapes), 3); /* the table's, with one column more, and the key's */
 }
 
+static void messages_without_names_have_their_topic_s(void **state)
+{
+	struct decoding *d = *state;
+
+	read_message(d, NULL, "{'data':{'id':1},'type':'insert'}");
+	expect(d, OP_INSERT, "id=1", "", "");
+	assert_string_equal(names_text(d, d->first), "shop.orders");
+	assert_true(d->first->unnamed);
+}
+
 static void a_changed_key_has_its_old_values(void **state)
 {
 	struct decoding *d = *state;
@@ -352,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(changes_name_their_table_and_time),
 		TEST(the_old_row_is_the_new_one_but_for_what_changed),
+		TEST(messages_without_names_have_their_topic_s),
 		TEST(a_changed_key_has_its_old_values),
 		TEST(the_record_s_key_names_the_key_where_the_message_does_not),
 		TEST(what_is_no_row_change_is_told_apart),
