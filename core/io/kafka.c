@@ -264,7 +264,10 @@ static void kafka_close(struct source *source)
 		rd_kafka_queue_io_event_enable(kafka->data, -1, NULL, 0);
 		rd_kafka_queue_destroy(kafka->data);
 		rd_kafka_queue_destroy(kafka->control);
-		rd_kafka_destroy_flags(kafka->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		/* librdkafka before 2.3 aborts where it is destroyed after joining a group and before its first assignment (its #4312): then it
+		 * is left to the end of the process, which is near. */
+		if (kafka->rebalanced_ms || rd_kafka_version() >= 0x02030000)
+			rd_kafka_destroy_flags(kafka->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 		event_free(kafka->wake);
 		event_free(kafka->work);
 		event_free(kafka->tick);

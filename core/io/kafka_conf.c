@@ -19,29 +19,9 @@ static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struc
 	return 0;
 }
 
-static int set_number(rd_kafka_conf_t *conf, const char *name, size_t value, struct error *err)
+static int set_defaults(struct kafka *kafka, const struct kafka_options *options, struct error *err)
 {
-	char text[32];
-
-	snprintf(text, sizeof text, "%zu", value);
-	return set(conf, name, text, err);
-}
-
-/* The queue is bounded by bytes alone, and one response is a part of it: with librdkafka's stock limits (100,000 messages) a fast
- * consumer runs empty once a second, because a full queue is looked at again only then. */
-static int set_memory(rd_kafka_conf_t *conf, size_t bytes, struct error *err)
-{
-	const size_t least = 1 << 20, most_response = 50 << 20;
-	size_t response = bytes / 4 < least ? least : bytes / 4 > most_response ? most_response : bytes / 4;
-	size_t kbytes = bytes / 1024 < 1024 ? 1024 : bytes / 1024 > 2097151 ? 2097151 : bytes / 1024;
-
-	if (set_number(conf, "queued.min.messages", 10000000, err) < 0 || set_number(conf, "queued.max.messages.kbytes", kbytes, err) < 0)
-		return -1;
-	return set_number(conf, "fetch.max.bytes", response, err);
-}
-
-static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_options *options, struct error *err)
-{
+	rd_kafka_conf_t *conf = kafka->conf;
 	static const char *const defaults[][2] = {
 		{ "client.id", "streamlua" },
 		{ "partition.assignment.strategy", "cooperative-sticky" },
@@ -58,7 +38,7 @@ static int set_defaults(rd_kafka_conf_t *conf, const struct kafka_options *optio
 		if (set(conf, defaults[i][0], defaults[i][1], err) < 0)
 			return -1;
 	}
-	if (options->memory_bytes && set_memory(conf, options->memory_bytes, err) < 0)
+	if (options->memory_bytes && kafka_fetch_configure(kafka, options->memory_bytes, err) < 0)
 		return -1;
 	if (options->brokers && *options->brokers && set(conf, "bootstrap.servers", options->brokers, err) < 0)
 		return -1;
@@ -149,7 +129,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 		return error_set(err, "source: no topics are named");
 
 	kafka->conf = rd_kafka_conf_new();
-	if (set_defaults(kafka->conf, options, err) < 0)
+	if (set_defaults(kafka, options, err) < 0)
 		return -1;
 	for (const char *const *pair = options->config; pair && pair[0]; pair += 2) {
 		if (set(kafka->conf, pair[0], pair[1], err) < 0)

@@ -1,4 +1,4 @@
-/* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c (options), kafka_group.c
+/* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c and kafka_fetch.c (options), kafka_group.c
  * (who owns which partition) and kafka_offsets.c (where a partition starts and ends). Included by them alone. */
 #ifndef IO_KAFKA_INSIDE_H
 #define IO_KAFKA_INSIDE_H
@@ -88,11 +88,18 @@ struct kafka {
 	struct kafka_said said[16];
 	size_t said_next;
 	struct log_gate log; /* of librdkafka's own lines */
+
+	bool nudges; /* kafka_fetch.c */
+	int64_t nudged_ms;
 };
 
 /* kafka_conf.c: fills conf, topics, start and until. */
 struct kafka_options;
 int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, struct error *err);
+
+/* kafka_fetch.c: sets how much is fetched ahead, before the job's own properties; and is told where poll found nothing. */
+int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err);
+void kafka_fetch_dry(struct kafka *kafka);
 
 /* kafka_group.c */
 void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);

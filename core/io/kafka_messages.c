@@ -192,5 +192,7 @@ size_t kafka_messages_poll(struct kafka *kafka, size_t most)
 		if (count <= 0 || ((size_t)count < want && delivered))
 			break;
 	}
+	if (!delivered)
+		kafka_fetch_dry(kafka);
 	return delivered;
 }

@@ -88,7 +88,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		.instance = run->instance,
 		/* Half of what the worker may use is for events on their way, a quarter for what is fetched ahead: librdkafka 2.0 looks at a full
 		 * queue again only once a second, so less than a second's worth holds the stream up. */
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 16,
 		.from = from != NULL,
 	};
 	char dry_group[300];

@@ -275,7 +275,7 @@ static int start_flow(struct worker *worker, struct error *err)
 		.format_options = job->format_options,
 		.on_ddl = control_rule(job, "on_ddl"),
 		.on_truncate = control_rule(job, "on_truncate"),
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 2,
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.events_most = worker->start->options->max_events,
 	};
 	struct flow_events events = {
