@@ -120,7 +120,10 @@ int32_t sl_target_of(const struct change *change)
 
 struct change *sl_change(struct event *event, uint32_t id, uint32_t op, uint32_t fill)
 {
-	return plan_change(event, event->script->host->targets[id], (enum change_op)op, (enum value_kind)fill);
+	struct script_host *host = event->script->host;
+
+	host->filled_event = event;
+	return host->filled = plan_change(event, host->targets[id], (enum change_op)op, (enum value_kind)fill);
 }
 
 void sl_disown(struct event *event, struct change *change)
@@ -200,12 +203,42 @@ int sl_set_number(struct event *event, struct change *change, uint32_t column, d
 	return sl_set(event, change, column, VALUE_NUMBER, digits, n);
 }
 
+/* A number of at most 4 decimals and 15 digits, without printf's cost: the division is rounded to the nearest double, as reading the
+ * digits is, so where it gives the number back the digits do too. 0: it is none. */
+static size_t short_decimal(double number, char *out)
+{
+	enum { SCALE = 10000 };
+	double scaled = number * SCALE;
+	int64_t rounded;
+	unsigned fraction;
+	char *p = out;
+
+	if (!(fabs(scaled) < 1e15))
+		return 0;
+	rounded = llrint(scaled);
+	if ((double)rounded / SCALE != number)
+		return 0;
+	if (rounded < 0)
+		*p++ = '-';
+	rounded = llabs(rounded);
+	p += int_text(rounded / SCALE, p);
+	*p++ = '.';
+	for (fraction = (unsigned)(rounded % SCALE); fraction; fraction = fraction * 10 % SCALE)
+		*p++ = (char)('0' + fraction * 10 / SCALE);
+	return (size_t)(p - out);
+}
+
 size_t number_text(double number, char *out)
 {
+	size_t n;
+
 	if (!isfinite(number))
 		return 0;
 	if (number == floor(number) && fabs(number) < 9007199254740992.0)
 		return int_text((int64_t)number, out);
+	n = short_decimal(number, out);
+	if (n)
+		return n;
 	for (int precision = 15; precision <= 17; precision++) {
 		snprintf(out, 40, "%.*g", precision, number);
 		if (strtod(out, NULL) == number)

@@ -193,6 +193,7 @@ void host_functions_push(struct script_host *host)
 		{ "time_parse", host_time_parse },
 		{ "time_format", host_time_format },
 		{ "json_decode", host_json_decode },
+		{ "put", host_put },
 		{ NULL, NULL },
 	};
 

@@ -9,7 +9,7 @@
 #include "flow/json.h"
 #include "flow/script.h"
 
-enum { TARGETS_MOST = 4096 };
+enum { TARGETS_MOST = 4096, PUT_NAMES = 256 };
 
 struct route; /* script_route.c */
 
@@ -34,6 +34,14 @@ struct script_host {
 	struct event **work; /* events of one script in one intake */
 	size_t work_cap;
 
+	/* the change that was made last, for host_put, and where names of columns were found */
+	struct change *filled;
+	struct event *filled_event;
+	struct put_name {
+		const char *p; /* of a Lua string, never read */
+		uint32_t target, column;
+	} names[PUT_NAMES];
+
 	/* while events are built from Lua tables */
 	struct intake *building;
 	struct column *columns;
@@ -50,6 +58,10 @@ void script_from_lua(struct script_host *host, struct script *script);
 /* Calls a function of streamlua.engine that lies below its `args` arguments; -1: err has its message. */
 int host_call(struct script_host *host, int args, int results, struct error *err);
 void host_push_engine(struct script_host *host, const char *function);
+
+/* put(values, null, keys_only) -> whether all of them are set in the change that sl_change made last; where not, Lua's own loop sets them
+ * again, which handles what this does not (tables, columns that are new) and says what is wrong. */
+int host_put(lua_State *lua);
 
 int routes_build(struct script_host *host, struct error *err);
 void routes_free(struct script_host *host);

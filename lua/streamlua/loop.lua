@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
 local native = require "streamlua.native"
+local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
 
@@ -45,45 +46,43 @@ local function apply(event, this, functions)
   end
 end
 
--- What a script's map (or columns, where one of the key is a function) makes of one image, as upserts or as deletes.
-local function map_image(script, which, op)
-  state.op = op
-  local this = row.new(state.generation, which)
-  local values = script.map(this, context)
+local function check_made(values)
+  if type(values) ~= "table" and not row.is_row(values) then
+    error(("map returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
+  end
+  return values
+end
+
+-- The row of before, where its key is another now: what map makes of it goes.
+local function map_old(script)
+  state.op = native.DELETE
+  local values = script.map(row.new(state.generation, row.OLD), context)
   if values ~= nil then
-    if type(values) ~= "table" and not row.is_row(values) then
-      error(("map returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
-    elseif op == native.DELETE then
-      output.write(script.target_id, values, native.CHANGE_DELETE, native.ABSENT)
-    else
-      local change = output.write(script.target_id, values, native.CHANGE_UPSERT, script.fill or native.DEFAULT)
-      if script.owns then
-        C.sl_disown(state.event, change)
-      end
-    end
+    output.write(script.target_id, check_made(values), native.CHANGE_DELETE, native.ABSENT)
   end
 end
 
-local function map(event, script)
+-- Comes to what a script's map (or columns, where one of the key is a function) makes of the row; nil for no row. state.op is then what
+-- is to be done with it.
+local function map(event, script, this)
   local op = event.op
   if op == native.UPDATE then
     local changed = C.sl_key_changed(event)
     if changed == -2 then
       fail()
     elseif changed ~= 0 and event.old.shape ~= nil then
-      map_image(script, row.OLD, native.DELETE)
+      map_old(script)
     end
   end
   if not event.row_matches then
-    if op ~= native.INSERT then
-      map_image(script, row.NEW, native.DELETE)
+    if op == native.INSERT then
+      return nil
     end
-  else
-    map_image(script, row.NEW, op)
+    op = native.DELETE
   end
-  if event.changes == nil then
-    event.outcome = native.FILTERED
-  end
+  state.op = op
+  local values = script.map(this, context)
+  return values ~= nil and check_made(values) or nil
 end
 
 local function lane_key(event, script)
@@ -101,17 +100,19 @@ local function lane_key(event, script)
   end
 end
 
+-- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
-local script, state, native, C, row_new, context, apply, map, lane_key, fault, traceback, xpcall = ...
+local script, state, native, C, row_new, null, context, apply, map, lane_key, fault, traceback, put, fill_change, xpcall, type = ...
 local filter, where, functions, maps, key_by = script.filter, script.where, script.functions, script.map, script.key_by
-local FILTERED, DELETE, NEW = native.FILTERED, native.DELETE, 0
+local target_id, fill, owns = script.target_id, script.fill or native.DEFAULT, script.owns
+local FILTERED, DELETE, NEW, UPSERT, ERASE, ABSENT = native.FILTERED, native.DELETE, 0, native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT
 
 local function step()
   local event = state.event
   local row = row_new(state.generation, NEW)
   if filter and not filter(row, context) then
     event.outcome = FILTERED
-    return
+    return nil
   end
   if where and event.op ~= DELETE then
     event.row_matches = where(row) and true or false
@@ -120,7 +121,7 @@ local function step()
     lane_key(event, script)
   end
   if maps then
-    map(event, script)
+    return map(event, script, row)
   elseif functions then
     apply(event, row, functions)
   end
@@ -128,12 +129,27 @@ end
 
 return function(events, count)
   for i = 0, count - 1 do
-    state.event = events[i]
+    local event = events[i]
+    state.event = event
     state.generation = state.generation + 1
-    state.op = state.event.op
-    local ok, reason = xpcall(step, traceback)
+    state.op = event.op
+    local ok, made = xpcall(step, traceback)
     if not ok then
-      fault(reason)
+      fault(made)
+    elseif made ~= nil then
+      local erase = state.op == DELETE
+      local change = C.sl_change(event, target_id, erase and ERASE or UPSERT, erase and ABSENT or fill)
+      if type(made) ~= "table" or not put(made, null, erase) then
+        ok, made = xpcall(fill_change, traceback, target_id, change, made, erase)
+        if not ok then
+          fault(made)
+        end
+      end
+      if owns and ok and not erase then
+        C.sl_disown(event, change)
+      end
+    elseif maps and event.changes == nil then
+      event.outcome = FILTERED
     end
   end
 end
@@ -143,7 +159,7 @@ end
 -- of columns), `fill` (what a column that map leaves out becomes; DEFAULT) and `target_id`.
 local function new(script)
   local chunk = assert(loadstring(TEMPLATE, "=streamlua/loop/" .. script.name))
-  return chunk(script, state, native, C, row.new, context, apply, map, lane_key, fault, traceback, xpcall)
+  return chunk(script, state, native, C, row.new, null, context, apply, map, lane_key, fault, traceback, host.put, output.fill, xpcall, type)
 end
 
 return { new = new, traceback = traceback }

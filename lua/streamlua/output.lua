@@ -80,9 +80,8 @@ local function column_of(id, name)
   return column
 end
 
--- One change with these values. A delete takes only the key from them.
-local function write(id, values, op, fill)
-  local change = C.sl_change(state.event, id, op, fill)
+-- These values into a change. A delete takes only the key from them.
+local function fill_change(id, change, values, keys_only)
   local iterator, first, start
   if type(values) == "cdata" then
     iterator, first, start = row.pairs(values)
@@ -91,11 +90,18 @@ local function write(id, values, op, fill)
   end
   for name, value in iterator, first, start do
     local column = column_of(id, name)
-    if op ~= DELETE or C.sl_target_is_key(host.pointer, id, column) ~= 0 then
+    if not keys_only or C.sl_target_is_key(host.pointer, id, column) ~= 0 then
       set(change, column, name, value)
     end
   end
-  return change
+end
+
+-- One change with these values.
+local function write(id, values, op, fill)
+  local change = C.sl_change(state.event, id, op, fill)
+  if type(values) ~= "table" or not host.put(values, null, op == DELETE) then
+    fill_change(id, change, values, op == DELETE)
+  end
 end
 
 -- A row whose key the database makes: each is a new one, and none can be taken back.
@@ -118,4 +124,4 @@ local function delete(target, values)
   write(target_id(target), values, DELETE, ABSENT)
 end
 
-return { set = set, write = write, emit = emit, delete = delete, target_id = target_id, column_of = column_of }
+return { set = set, write = write, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of }
