@@ -47,8 +47,7 @@ static bool begins_with(struct slice text, const char *prefix)
 	return text.n >= n && memcmp(text.p, prefix, n) == 0;
 }
 
-/* What a field's values mean: by the name of its type, which says more than the type that carries it. */
-static struct reading meaning_of(const struct json_node *nodes, const struct json_node *field)
+enum meaning connect_meaning(struct slice name)
 {
 	static const struct {
 		const char *name;
@@ -79,18 +78,21 @@ static struct reading meaning_of(const struct json_node *nodes, const struct jso
 		{ "io.debezium.data.VariableScaleDecimal", MEANING_DECIMAL },
 		{ "io.debezium.data.Bits", MEANING_BITS },
 	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (slice_is(name, names[i].name))
+			return (enum meaning)names[i].meaning;
+	return begins_with(name, "io.debezium.data.geometry.") ? MEANING_GEOMETRY : MEANING_PLAIN;
+}
+
+/* What a field's values mean: by the name of its type, which says more than the type that carries it. */
+static struct reading meaning_of(const struct json_node *nodes, const struct json_node *field)
+{
 	const struct json_node *name = json_member(nodes, field, "name"), *type = json_member(nodes, field, "type");
 	struct reading reading = { .meaning = MEANING_PLAIN };
 
-	if (name && name->value.kind == VALUE_TEXT) {
-		struct slice text = { name->value.p, name->value.n };
-
-		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-			if (slice_is(text, names[i].name))
-				reading.meaning = names[i].meaning;
-		if (begins_with(text, "io.debezium.data.geometry."))
-			reading.meaning = MEANING_GEOMETRY;
-	}
+	if (name && name->value.kind == VALUE_TEXT)
+		reading.meaning = (uint8_t)connect_meaning((struct slice){ name->value.p, name->value.n });
 	if (reading.meaning == MEANING_PLAIN && type && type->value.kind == VALUE_TEXT &&
 	    slice_is((struct slice){ type->value.p, type->value.n }, "bytes"))
 		reading.meaning = MEANING_BASE64;

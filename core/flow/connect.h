@@ -22,6 +22,9 @@ struct connect_side {
 
 void connect_deinit(struct connect_side *side);
 
+/* What the values of a type mean that has this name (io.debezium.time.Date ...); MEANING_PLAIN where the name says nothing. */
+enum meaning connect_meaning(struct slice name);
+
 /* Reads a message's value or key down to what its columns hold (members of members). *nodes is its payload, lent until the next
  * json_read; *columns is what its schema says. */
 int connect_read(struct connect_side *side, struct decoder *decoder, struct slice text, const struct json_node **nodes,

@@ -17,7 +17,7 @@ bool debezium_drop_unavailable(struct image *image)
 		struct value *v = &image->values[i];
 
 		if (v->kind == VALUE_JSON ? slice_is((struct slice){ v->p, v->n }, "[\"__debezium_unavailable_value\"]")
-					  : v->kind == VALUE_TEXT && (v->n == text.n || v->n == base64.n) &&
+					  : (v->kind == VALUE_TEXT || v->kind == VALUE_BYTES) && (v->n == text.n || v->n == base64.n) &&
 						    memcmp(v->p, v->n == text.n ? text.p : base64.p, v->n) == 0) {
 			*v = (struct value){ .kind = VALUE_ABSENT };
 			image->state = IMAGE_PARTIAL;

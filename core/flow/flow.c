@@ -189,7 +189,7 @@ static void drain(struct flow *flow)
 {
 	/* With nothing on its way, what still waits stands back for a unique value: the event that frees it will not be read any more, so
 	 * whoever stops leaves both to the next run. */
-	if (lanes_in_flight(flow->lanes) || flow->takings || (lanes_waiting(flow->lanes) && !flow->stopping))
+	if (lanes_in_flight(flow->lanes) || flow->takings || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
 		return;
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
@@ -269,7 +269,9 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	const struct lane_counters *lanes = lanes_counters(flow->lanes);
 	const struct sink_ops *sink = flow->options.sink->ops;
 	const char *unanswered = sink->problem ? sink->problem(flow->options.sink) : NULL;
-	const char *problem = *flow->problem ? flow->problem : unanswered ? unanswered : "";
+	const struct schemas *schemas = flow->options.format_options.schemas;
+	const char *unread = schemas ? schemas->ops->problem(flow->options.format_options.schemas) : NULL;
+	const char *problem = *flow->problem ? flow->problem : unanswered ? unanswered : unread ? unread : "";
 	uint32_t held = 0;
 
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)

@@ -218,18 +218,42 @@ static size_t room(const struct flow *flow)
 	return room;
 }
 
-size_t flow_intake_turn(struct flow *flow)
+static void read_messages(struct flow *flow, size_t most)
 {
-	size_t most = room(flow), count;
-	struct intake *intake;
-
-	if (most == 0)
-		return 0;
-	intake = flow->intake = intake_new(&flow->intakes);
+	flow->intake = intake_new(&flow->intakes);
 	flow->message_count = 0;
 	flow->options.source->ops->poll(flow->options.source, most);
+	flow->messages_read += flow->message_count;
+}
+
+/* Whether they can be decoded. Asks of each, so that all that is missing is on its way at once. */
+static bool are_ready(struct flow *flow)
+{
+	struct decoder *decoder = &flow->decoder;
+	bool ready = true;
+
+	if (!decoder->format || !decoder->format->ready)
+		return true;
+	for (size_t i = 0; i < flow->message_count; i++)
+		ready &= flow->messages[i]->flaw || decoder->format->ready(decoder, flow->messages[i]);
+	return ready;
+}
+
+size_t flow_intake_turn(struct flow *flow)
+{
+	size_t most, count;
+	struct intake *intake;
+
+	if (!flow->intake) {
+		most = room(flow);
+		if (most == 0)
+			return 0;
+		read_messages(flow, most);
+	}
+	intake = flow->intake;
 	count = flow->message_count;
-	flow->messages_read += count;
+	if (count && !flow->over && !are_ready(flow))
+		return 0;
 	if (count && !flow->over) {
 		decode(flow);
 		enter(flow);

@@ -23,7 +23,7 @@ struct flow {
 	struct decoder decoder;
 	struct lanes *lanes;
 	struct intakes intakes;
-	struct intake *intake;     /* being filled */
+	struct intake *intake;     /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
 	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
 	struct partition *partitions; /* ours, newest first */

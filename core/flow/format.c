@@ -43,7 +43,7 @@ const struct header *message_header(const struct message *message, const char *n
 
 const struct format *format_find(struct slice name)
 {
-	static const struct format *const formats[] = { &format_debezium, &format_json, &format_maxwell, &format_canal, &format_ticdc };
+	static const struct format *const formats[] = { &format_debezium, &format_json, &format_maxwell, &format_canal, &format_ticdc, &format_avro };
 
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (slice_is(name, formats[i]->name))

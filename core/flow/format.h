@@ -3,12 +3,14 @@
 #define FLOW_FORMAT_H
 
 #include "flow/event.h"
+#include "flow/schemas.h"
 #include "flow/target.h"
 
 struct json; /* flow/json.h */
 
 struct format_options {
 	struct reading_settings readings;
+	struct schemas *schemas; /* of messages that name theirs by a number only; NULL for formats that have none */
 };
 
 /* Where a format puts what it finds. One for a worker; the arena and the list change with each intake. */
@@ -26,8 +28,11 @@ struct format {
 	const char *name;
 	bool plain;                             /* what its values are: struct reading_settings */
 	uint8_t capture;                        /* enum capture */
+	bool sanitised;                         /* names of columns are spelt in letters, digits and underscores */
 	void *(*open)(struct decoder *decoder); /* may be NULL */
 	void (*close)(void *state);             /* may be NULL */
+	/* True once all is here that decode() needs for this message; otherwise it is on its way, and the flow asks again. May be NULL. */
+	bool (*ready)(struct decoder *decoder, const struct message *message);
 	/* Adds this message's events with decoder_add. The message's bytes are in the arena already, followed by JSON_PADDING
 	 * readable bytes: slices of them may be kept. A control message is an event with OP_CONTROL; no event at all is not
 	 * allowed. -1: it cannot be decoded, and err says why (without naming topic or offset). */
@@ -43,7 +48,7 @@ void format_name_event(struct event *event);
 /* The last header of that name, or NULL. */
 const struct header *message_header(const struct message *message, const char *name);
 
-extern const struct format format_debezium, format_json, format_maxwell, format_canal, format_ticdc;
+extern const struct format format_debezium, format_json, format_maxwell, format_canal, format_ticdc, format_avro;
 const struct format *format_find(struct slice name); /* NULL: there is none */
 
 #endif

@@ -1,4 +1,5 @@
 /* Debezium's messages: row changes in their envelope, with or without a schema around it, and what else its topics carry. */
+#include "flow/debezium.h"
 #include "flow/debezium_flat.h"
 
 /* The members of a message that tell what it is. */
@@ -244,8 +245,7 @@ static void decode_tombstone(struct decoder *decoder, const struct message *mess
 	(*made)->uncertain = !topic->flat;
 }
 
-/* Keys that are no JSON, or nothing that holds columns, are as good as none. */
-static int read_key(struct decoder *decoder, struct topic *topic, struct slice text, struct image *key, struct error *err)
+int debezium_read_key(struct decoder *decoder, struct topic *topic, struct slice text, struct image *key, struct error *err)
 {
 	const struct json_node *nodes;
 	struct image_columns *columns;
@@ -256,33 +256,22 @@ static int read_key(struct decoder *decoder, struct topic *topic, struct slice t
 	return image_read_key(decoder, nodes, nodes, columns, key, err) < 0 ? error_prefix(err, "key") : 0;
 }
 
-static int decode_message(struct decoder *decoder, const struct message *message, struct error *err)
+static int decode_nodes(struct decoder *decoder, const struct message *message, struct topic *topic, const struct json_node *nodes,
+			struct image_columns *columns, const struct image *key, struct error *err)
 {
-	struct topic *topic = topics_get(decoder->state, message->topic);
-	const struct json_node *nodes;
-	struct image_columns *columns;
 	struct envelope in;
-	struct image key;
 
-	if (read_key(decoder, topic, message->key, &key, err) < 0)
-		return -1;
-	if (message->value.n == 0) {
-		decode_tombstone(decoder, message, topic, &key);
-		return 0;
-	}
-	if (connect_read(&topic->value, decoder, message->value, &nodes, &columns, err) < 0)
-		return -1;
-	if (nodes->value.kind == VALUE_NULL) {
-		decode_tombstone(decoder, message, topic, &key);
+	if (!nodes || nodes->value.kind == VALUE_NULL) {
+		decode_tombstone(decoder, message, topic, key);
 		return 0;
 	}
 	if (!is_object(nodes))
-		return error_set(err, "a change is a JSON object, not %.*s", SLICE_ARG(value_show(&nodes->value, decoder->arena)));
+		return error_set(err, "a change is an object, not %.*s", SLICE_ARG(value_show(&nodes->value, decoder->arena)));
 	in = find_members(nodes);
 	if (is_envelope(&in)) {
 		topic->enveloped = true;
 		topic->flat = false;
-		return decode_envelope(decoder, message, topic, nodes, &in, columns, &key, err);
+		return decode_envelope(decoder, message, topic, nodes, &in, columns, key, err);
 	}
 	if (is_ddl(&in)) {
 		decode_ddl(decoder, message, nodes, &in);
@@ -294,18 +283,33 @@ static int decode_message(struct decoder *decoder, const struct message *message
 	}
 	topic->flat = true;
 	topic->enveloped = false;
-	return debezium_flat_row(decoder, message, topic, nodes, columns, &key, err);
+	return debezium_flat_row(decoder, message, topic, nodes, columns, key, err);
 }
 
-static int decode(struct decoder *decoder, const struct message *message, struct error *err)
+int debezium_change(struct decoder *decoder, const struct message *message, struct topic *topic, const struct json_node *nodes,
+		    struct image_columns *columns, const struct image *key, struct error *err)
 {
 	struct event **end = decoder->end;
 
-	if (decode_message(decoder, message, err) == 0)
+	if (decode_nodes(decoder, message, topic, nodes, columns, key, err) == 0)
 		return 0;
 	*end = NULL;
 	decoder->end = end;
 	return -1;
+}
+
+static int decode(struct decoder *decoder, const struct message *message, struct error *err)
+{
+	struct topic *topic = topics_get(decoder->state, message->topic);
+	const struct json_node *nodes = NULL;
+	struct image_columns *columns = NULL;
+	struct image key;
+
+	if (debezium_read_key(decoder, topic, message->key, &key, err) < 0)
+		return -1;
+	if (message->value.n > 0 && connect_read(&topic->value, decoder, message->value, &nodes, &columns, err) < 0)
+		return -1;
+	return debezium_change(decoder, message, topic, nodes, columns, &key, err);
 }
 
 const struct format format_debezium = { .name = "debezium", .open = open_debezium, .close = close_debezium, .decode = decode };

@@ -2,19 +2,36 @@
 
 #include <stdlib.h>
 
+#include "flow/sanitised.h"
+
 /* ---- making a plan ---- */
+
+/* The shape's column of this name, which its messages may spell otherwise. */
+static int find_source(const struct script *script, const struct shape *shape, struct slice name)
+{
+	int found = shape_find(shape, name);
+
+	return found < 0 && script_host_readings(script->host)->sanitised ? sanitised_source(shape, name) : found;
+}
+
+static int find_target(const struct script *script, struct slice source)
+{
+	int found = target_find(script->target, source);
+
+	return found < 0 && script_host_readings(script->host)->sanitised ? sanitised_target(script->target, source) : found;
+}
 
 static int target_column_for(const struct script *script, const struct shape *shape, uint32_t column)
 {
 	struct slice source = shape->columns[column].name;
 
 	for (uint32_t i = 0; i < script->copy_count; i++)
-		if (shape_find(shape, script->copies[i].from) == (int)column)
+		if (find_source(script, shape, script->copies[i].from) == (int)column)
 			return script->copies[i].column;
 	if (script->copies_all && script->target->open)
 		return target_add(script->target, source);
 	/* Not copied, but its type says how a script is to see it. */
-	return target_find(script->target, source);
+	return find_target(script, source);
 }
 
 static void add_copy(struct plan *plan, const struct script *script, uint32_t from, int32_t to)
@@ -67,7 +84,7 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	}
 	if (!script->copies_all && !nameless) {
 		for (uint32_t i = 0; i < script->copy_count; i++) {
-			int from = shape_find(shape, script->copies[i].from);
+			int from = find_source(script, shape, script->copies[i].from);
 
 			if (from >= 0)
 				add_copy(plan, script, (uint32_t)from, script->copies[i].column);

@@ -196,9 +196,9 @@ static int read_decimal(struct value *v, struct reading reading, struct arena *a
 		return 0;
 	if (v->kind == VALUE_JSON)
 		return read_scaled_decimal(v, arena, err);
-	if (v->kind != VALUE_TEXT)
+	if (v->kind != VALUE_TEXT && v->kind != VALUE_BYTES)
 		return is_no(v, "decimal", arena, err);
-	if (reading.meaning == MEANING_DECIMAL_GUESS && decimal_end(text) == text.p + text.n) {
+	if (v->kind == VALUE_TEXT && reading.meaning == MEANING_DECIMAL_GUESS && decimal_end(text) == text.p + text.n) {
 		v->kind = VALUE_NUMBER;
 		return 0;
 	}
@@ -267,7 +267,7 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 	case MEANING_BITS:
 		if (truth_as_number(v) || v->kind == VALUE_NUMBER)
 			return 0;
-		return v->kind == VALUE_TEXT ? value_bytes_bits(v, arena, err) : is_no(v, "bit string", arena, err);
+		return v->kind == VALUE_TEXT || v->kind == VALUE_BYTES ? value_bytes_bits(v, arena, err) : is_no(v, "bit string", arena, err);
 	case MEANING_DAYS:
 	case MEANING_DATETIME_MS:
 	case MEANING_DATETIME_US:

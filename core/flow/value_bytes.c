@@ -191,12 +191,21 @@ int value_bytes_of_text(struct value *v, struct arena *arena, struct error *err)
 	return 0;
 }
 
+/* Bytes of one's own, which may be changed: of base64, or of BYTES as they are. */
+static int own_bytes(const struct value *v, struct slice *bytes, struct arena *arena, struct error *err)
+{
+	if (v->kind == VALUE_TEXT)
+		return value_bytes_base64((struct slice){ v->p, v->n }, false, bytes, arena, err);
+	*bytes = arena_copy(arena, (struct slice){ v->p, v->n });
+	return 0;
+}
+
 int value_bytes_bits(struct value *v, struct arena *arena, struct error *err)
 {
 	struct slice bytes;
 	uint64_t number = 0;
 
-	if (value_bytes_base64((struct slice){ v->p, v->n }, false, &bytes, arena, err) < 0)
+	if (own_bytes(v, &bytes, arena, err) < 0)
 		return -1;
 	for (size_t i = bytes.n; i-- > 0;) {
 		if (i >= sizeof number && bytes.p[i] != 0)
@@ -237,11 +246,11 @@ int value_bytes_decimal(struct value *v, int16_t scale, struct arena *arena, str
 	bool negative;
 	size_t count;
 
-	if (value_bytes_base64((struct slice){ v->p, v->n }, false, &bytes, arena, err) < 0)
+	if (own_bytes(v, &bytes, arena, err) < 0)
 		return -1;
 	if (bytes.n == 0 || bytes.n > DECIMAL_BYTES_MOST || scale > DECIMAL_SCALE_MOST || scale < -DECIMAL_SCALE_MOST)
 		return error_set(err, "a decimal of %zu bytes and scale %d", bytes.n, scale);
-	number = (uint8_t *)bytes.p; /* just made, nobody else's */
+	number = (uint8_t *)bytes.p;
 	negative = number[0] & 0x80;
 	if (negative) {
 		unsigned carry = 1;

@@ -11,9 +11,9 @@ int value_bytes_base64(struct slice text, bool url, struct slice *bytes, struct 
 int value_bytes_text(struct value *v, struct reading reading, struct arena *arena, struct error *err);
 /* TEXT by MEANING_BASE64_TEXT: becomes the TEXT. -1 where that is no UTF-8. */
 int value_bytes_of_text(struct value *v, struct arena *arena, struct error *err);
-/* TEXT by MEANING_BITS: base64 of a little-endian bit string becomes a NUMBER. */
+/* A little-endian bit string, as BYTES or as base64 of them (TEXT), becomes a NUMBER. */
 int value_bytes_bits(struct value *v, struct arena *arena, struct error *err);
-/* TEXT by MEANING_DECIMAL: base64 of a two's complement integer over 10^scale becomes a NUMBER. */
+/* A two's complement integer over 10^scale, as BYTES or as base64 of them (TEXT), becomes a NUMBER. */
 int value_bytes_decimal(struct value *v, int16_t scale, struct arena *arena, struct error *err);
 /* {"wkb":base64,"srid":n}, already cut out: the bytes of a geometry as MySQL keeps it. */
 int value_bytes_geometry(struct value *v, struct slice wkb, uint32_t srid, struct arena *arena, struct error *err);
