@@ -10,6 +10,7 @@
 #include "io/jsonl.h"
 #include "io/kafka.h"
 #include "io/mysql.h"
+#include "io/registry.h"
 #include "io/sqlite.h"
 #include "run/job_private.h"
 
@@ -182,4 +183,25 @@ struct sink *job_sink(struct job *job, struct event_base *loop, struct error *er
 	if (strcmp(job->sink_name, "blackhole") == 0)
 		return blackhole_new(loop, BLACKHOLE_LANES, dead_letters, job->name, err);
 	return server_sink(job, loop, err);
+}
+
+int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err)
+{
+	struct registry_options options = {
+		.url = job_text(job, "source.format.registry"),
+		.user = job_text(job, "source.format.user"),
+		.password = job_text(job, "source.format.password"),
+	};
+	const char *ca_name = job_text(job, "source.format.ca");
+	char ca[PATH_MAX];
+
+	*schemas = NULL;
+	if (!options.url)
+		return 0;
+	if (ca_name) {
+		resolve(job, ca_name, ca);
+		options.ca = ca;
+	}
+	*schemas = registry_new(loop, &options, wake, ctx, err);
+	return *schemas ? 0 : -1;
 }

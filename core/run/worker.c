@@ -30,6 +30,7 @@ struct worker {
 	struct shapes *shapes;
 	struct source *source;
 	struct sink *sink;
+	struct schemas *schemas; /* NULL: the format needs none */
 	struct flow *flow;
 	struct version *version, *prepared;
 	bool swapping; /* the flow has been given what is prepared, and still uses the other */
@@ -287,6 +288,9 @@ static int start_flow(struct worker *worker, struct error *err)
 		.ctx = worker,
 	};
 
+	if (job_schemas(job, worker->loop, on_wake, worker, &worker->schemas, err) < 0)
+		return -1;
+	options.format_options.schemas = worker->schemas;
 	worker->flow = flow_new(&options, &events);
 	return flow_start(worker->flow, err);
 }
@@ -318,6 +322,8 @@ static void close_worker(struct worker *worker)
 	if (worker->sink)
 		worker->sink->ops->close(worker->sink);
 	flow_free(worker->flow);
+	if (worker->schemas)
+		worker->schemas->ops->close(worker->schemas);
 	version_free(worker->prepared);
 	version_free(worker->version);
 	shapes_free(worker->shapes);

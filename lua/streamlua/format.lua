@@ -3,7 +3,7 @@ local check = require "streamlua.check"
 local nearest = require "streamlua.nearest"
 local tag = require "streamlua.tag"
 
-local KNOWN = { debezium = true, maxwell = true, canal = true, ticdc = true, json = true }
+local KNOWN = { debezium = true, maxwell = true, canal = true, ticdc = true, json = true, avro = true }
 
 -- "+08:00": what a message's TIMESTAMPs are in where they carry no zone.
 local function zone(value)
@@ -18,13 +18,50 @@ local function zone(value)
   return text
 end
 
+-- Without user and password: those would stand in the log.
+local function registry(value)
+  local text, reason = check.text(value)
+  if not text then
+    return nil, reason
+  elseif not text:find "^https?://[^/]" then
+    return nil, ("'%s' is no URL: write http://HOST:8081"):format(text)
+  elseif text:find "^https?://[^/]*@" then
+    return nil, "user and password are options of their own"
+  end
+  return text
+end
+
 local SETTINGS = {
   decimal = { check.choice("precise", "string", "double") },
   binary = { check.choice("bytes", "base64", "base64-url-safe", "hex") },
   zone = { zone },
   absent = { check.choice("keep", "null") },
   time = { check.choice("adaptive_time_microseconds", "adaptive", "connect", "isostring", "microseconds", "nanoseconds", "structured") },
+  registry = { registry },
+  user = { check.text },
+  password = { check.any_text },
+  ca = { check.text },
 }
+
+-- Only messages in Avro name their schema by a number.
+local OF_A_REGISTRY = { "registry", "user", "password", "ca" }
+
+local function check_registry(name, settings)
+  if name == "avro" then
+    if not settings.registry then
+      return nil, 'registry is missing: write { "avro", registry = "http://HOST:8081" }'
+    elseif (settings.user == nil) ~= (settings.password == nil) then
+      return nil, "user and password come together"
+    end
+    return true
+  end
+  for _, option in ipairs(OF_A_REGISTRY) do
+    if settings[option] ~= nil then
+      return nil, ("'%s' is for the format avro"):format(option)
+    end
+  end
+  return true
+end
 
 local function names()
   local list = {}
@@ -69,6 +106,10 @@ local function checker(value)
   local ok, result = pcall(check.options, nil, name, settings, SETTINGS)
   if not ok then
     return nil, result
+  end
+  local fits, reason = check_registry(name, result)
+  if not fits then
+    return nil, reason
   end
   result.name = name
   return tag.set(result, "format")

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.job import Job  # noqa: E402
 from support.mysql_proxy import MysqlProxy  # noqa: E402
+from support.registry import Registry  # noqa: E402
 from support.servers import Kafka, MariaDB  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -91,6 +92,14 @@ def proxy(mariadb):
     """A proxy in front of MariaDB that can lose, delay and forge what passes."""
     with MysqlProxy(mariadb.host, mariadb.port) as between:
         yield between
+
+
+@pytest.fixture
+def registry():
+    """A schema registry for this test alone."""
+    made = Registry()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

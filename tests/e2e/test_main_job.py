@@ -9,6 +9,7 @@ import pytest
 from support import debezium, oracle
 from support.debezium import Table
 from support.job import Lua, kafka_source, tidb_sink
+from support.registry import Avro
 from support.workload import Workload
 
 D = decimal.Decimal
@@ -76,16 +77,19 @@ def tag(number, random):
     return {"id": number, "label": random.choice(["x", "y", "z"]) * random.randrange(1, 20), "weight": random.randrange(1000)}
 
 
-@pytest.mark.parametrize("schemas", [False, True], ids=["without_schemas", "with_schemas"])
-def test_all_kinds_of_changes_of_several_tables_arrive_exactly(kafka, mariadb, topic, database, job, schemas):
+@pytest.mark.parametrize("wire", ["without_schemas", "with_schemas", "avro"])
+def test_all_kinds_of_changes_of_several_tables_arrive_exactly(kafka, mariadb, topic, database, job, registry, wire):
     mariadb.execute(f"{ORDERS}; {ITEMS}; {TAGS}", database=database)
+    schemas = wire != "without_schemas"
+    encoded = Avro(registry).of if wire == "avro" else list
     tables = [Workload(Table("order", topic=topic("order", partitions=4), types=ORDER_TYPES, schemas=schemas), order, 4),
               Workload(Table("items", topic=topic("items", partitions=2), types=ITEM_TYPES, schemas=schemas), item, 2),
               Workload(Table("tags", topic=topic("tags"), schemas=schemas), tag)]
     for each in tables:
-        kafka.produce(each.changes(2500))
+        kafka.produce(encoded(each.changes(2500)))
     job.write(order="return {}", items="return {}", tags="return {}")
-    job.job(kafka_source(kafka, [each.table.topic for each in tables], config=CONFIG), tidb_sink(mariadb, database))
+    format = Lua(f'{{ "avro", registry = "{registry.url}" }}') if wire == "avro" else "debezium"
+    job.job(kafka_source(kafka, [each.table.topic for each in tables], format, config=CONFIG), tidb_sink(mariadb, database))
 
     result = job.run("--until", "latest", "--workers", 2).ok()
 

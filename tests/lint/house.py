@@ -14,6 +14,7 @@ OWNERS = {
     r"sqlite3\.h": r"core/io/sqlite",
     r"mysql\.h|mysqld_error\.h|errmsg\.h": r"core/io/mysql",
     r"archive": r"core/io/file_read",
+    r"curl/": r"core/io/fetch",
     r"event2/http": r"core/io/http|core/run/control",
     r"simdjson": r"core/flow/json\.cc",
     r"lua\.h|lauxlib\.h|lualib\.h": r"core/flow/script|core/run/job",

@@ -158,6 +158,13 @@ test("a format is a name, a name with settings, or a function", function()
   is.same(formatted "'json'", { name = "json" })
   is.same(formatted "{ 'debezium', decimal = 'precise', binary = 'hex', zone = '+08:00', absent = 'null' }",
     { name = "debezium", decimal = "precise", binary = "hex", zone = "+08:00", absent = "null" })
+  is.same(formatted "{ 'avro', registry = 'https://h:8081/api', user = 'me', password = 'x', ca = 'ca.pem' }",
+    { name = "avro", registry = "https://h:8081/api", user = "me", password = "x", ca = "ca.pem" })
+  refused("registry is missing", formatted, "'avro'")
+  refused("'h:8081' is no URL", formatted, "{ 'avro', registry = 'h:8081' }")
+  refused("user and password are options of their own", formatted, "{ 'avro', registry = 'http://me:x@h' }")
+  refused("user and password come together", formatted, "{ 'avro', registry = 'http://h', user = 'me' }")
+  refused("'ca' is for the format avro", formatted, "{ 'json', ca = 'ca.pem' }")
   local made = formatted "sl.format(function(message) return message end)"
   is.equal(made.name, "lua")
   is.equal(made.decode(5), 5)
