@@ -69,7 +69,7 @@ static bool carries(const struct avro_type *type, enum meaning meaning)
 		return bytes;
 	case MEANING_ZONED:
 	case MEANING_ISO:
-		return type->kind == AVRO_STRING;
+		return type->kind == AVRO_STRING || type->kind == AVRO_RECORD; /* time.precision.mode=structured */
 	case MEANING_GEOMETRY:
 		return type->kind == AVRO_RECORD;
 	case MEANING_UNSIGNED:

@@ -4,7 +4,7 @@
  *
  * An input is lines of `value` or `key<TAB>value`, a message each, for one decoder. For TiCDC's binary protocol a line's key and value
  * are lists of JSON texts with \x01 between them, which are framed here; an input that begins with \x00 is one message as it stands:
- * two bytes with the size of the key (little-endian), the key, the value. */
+ * two bytes with the size of the key (little-endian), the key, the value. For Avro it is a line with the schema, and the data behind it. */
 #include <stdlib.h>
 
 #include "flow/format.h"
@@ -63,7 +63,8 @@ static void check_value(struct session *s, const struct column *column, const st
 
 	FUZZ_CHECK(value->kind <= VALUE_JSON && !value->ready, "kind %d", value->kind);
 	if (value->kind == VALUE_NUMBER)
-		FUZZ_CHECK(value_is_number(text) && (is_in(text, s->message.value) || is_in(text, s->message.key)), "%.*s", SLICE_ARG(text));
+		FUZZ_CHECK(value_is_number(text) && (s->decoder.options.schemas || is_in(text, s->message.value) || is_in(text, s->message.key)),
+			   "%.*s", SLICE_ARG(text));
 	if (value_read(&read, reading_resolve(column, &to, &s->decoder.options.readings), s->arena, &err) < 0) {
 		FUZZ_CHECK(err.text[0], "column type %d", to.type);
 		return;
@@ -226,4 +227,38 @@ void fuzz_ticdc_open(struct slice input)
 	buf_free(&key);
 	buf_free(&value);
 	end(&s);
+}
+
+/* A registry with one schema, which is asked for by any number. */
+struct shelf {
+	struct schemas schemas;
+	struct slice text;
+};
+
+static enum schemas_answer shelf_get(struct schemas *schemas, uint32_t id, struct schema_texts *texts, struct error *err)
+{
+	(void)id, (void)err;
+	*texts = (struct schema_texts){ .text = ((struct shelf *)schemas)->text };
+	return SCHEMAS_HAVE;
+}
+
+void fuzz_avro(struct slice input)
+{
+	static const struct schemas_ops ops = { .get = shelf_get };
+	struct slice schema = fuzz_until(&input, '\n');
+	struct shelf shelf = { { &ops }, fuzz_padded(schema) };
+	struct buf framed = BUF_INIT;
+	struct session s;
+
+	begin(&s, &format_avro, input.n);
+	s.decoder.options.schemas = &shelf.schemas;
+	buf_append(&framed, "\0\0\0\0\1", 5);
+	buf_slice(&framed, input);
+	s.message.value = buf_view(&framed);
+	FUZZ_CHECK(format_avro.ready(&s.decoder, &s.message), "the schema is there");
+	decode_message(&s, (struct slice){ 0 }, buf_view(&framed));
+	decode_message(&s, buf_view(&framed), (struct slice){ 0 });
+	end(&s);
+	buf_free(&framed);
+	free((char *)shelf.text.p);
 }

@@ -14,6 +14,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{ "ticdc-open", fuzz_ticdc_open },
 	{ "ticdc-simple", fuzz_ticdc_simple },
 	{ "json", fuzz_json },
+	{ "avro", fuzz_avro },
 	{ "value", fuzz_value },
 	{ "sql", fuzz_sql },
 	{ "statements", fuzz_statements },

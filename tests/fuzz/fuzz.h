@@ -22,6 +22,7 @@ void fuzz_canal(struct slice input);
 void fuzz_ticdc_open(struct slice input);
 void fuzz_ticdc_simple(struct slice input);
 void fuzz_json(struct slice input);
+void fuzz_avro(struct slice input);
 void fuzz_value(struct slice input);
 void fuzz_sql(struct slice input);
 void fuzz_statements(struct slice input);

@@ -176,7 +176,7 @@ test("a format is a name, a name with settings, or a function", function()
   refused("did you mean 'debezium'?", formatted, "'debezum'")
   refused("format: a function goes into sl.format(...)", formatted, "function() end")
   refused("format: the name of a format is needed, not a number", formatted, "5")
-  refused("the name of a format is needed ('canal', 'debezium', 'json', 'maxwell', 'ticdc', or sl.format(...)", formatted, "{}")
+  refused("the name of a format is needed ('avro', 'canal', 'debezium', 'json', 'maxwell', 'ticdc', or sl.format(...)", formatted, "{}")
   for _, name in ipairs { "maxwell", "canal", "ticdc" } do
     is.same(formatted(("{ %q, zone = '+08:00' }"):format(name)), { name = name, zone = "+08:00" })
   end
