@@ -166,6 +166,10 @@ e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a r
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
 		-o cache_dir=$(abspath $(BUILD))/pytest -n 4 --durations=15 $(E2E)
 
+.PHONY: curve
+curve: $(BUILD)/streamlua ## what happens, second by second, when the target is slowed down tenfold and then recovers
+	@$(MAKE) e2e E2E="-k slowed_down -n 0 -s -q --durations=0"
+
 # The programs of the benchmark: generate and reference stand alone, micro is linked with the engine.
 BENCH_BIN := $(addprefix $(BUILD)/bench/,generate reference micro)
 

@@ -99,6 +99,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 	flow->messages = malloc(INTAKE_MESSAGES_MOST * sizeof(*flow->messages));
 	BUG_IF(!flow->messages);
 	flow->lanes = lanes_new(options->sink, options->sink->lanes, &from_lanes);
+	lanes_limit(flow->lanes, options->rate_taken_us, options->rows_per_second_most);
 	flow->decoder = (struct decoder){ .format = options->format, .options = options->format_options, .shapes = options->shapes };
 	flow->decoder.json = json_new();
 	if (options->format && options->format->open)
@@ -284,6 +285,7 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"memory_bytes\":%zu",
 		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
 		   lanes_in_flight(flow->lanes), held, intakes_bytes(&flow->intakes));
+	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
 	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
 		   flow->ready && !*problem ? "true" : "false");
 	buf_json_string(json, slice_of(problem));

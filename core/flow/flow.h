@@ -19,8 +19,10 @@ struct flow_options {
 	const struct format *format; /* NULL: the host's own (sl.format) */
 	struct format_options format_options;
 	enum on_control on_ddl, on_truncate;
-	size_t memory_bytes; /* events in memory; reading stops there */
-	int64_t events_most; /* --max-events; 0: no limit */
+	size_t memory_bytes;            /* events in memory; reading stops there */
+	double rows_per_second_most;    /* 0: no limit */
+	_Atomic int64_t *rate_taken_us; /* shared by all that it limits together; borrowed; may be NULL where there is no limit */
+	int64_t events_most;            /* --max-events; 0: no limit */
 };
 
 struct flow_events {

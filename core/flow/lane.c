@@ -12,6 +12,8 @@ struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_eve
 	all->sink = sink;
 	all->events = *events;
 	all->count = count;
+	pace_init(&all->pace, (uint32_t)count, LANE_EVENTS_MOST);
+	rate_init(&all->rate, NULL, 0);
 	all->lanes = calloc((size_t)count, sizeof *all->lanes);
 	BUG_IF(!all->lanes);
 	for (int32_t i = 0; i < count; i++) {
@@ -48,6 +50,11 @@ void lanes_free(struct lanes *all)
 	}
 	free(all->lanes);
 	free(all);
+}
+
+void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_second)
+{
+	rate_init(&all->rate, taken_us, rows_per_second);
 }
 
 /* Which of the event's two links belongs to this lane's list. */
@@ -134,12 +141,22 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 	return true;
 }
 
+/* A dead letter is one too. */
+static uint32_t rows_of(const struct event *event)
+{
+	uint32_t rows = 0;
+
+	for (const struct change *change = event->changes; change; change = change->next)
+		rows++;
+	return rows ? rows : 1;
+}
+
 /* Chooses the events of the next transaction; stands still where another lane's event comes first. Returns how many. */
-static size_t gather(struct lane *lane)
+static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
 
-	lane->held_until_ms = INT64_MAX;
+	lane->tx_rows = 0;
 	for (struct event *event = lane->first; event && count < lane->limit; event = *link_of(lane, event)) {
 		if (is_held(lane, event) || is_held_there(lane, event)) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
@@ -153,11 +170,12 @@ static size_t gather(struct lane *lane)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
-		if (count && bytes + event->bytes > LANE_BYTES_MOST)
+		if (count && (bytes + event->bytes > LANE_BYTES_MOST || lane->tx_rows + rows_of(event) > rows_most))
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
 		bytes += event->bytes;
+		lane->tx_rows += rows_of(event);
 	}
 	return count;
 }
@@ -215,8 +233,13 @@ static void send(struct lane *lane)
 {
 	lane->tx.script_version = lane->owner->script_version;
 	lane->busy = true;
+	lane->retried = false;
+	lane->sent_ms = lane->owner->now_ms;
 	lane->owner->moved = true;
 	lane->owner->in_flight++;
+	lane->owner->rows_in_flight += lane->tx_rows;
+	pace_sent(&lane->owner->pace, lane->owner->rows_in_flight);
+	lane->owner->events_in_flight += (uint32_t)lane->tx.count;
 	lane->owner->sink->ops->commit(lane->owner->sink, &lane->tx);
 }
 
@@ -224,18 +247,56 @@ static void reset_tx(struct lane *lane)
 {
 	arena_reset(&lane->arena);
 	lane->tx.count = lane->tx.progress_count = 0;
+	lane->tx_rows = 0;
+}
+
+/* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
+static uint32_t room(struct lanes *all)
+{
+	uint32_t rows = pace_room(&all->pace, all->rows_in_flight);
+	int64_t wait_us = 0;
+
+	if (rows == 0)
+		return 0;
+	rows = rate_room(&all->rate, all->now_ms * 1000, rows, &wait_us);
+	if (rows == 0 && all->now_ms + wait_us / 1000 + 1 < all->rate_again_ms)
+		all->rate_again_ms = all->now_ms + wait_us / 1000 + 1;
+	return rows;
 }
 
 static void lane_turn(struct lane *lane)
 {
+	uint32_t rows;
+
 	if (lane->busy || lane->waits_for || !lane->first)
 		return;
+	lane->held_until_ms = INT64_MAX;
+	rows = room(lane->owner);
+	if (rows == 0)
+		return;
 	reset_tx(lane);
-	lane->tx.count = gather(lane);
+	lane->tx.count = gather(lane, rows);
 	if (lane->tx.count == 0)
 		return;
+	rate_take(&lane->owner->rate, lane->owner->now_ms * 1000, lane->tx_rows);
 	add_progress(lane);
 	send(lane);
+}
+
+/* What was answered since the last turn, now that the time is known. */
+static void learn_pace(struct lanes *all)
+{
+	for (int32_t i = 0; i < all->count; i++) {
+		struct lane *lane = &all->lanes[i];
+
+		if (lane->answered_rows)
+			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
+		lane->answered_rows = 0;
+	}
+	if (all->slowed)
+		pace_failed(&all->pace, all->now_ms);
+	all->slowed = false;
+	rate_hungry(&all->rate, all->now_ms * 1000, all->waiting > all->events_in_flight);
 }
 
 /* What is sent again is sent also while others are held: nothing can be swapped before it has ended. */
@@ -269,6 +330,8 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 
 	all->now_ms = now_ms;
 	all->script_version = script_version;
+	all->rate_again_ms = INT64_MAX;
+	learn_pace(all);
 	send_again(all);
 	if (all->hold)
 		return again;
@@ -276,8 +339,9 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 	do {
 		all->moved = false;
 		for (int32_t i = 0; i < all->count; i++)
-			lane_turn(&all->lanes[i]);
+			lane_turn(&all->lanes[(all->first + i) % all->count]);
 	} while (all->moved);
+	all->first = (all->first + 1) % all->count;
 	for (int32_t i = 0; i < all->count; i++) {
 		struct lane *lane = &all->lanes[i];
 		bool idle = !lane->busy && !(lane->waits_for && lane->waits_for->lane_state == LANE_SENT);
@@ -285,7 +349,7 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 		if (idle && lane->first && lane->held_until_ms < again)
 			again = lane->held_until_ms;
 	}
-	return again;
+	return all->rate_again_ms < again ? all->rate_again_ms : again;
 }
 
 bool lanes_write_progress(struct lanes *all, struct partition *partition, const char *script_version)
@@ -374,6 +438,11 @@ uint32_t lanes_in_flight(const struct lanes *all)
 uint32_t lanes_waiting(const struct lanes *all)
 {
 	return all->waiting;
+}
+
+const struct pace *lanes_pace(const struct lanes *all)
+{
+	return &all->pace;
 }
 
 const struct lane_counters *lanes_counters(const struct lanes *all)

@@ -7,10 +7,13 @@
  *
  * A transaction that the sink refuses is tried again with half as many events, down to the one at fault, which becomes a
  * dead letter; the next ones grow again. One whose unique value is still another row's (SINK_TAKEN) makes its partition stand
- * back in this lane, so that the partition which will free the value is not held up. */
+ * back in this lane, so that the partition which will free the value is not held up.
+ *
+ * How many rows are on their way at a time follows the target (pace.h), and how many go a second may be limited (rate.h). */
 #ifndef FLOW_LANE_H
 #define FLOW_LANE_H
 
+#include "flow/pace.h"
 #include "flow/progress.h"
 #include "flow/sink.h"
 
@@ -43,6 +46,8 @@ struct lane_counters {
 };
 
 struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_events *events);
+/* No more rows a second than that, together with all others that share taken_us (rate.h). Before the first turn. */
+void lanes_limit(struct lanes *lanes, _Atomic int64_t *taken_us, double rows_per_second);
 void lanes_free(struct lanes *lanes);
 
 /* Puts the event behind its lane_hashes' lanes. It is not written before the next lanes_turn. */
@@ -59,6 +64,7 @@ bool lanes_write_progress(struct lanes *lanes, struct partition *partition, cons
 uint32_t lanes_in_flight(const struct lanes *lanes); /* transactions on their way */
 uint32_t lanes_waiting(const struct lanes *lanes);   /* events added and not finished, on their way included */
 const struct lane_counters *lanes_counters(const struct lanes *lanes);
+const struct pace *lanes_pace(const struct lanes *lanes);
 /* While stopped no transaction begins: for a reload, which swaps between two. */
 void lanes_hold(struct lanes *lanes, bool hold);
 

@@ -146,7 +146,8 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	if (result == SINK_RETRY) {
 		/* The very same is sent again, and nothing more: what was cut off on its way may arrive late, and then this one's seq
 		 * tells that it is committed. It would not be true of events that only the second one had. */
-		lane->again = true;
+		lane->again = lane->retried = true;
+		all->slowed = true;
 		all->counters.retries++;
 		set_problem(all, err->text);
 		all->events.wake(all->events.ctx);
@@ -154,6 +155,12 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	}
 	lane->busy = false;
 	all->in_flight--;
+	all->rows_in_flight -= lane->tx_rows;
+	all->events_in_flight -= (uint32_t)tx->count;
+	if (result == SINK_COMMITTED && !lane->retried) {
+		lane->answered_rows = lane->tx_rows;
+		lane->answered_sent_ms = lane->sent_ms;
+	}
 	for (size_t p = 0; p < tx->progress_count; p++)
 		revoked |= lane->partitions[p]->revoked;
 	if (result != SINK_COMMITTED)

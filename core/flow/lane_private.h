@@ -4,6 +4,7 @@
 
 #include "flow/intake.h"
 #include "flow/lane.h"
+#include "flow/rate.h"
 #include "flow/script.h"
 
 struct lane {
@@ -15,6 +16,11 @@ struct lane {
 	int64_t held_until_ms;      /* when the first of those that gather() passed over may go; INT64_MAX none */
 	bool busy;                  /* a transaction is on its way */
 	bool again;                 /* it is to be sent once more, as it is */
+	bool retried;               /* it was: the time it took says nothing */
+	uint32_t tx_rows;           /* rows of it */
+	int64_t sent_ms;
+	uint32_t answered_rows; /* of a transaction that was committed since the last turn, which learns then what time it is */
+	int64_t answered_sent_ms;
 
 	struct tx tx;
 	struct event **events;         /* of tx; LANE_EVENTS_MOST */
@@ -35,7 +41,13 @@ struct lanes {
 	bool moved;     /* in this turn: other lanes may go on now */
 	int64_t now_ms; /* as of the last turn */
 	const char *script_version;
+	int32_t first; /* whose turn it is to begin: where the window is small, the others find it used */
 	uint32_t in_flight, waiting;
+	uint32_t rows_in_flight, events_in_flight;
+	struct pace pace;
+	struct rate rate;
+	bool slowed; /* since the last turn the target has asked for another try */
+	int64_t rate_again_ms;
 	struct lane_counters counters;
 	char problem[512];
 };

@@ -37,6 +37,7 @@ static void become(struct crew_worker *worker, int fd)
 		.of = crew->count,
 		.channel_fd = fd,
 		.beat = worker->beat,
+		.rate_taken_us = crew->rate_taken_us,
 		.run_started_ms = crew->started_ms,
 		.restarted = worker->restarts > 0,
 	};
@@ -227,8 +228,9 @@ struct crew *crew_new(struct event_base *loop, const struct run_options *options
 	crew->json = json_new();
 	crew->workers = calloc((size_t)crew->count, sizeof *crew->workers);
 	crew->beats = mmap(NULL, (size_t)crew->count * sizeof *crew->beats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	crew->rate_taken_us = mmap(NULL, sizeof *crew->rate_taken_us, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->tick = event_new(loop, -1, EV_PERSIST, on_tick, crew);
-	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || !crew->tick);
+	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || (void *)crew->rate_taken_us == MAP_FAILED || !crew->tick);
 	for (int32_t i = 0; i < crew->count; i++) {
 		struct crew_worker *worker = &crew->workers[i];
 
@@ -313,6 +315,7 @@ void crew_free(struct crew *crew)
 		stats_free(&crew->workers[i].stats);
 	}
 	munmap(crew->beats, (size_t)crew->count * sizeof *crew->beats);
+	munmap((void *)crew->rate_taken_us, sizeof *crew->rate_taken_us);
 	event_free(crew->tick);
 	stats_free(&crew->gone);
 	json_free(crew->json);

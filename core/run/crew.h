@@ -60,7 +60,8 @@ struct crew {
 	struct crew_events events;
 	struct crew_worker *workers;
 	int32_t count;
-	struct worker_beat *beats; /* shared memory, one for each */
+	struct worker_beat *beats;      /* shared memory, one for each */
+	_Atomic int64_t *rate_taken_us; /* shared memory too (flow/rate.h) */
 	struct event *tick;
 	struct json *json;
 	struct stats gone;   /* of processes that ended and were replaced */

@@ -88,6 +88,8 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 	stats->in_flight = stats_number(nodes, 0, "in_flight");
 	stats->held = stats_number(nodes, 0, "held");
 	stats->memory_bytes = stats_number(nodes, 0, "memory_bytes");
+	stats->window = stats_number(nodes, 0, "window");
+	stats->latency_ms = stats_number(nodes, 0, "latency_ms");
 	stats->version = stats_text(nodes, 0, "version");
 	stats->problem = stats_text(nodes, 0, "problem");
 	stats->ready = stats_member(nodes, 0, "ready") && stats_member(nodes, 0, "ready")->value.kind == VALUE_TRUE;

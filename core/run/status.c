@@ -14,6 +14,8 @@ struct stats status_totals(const struct status *status)
 		sum.in_flight += stats->in_flight;
 		sum.held += stats->held;
 		sum.memory_bytes += stats->memory_bytes;
+		sum.window += stats->window;
+		sum.latency_ms = stats->latency_ms > sum.latency_ms ? stats->latency_ms : sum.latency_ms;
 	}
 	return sum;
 }
@@ -83,6 +85,7 @@ void status_text(const struct status *status, struct buf *out)
 	buf_printf(out, " + under way %lld\n", (long long)(stats_open(&sum) - status->lost));
 	buf_printf(out, "transactions %lld, rows %lld, retries %lld, held %lld, memory %.1f MB\n", (long long)sum.counters[STATS_TRANSACTIONS],
 		   (long long)sum.counters[STATS_ROWS], (long long)sum.counters[STATS_RETRIES], (long long)sum.held, (double)sum.memory_bytes / 1e6);
+	buf_printf(out, "commits take %lld ms, at most %lld rows are on their way at a time\n", (long long)sum.latency_ms, (long long)sum.window);
 	buf_printf(out, "reloads: %lld accepted, %lld rejected%s%s\n", (long long)status->reloads.accepted, (long long)status->reloads.rejected,
 		   status->reloads.last_error[0] ? "; the last: " : "", status->reloads.last_error);
 	for (size_t i = 0; i < status->worker_count; i++) {
@@ -133,8 +136,8 @@ static void json_counters(struct buf *out, const int64_t *counters, bool script)
 static void json_stats(struct buf *out, const struct stats *stats)
 {
 	json_counters(out, stats->counters, false);
-	buf_printf(out, ",\"in_flight\":%lld,\"held\":%lld,\"memory_bytes\":%lld", (long long)stats->in_flight, (long long)stats->held,
-		   (long long)stats->memory_bytes);
+	buf_printf(out, ",\"in_flight\":%lld,\"held\":%lld,\"memory_bytes\":%lld,\"window\":%lld,\"latency_ms\":%lld", (long long)stats->in_flight,
+		   (long long)stats->held, (long long)stats->memory_bytes, (long long)stats->window, (long long)stats->latency_ms);
 }
 
 static void json_workers(struct buf *out, const struct status *status)

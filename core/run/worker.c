@@ -278,6 +278,8 @@ static int start_flow(struct worker *worker, struct error *err)
 		.on_truncate = control_rule(job, "on_truncate"),
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.events_most = worker->start->options->max_events,
+		.rows_per_second_most = (double)job_number(job, "max_rows_per_second", 0),
+		.rate_taken_us = worker->start->rate_taken_us,
 	};
 	struct flow_events events = {
 		.wake = on_wake,

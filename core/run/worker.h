@@ -20,8 +20,9 @@ struct worker_start {
 	int32_t number, of;          /* worker 0 .. of - 1 */
 	int channel_fd;              /* to the master */
 	struct worker_beat *beat;
-	int64_t run_started_ms; /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
-	bool restarted;         /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
+	_Atomic int64_t *rate_taken_us; /* max_rows_per_second is for all workers of the run together; shared as beat is */
+	int64_t run_started_ms;         /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
+	bool restarted;                 /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
 };
 
 /* An exit code of workers: the whole job is to stop with exit 1, a restart would not help (on_error = "stop", on_ddl = "stop"). */
@@ -32,7 +33,7 @@ enum { WORKER_STOP_JOB = 3 };
  *
  * STATS is one JSON object:
  * {"read":n,"written":n,"filtered":n,"unmatched":n,"ignored":n,"dead":n,"skipped":n,
- *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"memory_bytes":n,"version":"..","ready":bool,"problem":"" or why it waits,
+ *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"memory_bytes":n,"window":n,"latency_ms":n,"version":"..","ready":bool,"problem":"" or why it waits,
  *  "scripts":[{"name":"orders","read":n,"written":n,"filtered":n,"dead":n,"skipped":n}],
  *  "partitions":[{"topic":"..","partition":n,"next_offset":n,"lag":n or -1}]}
  */
