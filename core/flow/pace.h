@@ -17,7 +17,7 @@
 
 enum {
 	PACE_GOAL_MS = 300,
-	PACE_ROWS_LEAST = 20,      /* the window at its smallest */
+	PACE_ROWS_LEAST = 20,     /* the window at its smallest */
 	PACE_TX_ROWS_ENOUGH = 50, /* a smaller window means fewer transactions at a time, rather than smaller ones */
 };
 

@@ -114,11 +114,26 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+/* A login that is wrong, or a certificate on either side; not a connection that ends while it is made. */
+static bool is_refusal(int code, const char *reason)
+{
+	return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || (code == RD_KAFKA_RESP_ERR__SSL && strstr(reason, "certificate"));
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
 	struct kafka *kafka = opaque;
 	char fatal[512];
 
+	if (kafka->first && is_refusal(code, reason)) {
+		struct error err;
+
+		error_set(&err, "kafka: %s (%s); check security.protocol, ssl.* and sasl.* in `config` of the job's source", reason,
+			  rd_kafka_err2name(code));
+		if (!kafka->closing)
+			kafka_fail(kafka, true, err.text);
+		return;
+	}
 	if (code != RD_KAFKA_RESP_ERR__FATAL) {
 		kafka_say(kafka, code, "broker", reason);
 		return;

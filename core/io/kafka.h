@@ -1,5 +1,5 @@
 /* A Kafka consumer group as a source. Brokers that are away, topics that do not exist yet and refused logins are said and
- * tried again; only an offset that is gone, data that cannot be read and librdkafka's fatal errors end in failed(). */
+ * tried again (where `first` does not say otherwise); only an offset that is gone, data that cannot be read and librdkafka's fatal errors end in failed(). */
 #ifndef IO_KAFKA_H
 #define IO_KAFKA_H
 
@@ -25,6 +25,7 @@ struct kafka_options {
 	 * `group_keeps_progress`: they go before `start`, for sinks that keep no progress. Neither: only what an earlier start of this
 	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */
 	bool from, group_keeps_progress;
+	bool first; /* nothing has run yet: a login or a certificate that is refused is the job's fault, and not tried again */
 };
 
 /* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */

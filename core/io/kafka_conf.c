@@ -31,7 +31,8 @@ static int set_defaults(struct kafka *kafka, const struct kafka_options *options
 		{ "auto.offset.reset", "error" }, /* an offset that is gone is never jumped over silently */
 		{ "isolation.level", "read_committed" },
 		{ "check.crcs", "true" },
-		{ "topic.metadata.refresh.interval.ms", "30000" }, /* how soon a new topic that matches a pattern is found */
+		{ "ssl.endpoint.identification.algorithm", "https" }, /* a library before 2.0 checks no host's name by itself */
+		{ "topic.metadata.refresh.interval.ms", "30000" },    /* how soon a new topic that matches a pattern is found */
 	};
 
 	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
@@ -110,6 +111,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	size_t brokers = 0; /* length of their list, with its NUL */
 
 	kafka->from = options->from;
+	kafka->first = options->first;
 	kafka->group_keeps_progress = options->group_keeps_progress;
 	if (!options->group || !*options->group)
 		return error_set(err, "source: the consumer group has no name");

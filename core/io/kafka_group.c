@@ -124,6 +124,7 @@ static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 	struct source_partition *given;
 
 	kafka->assigning = true;
+	kafka->first = false;
 	kafka->idle_at = 0;
 	kafka->idle_told = false;
 	if (list->cnt == 0) {

@@ -78,6 +78,7 @@ struct kafka {
 	size_t stashed;               /* messages in all stashes */
 	bool assigning;               /* librdkafka waits for our answer to an assignment */
 	bool stopped, failed, closing, idle_told;
+	bool first;      /* no broker has answered yet, and who refuses us is not asked again */
 	int64_t idle_at; /* mono ms; 0: not waiting */
 	bool whole;      /* all partitions of the topics are ours (kafka_share.c) */
 	int64_t rebalanced_ms, share_asked_ms;

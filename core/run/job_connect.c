@@ -91,6 +91,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		 * queue again only once a second, so less than a second's worth holds the stream up. */
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 16,
 		.from = from != NULL,
+		.first = !run->restarted,
 	};
 	char dry_group[300];
 	struct source *source;

@@ -36,6 +36,7 @@ struct worker {
 	bool swapping; /* the flow has been given what is prepared, and still uses the other */
 	int slot_fd;
 	bool stopped; /* by the master's word */
+	bool ready;
 	int exit_code;
 };
 
@@ -124,6 +125,7 @@ static void on_ready(void *ctx)
 {
 	struct worker *worker = ctx;
 
+	worker->ready = true;
 	channel_send(worker->channel, CHANNEL_READY, (struct slice){ 0 });
 }
 
@@ -143,7 +145,8 @@ static void on_failed(void *ctx, bool stop, const char *reason)
 
 	log_error("%s", reason);
 	send_stats(worker);
-	end(worker, stop ? WORKER_STOP_JOB : 1);
+	/* What stops a job before it has begun is wrong with the job. */
+	end(worker, !stop ? 1 : worker->ready || worker->start->restarted ? WORKER_STOP_JOB : 2);
 }
 
 static void on_swapped(void *ctx, struct script_host *old)

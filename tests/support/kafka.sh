@@ -7,6 +7,7 @@
 #   KAFKA_PROTOCOL    PLAINTEXT (default), SASL_PLAINTEXT, SSL or SASL_SSL: what clients speak. DIR/internal is the address of a
 #                     listener that is always plain
 #   KAFKA_PROPERTIES  further server properties, one a line; they win over those below
+#   KAFKA_SCRAM       users of SASL/SCRAM, as kafka-storage takes them: SCRAM-SHA-256=[name=NAME,password=PASSWORD]
 #   KAFKA_JARS        folder of the jars, default build/kafka (make test-deps)
 #   OWNER_PID         the broker ends with this process
 set -euo pipefail
@@ -84,7 +85,7 @@ start() {
 		configure "${ports[@]}"
 		if [ ! -f "$dir/data/meta.properties" ]; then
 			"${jvm[@]}" kafka.tools.StorageTool format --cluster-id c3RyZWFtbHVhLXRlc3RzMQ --config "$dir/server.properties" \
-				>>"$dir/log" 2>&1 || break
+				${KAFKA_SCRAM:+--add-scram "$KAFKA_SCRAM"} >>"$dir/log" 2>&1 || break
 		fi
 		server_launch "$dir" "${jvm[@]}" kafka.Kafka "$dir/server.properties"
 		if server_wait "$dir" answers; then
