@@ -52,11 +52,6 @@ void lanes_free(struct lanes *all)
 	free(all);
 }
 
-void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_second)
-{
-	rate_init(&all->rate, taken_us, rows_per_second);
-}
-
 /* Which of the event's two links belongs to this lane's list. */
 static struct event **link_of(const struct lane *lane, struct event *event)
 {
@@ -141,16 +136,6 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 	return true;
 }
 
-/* A dead letter is one too. */
-static uint32_t rows_of(const struct event *event)
-{
-	uint32_t rows = 0;
-
-	for (const struct change *change = event->changes; change; change = change->next)
-		rows++;
-	return rows ? rows : 1;
-}
-
 /* Chooses the events of the next transaction; stands still where another lane's event comes first. Returns how many. */
 static size_t gather(struct lane *lane, uint32_t rows_most)
 {
@@ -170,12 +155,12 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
-		if (count && (bytes + event->bytes > LANE_BYTES_MOST || lane->tx_rows + rows_of(event) > rows_most))
+		if (count && (bytes + event->bytes > LANE_BYTES_MOST || lane->tx_rows + lane_rows_of(event) > rows_most))
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
 		bytes += event->bytes;
-		lane->tx_rows += rows_of(event);
+		lane->tx_rows += lane_rows_of(event);
 	}
 	return count;
 }
@@ -250,20 +235,6 @@ static void reset_tx(struct lane *lane)
 	lane->tx_rows = 0;
 }
 
-/* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
-static uint32_t room(struct lanes *all)
-{
-	uint32_t rows = pace_room(&all->pace, all->rows_in_flight);
-	int64_t wait_us = 0;
-
-	if (rows == 0)
-		return 0;
-	rows = rate_room(&all->rate, all->now_ms * 1000, rows, &wait_us);
-	if (rows == 0 && all->now_ms + wait_us / 1000 + 1 < all->rate_again_ms)
-		all->rate_again_ms = all->now_ms + wait_us / 1000 + 1;
-	return rows;
-}
-
 static void lane_turn(struct lane *lane)
 {
 	uint32_t rows;
@@ -271,7 +242,7 @@ static void lane_turn(struct lane *lane)
 	if (lane->busy || lane->waits_for || !lane->first)
 		return;
 	lane->held_until_ms = INT64_MAX;
-	rows = room(lane->owner);
+	rows = lanes_room(lane->owner);
 	if (rows == 0)
 		return;
 	reset_tx(lane);
@@ -281,22 +252,6 @@ static void lane_turn(struct lane *lane)
 	rate_take(&lane->owner->rate, lane->owner->now_ms * 1000, lane->tx_rows);
 	add_progress(lane);
 	send(lane);
-}
-
-/* What was answered since the last turn, now that the time is known. */
-static void learn_pace(struct lanes *all)
-{
-	for (int32_t i = 0; i < all->count; i++) {
-		struct lane *lane = &all->lanes[i];
-
-		if (lane->answered_rows)
-			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
-		lane->answered_rows = 0;
-	}
-	if (all->slowed)
-		pace_failed(&all->pace, all->now_ms);
-	all->slowed = false;
-	rate_hungry(&all->rate, all->now_ms * 1000, all->waiting > all->events_in_flight);
 }
 
 /* What is sent again is sent also while others are held: nothing can be swapped before it has ended. */
@@ -331,7 +286,7 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 	all->now_ms = now_ms;
 	all->script_version = script_version;
 	all->rate_again_ms = INT64_MAX;
-	learn_pace(all);
+	lanes_learn_pace(all);
 	send_again(all);
 	if (all->hold)
 		return again;
@@ -438,11 +393,6 @@ uint32_t lanes_in_flight(const struct lanes *all)
 uint32_t lanes_waiting(const struct lanes *all)
 {
 	return all->waiting;
-}
-
-const struct pace *lanes_pace(const struct lanes *all)
-{
-	return &all->pace;
 }
 
 const struct lane_counters *lanes_counters(const struct lanes *all)

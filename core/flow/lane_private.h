@@ -1,4 +1,5 @@
-/* What the files of the lanes share: lane.c chooses what goes next, lane_outcome.c does what came of it. */
+/* What the files of the lanes share: lane.c chooses what goes next, lane_pace.c how much of it, lane_outcome.c does what
+ * came of it. */
 #ifndef FLOW_LANE_PRIVATE_H
 #define FLOW_LANE_PRIVATE_H
 
@@ -72,6 +73,12 @@ static inline struct partition_lane *lane_place(const struct lane *lane, const s
 void lane_unlink_done(struct lane *lane, size_t count);
 /* Gives back what waits of partitions that are no longer ours. */
 void lanes_drop_revoked(struct lanes *lanes);
+/* lane_pace.c: what the event counts for; a dead letter is a row too. */
+uint32_t lane_rows_of(const struct event *event);
+/* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
+uint32_t lanes_room(struct lanes *lanes);
+/* What was answered since the last turn, now that the time is known. */
+void lanes_learn_pace(struct lanes *lanes);
 /* For struct tx. */
 void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *err);
 

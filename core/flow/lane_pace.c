@@ -1,0 +1,49 @@
+/* How much lanes may send: the window and the rate, and what they learn from each answer. */
+#include "flow/lane_private.h"
+
+void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_second)
+{
+	rate_init(&all->rate, taken_us, rows_per_second);
+}
+
+uint32_t lane_rows_of(const struct event *event)
+{
+	uint32_t rows = 0;
+
+	for (const struct change *change = event->changes; change; change = change->next)
+		rows++;
+	return rows ? rows : 1;
+}
+
+uint32_t lanes_room(struct lanes *all)
+{
+	uint32_t rows = pace_room(&all->pace, all->rows_in_flight);
+	int64_t wait_us = 0;
+
+	if (rows == 0)
+		return 0;
+	rows = rate_room(&all->rate, all->now_ms * 1000, rows, &wait_us);
+	if (rows == 0 && all->now_ms + wait_us / 1000 + 1 < all->rate_again_ms)
+		all->rate_again_ms = all->now_ms + wait_us / 1000 + 1;
+	return rows;
+}
+
+void lanes_learn_pace(struct lanes *all)
+{
+	for (int32_t i = 0; i < all->count; i++) {
+		struct lane *lane = &all->lanes[i];
+
+		if (lane->answered_rows)
+			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
+		lane->answered_rows = 0;
+	}
+	if (all->slowed)
+		pace_failed(&all->pace, all->now_ms);
+	all->slowed = false;
+	rate_hungry(&all->rate, all->now_ms * 1000, all->waiting > all->events_in_flight);
+}
+
+const struct pace *lanes_pace(const struct lanes *all)
+{
+	return &all->pace;
+}
