@@ -166,6 +166,12 @@ e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a r
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
 		-o cache_dir=$(abspath $(BUILD))/pytest -n 4 --durations=15 $(E2E)
 
+# Several processes, a broker and a database that are killed, frozen, cut off and slowed down at random, all compared with a model.
+MINUTES ?= 10
+.PHONY: soak
+soak: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## everything breaks at random for MINUTES=10, and nothing may be lost or doubled (SEED=n repeats one)
+	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/soak/soak.py --minutes $(MINUTES) --seed $(SEED)
+
 .PHONY: curve
 curve: $(BUILD)/streamlua ## what happens, second by second, when the target is slowed down tenfold and then recovers
 	@$(MAKE) e2e E2E="-k slowed_down -n 0 -s -q --durations=0"

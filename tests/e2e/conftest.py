@@ -19,9 +19,14 @@ from support.servers import Kafka, MariaDB  # noqa: E402
 _numbers = itertools.count(1)
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "first: takes long, and is begun before all others")
     # A time limit's SIGTERM ends the servers and jobs as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 
 def _session_server(kind):
