@@ -62,7 +62,7 @@ static void overlay(struct merger *m, struct batch_row *row, const struct change
 	uint32_t count = base->count > over->count ? base->count : over->count;
 	struct change *made;
 
-	if (over->op == base->op && covers(over, base)) {
+	if (over->op == base->op && over->waits >= base->waits && covers(over, base)) {
 		row->put = over;
 		row->own = false;
 		return;
@@ -79,6 +79,7 @@ static void overlay(struct merger *m, struct batch_row *row, const struct change
 	for (uint32_t i = 0; i < over->count; i++)
 		if (VALUE_IS_SET(&over->values[i]))
 			made->values[i] = over->values[i];
+	made->waits |= over->waits && made->op == CHANGE_UPDATE;
 	row->put = made;
 	row->own = true;
 }
@@ -201,7 +202,7 @@ static void find_changes(struct arena *arena, struct found *found, const struct 
 
 		if (i + AHEAD < tx->count)
 			__builtin_prefetch(&tx->events[i + AHEAD]->changes);
-		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
+		if (event->outcome != OUTCOME_PENDING)
 			continue;
 		for (const struct change *change = event->changes; change; change = change->next) {
 			uint32_t id = change->target->id;

@@ -10,6 +10,7 @@ struct partition; /* flow/progress.h */
 struct target;    /* flow/target.h */
 struct script;    /* flow/script.h */
 struct intake;    /* flow/intake.h */
+struct parked;    /* flow/parking.h */
 
 struct header {
 	struct slice name;
@@ -60,6 +61,7 @@ enum outcome {
 	OUTCOME_IGNORED,   /* control message, DDL or truncate that the job ignores */
 	OUTCOME_DEAD,
 	OUTCOME_SKIPPED, /* at fault, and the script says on_error = "skip" */
+	OUTCOME_PARKED,  /* not its end: a row that it updates is not there, so it waits in streamlua_parked and comes back */
 	OUTCOME_COUNT,
 };
 
@@ -80,6 +82,9 @@ struct change {
 	struct value *values; /* count of them, aligned with target->columns, all ready */
 	uint32_t count;       /* target->count when it was made; columns that an open target got since are ABSENT */
 	uint8_t op;           /* enum change_op */
+	bool waits;           /* an UPDATE whose row is to be there: where it is not, the event is parked */
+	bool missed;          /* the sink says that it is not there */
+	uint64_t key_hash;    /* parking_hash, where the target parks */
 };
 
 struct event {
@@ -103,7 +108,10 @@ struct event {
 	bool unnamed;                /* the message names no table: database and table are the topic's */
 	bool uncertain;              /* a tombstone that may be no event at all: a fault of its own does not count */
 	bool must_stop;              /* the job says to stop at such an event */
+	bool missed;                 /* the sink says so of one of its changes */
+	bool parks;                  /* a change of it is on a target that parks */
 	bool settled;                /* ended: its memory is only here for its neighbours' */
+	struct parked *parked;       /* it was parked, and comes back; NULL: it comes from the source */
 	struct slice error;          /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version; /* that made the changes */
 	uint64_t lane_hash[2];       /* of the key; of the old key too where it changed */

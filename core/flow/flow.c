@@ -98,7 +98,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 	flow->watermark = INT64_MIN;
 	flow->messages = malloc(INTAKE_MESSAGES_MOST * sizeof(*flow->messages));
 	BUG_IF(!flow->messages);
-	flow->lanes = lanes_new(options->sink, options->sink->lanes, &from_lanes);
+	flow->lanes = lanes_new(options->sink, options->sink->lanes, &flow->parking, &from_lanes);
 	lanes_limit(flow->lanes, options->rate_taken_us, options->rows_per_second_most);
 	flow->decoder = (struct decoder){ .format = options->format, .options = options->format_options, .shapes = options->shapes };
 	flow->decoder.json = json_new();
@@ -122,6 +122,7 @@ void flow_free(struct flow *flow)
 	if (flow->decoder.format && flow->decoder.format->close)
 		flow->decoder.format->close(flow->decoder.state);
 	lanes_free(flow->lanes);
+	flow_parked_free(flow);
 	flow_partitions_free(flow);
 	intakes_free(&flow->intakes);
 	json_free(flow->decoder.json);
@@ -192,16 +193,25 @@ static void drain(struct flow *flow)
 	 * whoever stops leaves both to the next run. */
 	if (lanes_in_flight(flow->lanes) || flow->takings || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
 		return;
+	/* What is parked has until its park_for is over, unless somebody stops the job: then it stays where it is. */
+	if (flow->parking.count && !flow->stopping) {
+		if (!flow->parked_said)
+			log_info("all is read; %zu parked events wait for their rows (park_for says how long)", flow->parking.count);
+		flow->parked_said = true;
+		return;
+	}
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
 		return;
+	if (flow->parking.count)
+		log_info("stay parked in streamlua_parked, for the next run: %zu events", flow->parking.count);
 	flow->over = true;
 	flow->events.finished(flow->events.ctx);
 }
 
 int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 {
-	int64_t again, tick;
+	int64_t again, tick, parked = INT64_MAX;
 	size_t count = 0;
 
 	if (flow->over)
@@ -211,11 +221,14 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 	if (flow->next_host && lanes_in_flight(flow->lanes) == 0)
 		swap(flow);
 	flow_partitions_pause(flow);
+	if (!flow->next_host)
+		parked = flow_parked_turn(flow);
 	if (!flow->stopping && !flow->next_host)
 		count = flow_intake_turn(flow);
 	if (flow->over)
 		return TICK_MS;
 	again = lanes_turn(flow->lanes, mono_ms, script_host_version(flow->host));
+	again = parked < again ? parked : again;
 	if (mono_ms - flow->tick_ms >= TICK_MS) {
 		flow->tick_ms = mono_ms;
 		flow_partitions_tick(flow);
@@ -282,9 +295,9 @@ void flow_stats(const struct flow *flow, struct buf *json)
 		   (unsigned long long)flow->outcomes[OUTCOME_FILTERED], (unsigned long long)flow->outcomes[OUTCOME_UNMATCHED],
 		   (unsigned long long)flow->outcomes[OUTCOME_IGNORED], (unsigned long long)flow->outcomes[OUTCOME_DEAD],
 		   (unsigned long long)flow->outcomes[OUTCOME_SKIPPED]);
-	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"memory_bytes\":%zu",
+	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"parked\":%zu,\"memory_bytes\":%zu",
 		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
-		   lanes_in_flight(flow->lanes), held, intakes_bytes(&flow->intakes));
+		   lanes_in_flight(flow->lanes), held, flow->parking.count, intakes_bytes(&flow->intakes));
 	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
 	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
 		   flow->ready && !*problem ? "true" : "false");

@@ -27,17 +27,17 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition)
 
 /* ---- decoding ---- */
 
-static struct event *add_event(struct flow *flow, const struct message *message, enum op op)
+static struct event *add_event(struct intake *intake, const struct message *message, enum op op)
 {
-	struct event *event = arena_zalloc(&flow->intake->arena, sizeof *event);
+	struct event *event = arena_zalloc(&intake->arena, sizeof *event);
 
 	event->op = (uint8_t)op;
 	event->message = message;
-	intake_add(flow->intake, event);
+	intake_add(intake, event);
 	return event;
 }
 
-static void decode_message(struct flow *flow, const struct message *message)
+static void decode_message(struct flow *flow, struct intake *intake, const struct message *message)
 {
 	struct decoder *decoder = &flow->decoder;
 	struct error err = { "" };
@@ -48,33 +48,32 @@ static void decode_message(struct flow *flow, const struct message *message)
 	decoder->end = &decoder->first;
 	failed = message->flaw ? error_set(&err, "%s", message->flaw) : decoder->format->decode(decoder, message, &err);
 	if (failed) {
-		script_event_fault(add_event(flow, message, OP_CONTROL), STAGE_DECODE, slice_of(err.text));
+		script_event_fault(add_event(intake, message, OP_CONTROL), STAGE_DECODE, slice_of(err.text));
 		return;
 	}
 	for (struct event *event = decoder->first, *next; event; event = next) {
 		next = event->next;
 		event->part = parts++;
-		intake_add(flow->intake, event);
+		intake_add(intake, event);
 	}
 }
 
 /* The script's events come in the order of the messages; a message of which it made none still needs its place. */
-static void decode_in_lua(struct flow *flow)
+static void decode_in_lua(struct flow *flow, struct intake *intake, struct message **messages, size_t count)
 {
-	struct intake *intake = flow->intake;
 	struct event *event;
 
-	script_host_decode(flow->host, intake, flow->messages, flow->message_count);
+	script_host_decode(flow->host, intake, messages, count);
 	event = intake->first;
 	intake->first = NULL;
 	intake->end = &intake->first;
 	intake->unfinished -= intake->count;
 	intake->count = 0;
-	for (size_t i = 0; i < flow->message_count; i++) {
-		const struct message *message = flow->messages[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct message *message = messages[i];
 
 		if (!event || event->message != message)
-			add_event(flow, message, OP_CONTROL);
+			add_event(intake, message, OP_CONTROL);
 		while (event && event->message == message) {
 			struct event *next = event->next;
 
@@ -84,15 +83,15 @@ static void decode_in_lua(struct flow *flow)
 	}
 }
 
-static void decode(struct flow *flow)
+void flow_intake_decode(struct flow *flow, struct intake *intake, struct message **messages, size_t count)
 {
-	flow->decoder.arena = &flow->intake->arena;
+	flow->decoder.arena = &intake->arena;
 	if (!flow->decoder.format) {
-		decode_in_lua(flow);
+		decode_in_lua(flow, intake, messages, count);
 		return;
 	}
-	for (size_t i = 0; i < flow->message_count; i++)
-		decode_message(flow, flow->messages[i]);
+	for (size_t i = 0; i < count; i++)
+		decode_message(flow, intake, messages[i]);
 }
 
 /* ---- what is no row ---- */
@@ -116,9 +115,9 @@ static void by_rule(struct flow *flow, struct event *event, enum on_control rule
 	(void)flow;
 }
 
-static void settle_control(struct flow *flow)
+static void settle_control(struct flow *flow, struct intake *intake)
 {
-	for (struct event *event = flow->intake->first; event; event = event->next) {
+	for (struct event *event = intake->first; event; event = event->next) {
 		if (event->outcome != OUTCOME_PENDING)
 			continue;
 		if (event->op == OP_CONTROL)
@@ -153,14 +152,16 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	struct partition *partition = event->message->owner;
 
 	BUG_IF(event->outcome == OUTCOME_PENDING);
-	if (!event->was_done) {
+	if (!event->was_done && event->outcome != OUTCOME_PARKED) {
 		flow->outcomes[event->outcome]++;
 		if (event->script)
 			event->script->counters.outcomes[event->outcome]++;
 		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
 			log_fault(flow, event);
 	}
-	if (!partition->revoked && !event->was_done) {
+	if (event->outcome == OUTCOME_PARKED && partition->revoked)
+		flow->read--; /* whose it is now counts it */
+	if (!partition->revoked && !event->was_done && !event->parked) {
 		if (event->lane_state == LANE_DONE) /* its lane's progress has it */
 			partition_finish(partition, event->ordinal);
 		else
@@ -181,7 +182,8 @@ static void send(struct flow *flow, struct intake *intake)
 			flow_stop_at(flow, event);
 			return;
 		}
-		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD)
+		/* What was parked is taken out there by a transaction, whatever becomes of it. */
+		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD || event->parked)
 			lanes_add(flow->lanes, event);
 		else
 			flow_finish_event(flow, event);
@@ -203,19 +205,32 @@ static void enter(struct flow *flow)
 
 /* ---- the turn ---- */
 
-static size_t room(const struct flow *flow)
+bool flow_intake_has_room(const struct flow *flow)
 {
 	size_t waiting_most = (size_t)flow->options.sink->lanes * LANE_EVENTS_MOST * WAITING_FACTOR;
-	size_t room = INTAKE_MESSAGES_MOST;
 
-	if (lanes_waiting(flow->lanes) >= waiting_most || intakes_bytes(&flow->intakes) >= flow->options.memory_bytes)
+	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < flow->options.memory_bytes;
+}
+
+static size_t room(const struct flow *flow)
+{
+	size_t most = INTAKE_MESSAGES_MOST;
+
+	if (!flow_intake_has_room(flow))
 		return 0;
 	if (flow->options.events_most) {
 		int64_t left = flow->options.events_most - (int64_t)flow->messages_read;
 
-		room = left <= 0 ? 0 : (size_t)left < room ? (size_t)left : room;
+		most = left <= 0 ? 0 : (size_t)left < most ? (size_t)left : most;
 	}
-	return room;
+	return most;
+}
+
+void flow_intake_process(struct flow *flow, struct intake *intake)
+{
+	settle_control(flow, intake);
+	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+	send(flow, intake);
 }
 
 static void read_messages(struct flow *flow, size_t most)
@@ -226,16 +241,15 @@ static void read_messages(struct flow *flow, size_t most)
 	flow->messages_read += flow->message_count;
 }
 
-/* Whether they can be decoded. Asks of each, so that all that is missing is on its way at once. */
-static bool are_ready(struct flow *flow)
+bool flow_intake_ready(struct flow *flow, struct message *const *messages, size_t count)
 {
 	struct decoder *decoder = &flow->decoder;
 	bool ready = true;
 
 	if (!decoder->format || !decoder->format->ready)
 		return true;
-	for (size_t i = 0; i < flow->message_count; i++)
-		ready &= flow->messages[i]->flaw || decoder->format->ready(decoder, flow->messages[i]);
+	for (size_t i = 0; i < count; i++)
+		ready &= messages[i]->flaw || decoder->format->ready(decoder, messages[i]);
 	return ready;
 }
 
@@ -252,14 +266,12 @@ size_t flow_intake_turn(struct flow *flow)
 	}
 	intake = flow->intake;
 	count = flow->message_count;
-	if (count && !flow->over && !are_ready(flow))
+	if (count && !flow->over && !flow_intake_ready(flow, flow->messages, count))
 		return 0;
 	if (count && !flow->over) {
-		decode(flow);
+		flow_intake_decode(flow, intake, flow->messages, count);
 		enter(flow);
-		settle_control(flow);
-		script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
-		send(flow, intake);
+		flow_intake_process(flow, intake);
 	}
 	flow->intake = NULL;
 	intake_release(intake);
@@ -270,6 +282,7 @@ size_t flow_intake_turn(struct flow *flow)
 void flow_intakes_again(struct flow *flow)
 {
 	lanes_clear(flow->lanes);
+	flow_parked_new_scripts(flow);
 	/* The event that stood back may go another way now, or none: its partition would be paused for ever. */
 	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
 		for (int32_t i = 0; i < partition->lane_count; i++)
@@ -291,6 +304,7 @@ void flow_intakes_again(struct flow *flow)
 			event->changes_end = &event->changes;
 			event->error = (struct slice){ 0 };
 			event->bytes = 0;
+			event->parks = event->missed = false;
 			event->lane_state = LANE_WAITING;
 			for (size_t i = 0; i < 3; i++)
 				images[i]->readings = NULL;

@@ -64,8 +64,10 @@ static void taken_over(struct takeover *takeover, const struct progress_loaded *
 		if (loaded && !partition->revoked) {
 			if (partition_load(partition, &loaded[i], &why) < 0)
 				flow_fail(flow, true, why.text);
-			else
+			else {
+				flow_parked_load(flow, partition, &loaded[i]);
 				take(flow, partition);
+			}
 		}
 	}
 	if (!loaded && err)
@@ -125,6 +127,7 @@ static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
 			continue;
 		flow_intake_forget(flow, partition);
 		lanes_drop(flow->lanes, partition);
+		flow_parked_forget(flow, partition);
 		unlink_partition(flow, partition);
 		partition_unref(partition);
 	}
@@ -179,6 +182,12 @@ static void set_paused(struct flow *flow, struct partition *partition, bool paus
 	flow->options.source->ops->pause(flow->options.source, partition->source_id, paused);
 }
 
+/* Too much is parked: partitions that have none of it go on, what the others wait for may be theirs. */
+static bool is_full(const struct flow *flow, const struct partition *partition)
+{
+	return partition->parked_count && flow->parking.count >= PARKED_MOST;
+}
+
 static bool is_held(const struct flow *flow, const struct partition *partition)
 {
 	for (int32_t i = 0; i < partition->lane_count; i++)
@@ -198,7 +207,9 @@ void flow_partitions_pause(struct flow *flow)
 	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
 		uint32_t unfinished = partition_unfinished(partition);
 
-		if (!partition->paused && unfinished >= HELD_EVENTS_MOST)
+		if (is_full(flow, partition))
+			set_paused(flow, partition, true);
+		else if (!partition->paused && unfinished >= HELD_EVENTS_MOST)
 			set_paused(flow, partition, unfinished >= unfinished_most(flow, partition));
 		else if (partition->paused)
 			set_paused(flow, partition, unfinished >= unfinished_most(flow, partition) / 2);

@@ -14,7 +14,8 @@ enum {
 	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
 };
 
-struct taking; /* flow_partitions.c */
+struct taking;    /* flow_partitions.c */
+struct recalling; /* flow_parked.c */
 
 struct flow {
 	struct flow_options options;
@@ -22,6 +23,9 @@ struct flow {
 	struct script_host *host, *next_host; /* next_host: waits for the transactions on their way */
 	struct decoder decoder;
 	struct lanes *lanes;
+	struct parking parking;
+	struct recalling *recalling;
+	int64_t parked_due_ms; /* when something of it is due, unless it is stirred */
 	struct intakes intakes;
 	struct intake *intake;     /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
 	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
@@ -30,6 +34,7 @@ struct flow {
 	struct taking *takings;       /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
 	int64_t watermark;
+	bool parked_said;                        /* that nothing is left to do but to wait for what is parked */
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
@@ -48,10 +53,25 @@ void flow_on_message(void *ctx, const struct message *message);
 size_t flow_intake_turn(struct flow *flow);
 /* A partition is taken away in the middle of a poll: what was read of it is not ours any more. */
 void flow_intake_forget(struct flow *flow, const struct partition *partition);
+/* Makes events of messages, into the intake. */
+void flow_intake_decode(struct flow *flow, struct intake *intake, struct message **messages, size_t count);
+/* The intake's events go through their scripts and on their way. */
+void flow_intake_process(struct flow *flow, struct intake *intake);
+/* Whether messages can be decoded. Asks of each, so that all that is missing is on its way at once. */
+bool flow_intake_ready(struct flow *flow, struct message *const *messages, size_t count);
+bool flow_intake_has_room(const struct flow *flow);
 /* Everything that waits goes through the (new) scripts again. */
 void flow_intakes_again(struct flow *flow);
 /* The event has ended: counts it and gives its memory back. */
 void flow_finish_event(struct flow *flow, struct event *event);
+
+/* flow_parked.c */
+void flow_parked_load(struct flow *flow, struct partition *partition, const struct progress_loaded *loaded);
+void flow_parked_forget(struct flow *flow, struct partition *partition); /* it is no longer ours */
+void flow_parked_new_scripts(struct flow *flow);
+/* Brings back what is due. Returns when the next turn is. */
+int64_t flow_parked_turn(struct flow *flow);
+void flow_parked_free(struct flow *flow); /* before the partitions */
 
 void flow_fail(struct flow *flow, bool stop, const char *reason);
 /* The job says to stop at this event: event->error says why. */

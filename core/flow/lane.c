@@ -4,12 +4,13 @@
 
 #include "flow/lane_private.h"
 
-struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_events *events)
+struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parking, const struct lanes_events *events)
 {
 	struct lanes *all = calloc(1, sizeof *all);
 
 	BUG_IF(!all || count < 1);
 	all->sink = sink;
+	all->parking = parking;
 	all->events = *events;
 	all->count = count;
 	pace_init(&all->pace, (uint32_t)count, LANE_EVENTS_MOST);
@@ -46,6 +47,7 @@ void lanes_free(struct lanes *all)
 		free(lane->partitions);
 		free(lane->partition_ends);
 		free(lane->rows);
+		lane_seen_free(lane);
 		arena_free(&lane->arena);
 	}
 	free(all->lanes);
@@ -142,6 +144,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 	size_t count = 0, bytes = 0;
 
 	lane->tx_rows = 0;
+	lane_seen_reset(lane);
 	for (struct event *event = lane->first; event && count < lane->limit; event = *link_of(lane, event)) {
 		if (is_held(lane, event) || is_held_there(lane, event)) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
@@ -156,6 +159,8 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
 		if (count && (bytes + event->bytes > LANE_BYTES_MOST || lane->tx_rows + lane_rows_of(event) > rows_most))
+			break;
+		if ((event->parks || event->parked) && !lane_admits(lane, event))
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
@@ -195,7 +200,7 @@ static void add_progress(struct lane *lane)
 	for (size_t i = 0; i < tx->count; i++) {
 		size_t p = find_partition(lane, tx->events[i]->message->owner); /* may move the arrays */
 
-		lane->partition_ends[p]++;
+		lane->partition_ends[p] += !tx->events[i]->parked;
 	}
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		size_t size = lane->partition_ends[p];
@@ -203,8 +208,10 @@ static void add_progress(struct lane *lane)
 		lane->partition_ends[p] = begin;
 		begin += size;
 	}
+	/* What was parked has been done with once, where its partition's progress is concerned. */
 	for (size_t i = 0; i < tx->count; i++)
-		lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->message->owner)]++] = tx->events[i];
+		if (!tx->events[i]->parked)
+			lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->message->owner)]++] = tx->events[i];
 	begin = 0;
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		lane->rows[p] = partition_row(lane->partitions[p], lane->number, lane->by_partition + begin, lane->partition_ends[p] - begin,

@@ -7,13 +7,15 @@
  *
  * A transaction that the sink refuses is tried again with half as many events, down to the one at fault, which becomes a
  * dead letter; the next ones grow again. One whose unique value is still another row's (SINK_TAKEN) makes its partition stand
- * back in this lane, so that the partition which will free the value is not held up.
+ * back in this lane, so that the partition which will free the value is not held up. One with updates whose rows are not there
+ * (SINK_MISSED) is sent again with those events PARKED; they come back through their lane (core/README.md, "Parked").
  *
  * How many rows are on their way at a time follows the target (pace.h), and how many go a second may be limited (rate.h). */
 #ifndef FLOW_LANE_H
 #define FLOW_LANE_H
 
 #include "flow/pace.h"
+#include "flow/parking.h"
 #include "flow/progress.h"
 #include "flow/sink.h"
 
@@ -24,7 +26,7 @@ struct lanes;
 
 /* What lanes tell their owner. */
 struct lanes_events {
-	/* The event is committed (outcome WRITTEN, or DEAD with its dead letter), or was SKIPPED. */
+	/* The event is committed (outcome WRITTEN, DEAD with its dead letter, or PARKED), or was SKIPPED. */
 	void (*finished)(void *ctx, struct event *event);
 	/* Taken out unwritten because its partition is no longer ours. */
 	void (*dropped)(void *ctx, struct event *event);
@@ -45,7 +47,8 @@ struct lane_counters {
 	uint64_t transactions, events, refused, retries;
 };
 
-struct lanes *lanes_new(struct sink *sink, int32_t count, const struct lanes_events *events);
+/* What is parked is borrowed: kept by the lanes as transactions end. */
+struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parking, const struct lanes_events *events);
 /* No more rows a second than that, together with all others that share taken_us (rate.h). Before the first turn. */
 void lanes_limit(struct lanes *lanes, _Atomic int64_t *taken_us, double rows_per_second);
 void lanes_free(struct lanes *lanes);

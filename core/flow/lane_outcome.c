@@ -48,6 +48,7 @@ static void committed(struct lane *lane)
 		}
 		begin = lane->partition_ends[p];
 	}
+	lane_parked_committed(lane);
 	lane->owner->counters.transactions++;
 	lane->owner->counters.events += tx->count;
 	lane->limit = lane->limit * 2 < LANE_EVENTS_MOST ? lane->limit * 2 : LANE_EVENTS_MOST;
@@ -137,6 +138,16 @@ static void taken(struct lane *lane, const struct error *err)
 	}
 }
 
+/* Sent again with those events parked that wait for a row which is not there. */
+static void missed(struct lane *lane)
+{
+	struct error err;
+
+	for (size_t i = 0; i < lane->tx.count; i++)
+		if (lane->tx.events[i]->missed && !lane_parked_missed(lane, lane->tx.events[i], &err))
+			at_fault(lane, lane->tx.events[i], &err);
+}
+
 void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *err)
 {
 	struct lane *lane = tx->ctx;
@@ -166,7 +177,7 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	if (result != SINK_COMMITTED)
 		for (size_t i = 0; i < tx->count; i++)
 			tx->events[i]->lane_state = LANE_WAITING;
-	if (result == SINK_COMMITTED || result == SINK_REFUSED || result == SINK_TAKEN)
+	if (result == SINK_COMMITTED || result == SINK_REFUSED || result == SINK_TAKEN || result == SINK_MISSED)
 		set_problem(all, "");
 	switch (result) {
 	case SINK_COMMITTED:
@@ -177,6 +188,9 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 		break;
 	case SINK_TAKEN:
 		taken(lane, err);
+		break;
+	case SINK_MISSED:
+		missed(lane);
 		break;
 	case SINK_RETRY: /* above */
 	case SINK_FAILED:

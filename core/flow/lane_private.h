@@ -30,11 +30,13 @@ struct lane {
 	size_t *partition_ends;        /* where each partition's end in by_partition */
 	struct progress_row *rows;
 	size_t partition_cap;
-	struct arena arena; /* what tx points to beside the events */
+	struct lane_seen *seen; /* rows of targets that park, in the transaction that is gathered (lane_parked.c) */
+	struct arena arena;     /* what tx points to beside the events */
 };
 
 struct lanes {
 	struct sink *sink;
+	struct parking *parking;
 	struct lanes_events events;
 	struct lane *lanes;
 	int32_t count;
@@ -79,6 +81,16 @@ uint32_t lane_rows_of(const struct event *event);
 uint32_t lanes_room(struct lanes *lanes);
 /* What was answered since the last turn, now that the time is known. */
 void lanes_learn_pace(struct lanes *lanes);
+/* lane_parked.c: whether the event may join the transaction that is gathered; where it has to stand behind what is parked, it becomes
+ * PARKED. */
+bool lane_admits(struct lane *lane, struct event *event);
+void lane_seen_reset(struct lane *lane);
+void lane_seen_free(struct lane *lane);
+/* What is parked, after the lane's transaction is committed. */
+void lane_parked_committed(struct lane *lane);
+/* A row that the event waits for is not there: it becomes PARKED, or (false) it has waited long enough, and err says for what. */
+bool lane_parked_missed(struct lane *lane, struct event *event, struct error *err);
+
 /* For struct tx. */
 void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *err);
 

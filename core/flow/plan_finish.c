@@ -2,6 +2,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "flow/parking.h"
 #include "flow/plan.h"
 
 /* ---- lanes ---- */
@@ -202,11 +203,17 @@ int plan_finish(struct event *event, struct error *err)
 		if (change->target == script->target) {
 			if (script->owned && change->op == CHANGE_DELETE)
 				clear_owned(script, change);
-			else if (script->updates && change->op == CHANGE_UPSERT)
+			else if (script->updates && change->op == CHANGE_UPSERT) {
 				change->op = CHANGE_UPDATE;
+				change->waits = change->target->parks;
+			}
 		}
 		if (check_key(change, err) < 0)
 			return -1;
+		if (change->target->parks) {
+			change->key_hash = parking_hash(change);
+			event->parks = true;
+		}
 		event->bytes += 16 * change->count;
 		for (uint32_t i = 0; i < change->count; i++)
 			event->bytes += change->values[i].n;

@@ -61,6 +61,9 @@ struct partition {
 	struct done_list unwritten; /* ended without a transaction (filtered, ignored ...) at or above next_offset: in every lane's rows */
 	struct done_list skip;      /* done before the restart: their events are not processed again */
 
+	struct parked *parked_first, *parked_last; /* what is parked of it (flow/parking.h), by offset and part */
+	uint32_t parked_count;
+
 	struct partition *next_partition; /* of the flow */
 };
 

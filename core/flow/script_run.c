@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "flow/parking.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
 
@@ -82,7 +83,10 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 		return;
 	}
 	event->script_version = slice_of(host->options.bundle->version);
-	event->script->counters.outcomes[OUTCOME_PENDING]++;
+	if (!event->parked || !event->parked->counted)
+		event->script->counters.outcomes[OUTCOME_PENDING]++;
+	if (event->parked)
+		event->parked->counted = true;
 	if (!event->row.shape) {
 		script_event_fault(event, STAGE_DECODE, SLICE("the message has no row"));
 		return;
@@ -152,7 +156,7 @@ static void finish(struct event *event)
 		else if (plan_finish(event, &err) < 0)
 			fault(event, &err);
 	}
-	if (event->outcome == OUTCOME_DEAD)
+	if (event->outcome == OUTCOME_DEAD || (event->parked && event->outcome != OUTCOME_PENDING))
 		lane_of_partition(event);
 }
 

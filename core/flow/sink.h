@@ -12,6 +12,7 @@ enum sink_result {
 	SINK_COMMITTED,
 	SINK_REFUSED, /* rolled back; an event in it is at fault. With one event in the transaction, that one */
 	SINK_TAKEN,   /* rolled back; a unique value is still held by another row (1062): try this event later */
+	SINK_MISSED,  /* rolled back; rows that updates wait for are not there: those events and changes are marked `missed` */
 	SINK_RETRY,   /* rolled back, or never begun: the target is away or busy. Send the same again; the sink has already waited its back-off */
 	SINK_FENCED,  /* rolled back; another worker has taken one of these partitions over: what is left of it must be dropped */
 	SINK_FAILED,  /* rolled back; only a change of the job or the target's schema helps (missing table, missing privilege). The sink has waited */
@@ -30,13 +31,24 @@ struct progress_row {
 
 struct tx {
 	int32_t lane;
-	struct event **events; /* in the order in which the lane got them. DEAD ones are written as dead letters */
+	/* In the order in which the lane got them. DEAD ones are written as dead letters, PARKED ones parked; those that were parked before
+	 * (event->parked) are taken from there, unless they are PARKED again. Changes are written of PENDING ones. */
+	struct event **events;
 	size_t count;
 	const struct progress_row *progress;
 	size_t progress_count;
 	const char *script_version;
 	void (*done)(struct tx *tx, enum sink_result result, const struct error *err); /* exactly once, never from within commit() */
 	void *ctx;
+};
+
+/* One event of streamlua_parked, as far as order needs it. */
+struct parked_loaded {
+	int64_t offset;
+	uint32_t part;
+	uint32_t bytes; /* of its message */
+	int64_t age_ms;
+	struct slice keys; /* parking_pack; lent */
 };
 
 /* What take_over answers for a partition. */
@@ -51,6 +63,8 @@ struct progress_loaded {
 		int64_t next_offset, seq;
 		struct slice done; /* lent for the callback; counted from this row's next_offset */
 	} * lanes;
+	size_t parked_count;
+	struct parked_loaded *parked; /* by offset and part */
 };
 
 struct takeover {
@@ -61,6 +75,19 @@ struct takeover {
 	size_t count;
 	/* loaded: one for each partition, lent. On err (the sink gave up) loaded is NULL. */
 	void (*done)(struct takeover *takeover, const struct progress_loaded *loaded, const struct error *err);
+	void *ctx;
+};
+
+/* Events that were parked, to be read back. */
+struct recall {
+	const struct partition *partition; /* borrowed, like all of it, until done */
+	const int64_t *offsets;
+	size_t count;
+	/* One of them, lent: as the source once lent it, but without owner and headers, which are JSON as they are kept (NULL: none). By
+	 * offset and part; those that nobody finds any more are not told. */
+	void (*message)(struct recall *recall, const struct message *message, uint32_t part, struct slice headers);
+	/* err is NULL where all were told. Never called from within recall(). */
+	void (*done)(struct recall *recall, const struct error *err);
 	void *ctx;
 };
 
@@ -77,7 +104,9 @@ struct sink_ops {
 	int (*describe)(struct sink *sink, struct target *target, struct error *err);
 	/* Bumps the epoch of these partitions and reads their progress, in one transaction; retried by the sink until it works. */
 	void (*take_over)(struct sink *sink, struct takeover *takeover);
-	/* Forgets how far this job has come (--from): the epoch stays and grows, next_offset becomes -1, which is "fresh". Blocks. */
+	/* Reads parked events; one at a time. NULL where none are kept. */
+	void (*recall)(struct sink *sink, struct recall *recall);
+	/* Forgets how far this job has come (--from), and what it has parked: the epoch stays and grows, next_offset becomes -1, which is "fresh". Blocks. */
 	int (*reset)(struct sink *sink, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);

@@ -65,8 +65,11 @@ void sql_transaction(struct sql_text *sql, enum sql_dialect dialect, const char 
 	sql_text_end(sql, SQL_BEGIN);
 	sql_progress_write(sql, dialect, job, tx);
 	for (size_t i = 0; i < batch->table_count; i++)
+		sql_parked_guard(sql, dialect, &batch->tables[i]);
+	for (size_t i = 0; i < batch->table_count; i++)
 		sql_rows_write(sql, dialect, &batch->tables[i]);
 	sql_progress_dead_letters(sql, dialect, job, tx);
+	sql_parked_write(sql, dialect, job, tx);
 	buf_text(&sql->text, "COMMIT");
 	sql_text_end(sql, SQL_COMMIT);
 }
@@ -114,7 +117,7 @@ void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void
 			if (!dead_letters)
 				show_dead_letters(&out, tx, line, ctx);
 			dead_letters = true;
-		} else {
+		} else if (sql->parts[i] != SQL_GUARD && sql->parts[i] != SQL_PARKED) {
 			line(ctx, (struct slice){ sql->text.p + from, sql->ends[i] - from - 1 }); /* without its newline */
 		}
 	}

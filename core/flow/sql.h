@@ -25,7 +25,7 @@ void sql_table(struct buf *out, struct slice name);
 void sql_value(struct buf *out, enum sql_dialect dialect, const struct value *value, const struct target_column *column);
 
 /* What a statement of a transaction is there for: an error means different things in each. */
-enum sql_part { SQL_BEGIN, SQL_PROGRESS, SQL_ROWS, SQL_DEAD_LETTERS, SQL_COMMIT };
+enum sql_part { SQL_BEGIN, SQL_PROGRESS, SQL_GUARD, SQL_ROWS, SQL_DEAD_LETTERS, SQL_PARKED, SQL_COMMIT };
 
 struct sql_text {
 	struct buf text;      /* statements, each ended by ";\n" */
@@ -36,17 +36,24 @@ struct sql_text {
 void sql_text_clear(struct sql_text *sql);
 void sql_text_free(struct sql_text *sql);
 
-/* The whole transaction: BEGIN, progress, rows, dead letters, COMMIT. Progress stands first: a worker whose partition was taken
+/* The whole transaction: BEGIN, progress, guards, rows, dead letters, what is parked, COMMIT. Progress stands first: a worker whose partition was taken
  * over fails before it touches a row. On MySQL its statements set a column that may not be NULL to NULL where epoch or seq differ
  * from what is expected, or a row is not there: in strict mode the server itself stops there with error 1048, in the one round trip
  * that the whole text takes. On SQLite each progress row is an UPDATE of its own, and whoever runs it counts: it must change one row. */
 void sql_transaction(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct batch *batch);
 
+/* Where an update waits for a row (change->waits), a guard stands before the rows of its table: it fails, and with it the transaction,
+ * where such a row is not there. Which: sql_parked_probe writes a question for each such change, that has a row for an answer where
+ * the change's is missing; sql_parked_missed marks the change (and its event) whose question, counted from 0, was answered so. */
+size_t sql_parked_probe(struct buf *out, enum sql_dialect dialect, const struct tx *tx);
+void sql_parked_missed(const struct tx *tx, size_t question);
+/* offset, part, then of the message: topic, partition, offset (NULL: as its place says), time_ms, key, value, headers. */
+void sql_parked_recall(struct buf *out, enum sql_dialect dialect, const char *job, const struct recall *recall);
+
 /* The statements for people (sink_ops.show), without BLOBs: progress rows and dead letters as comments. */
 void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
 
-/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters (also streamlua_state, streamlua_parked when they are
- * used): NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
+/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters, streamlua_parked (also streamlua_state when it is used): NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
 const char *const *sql_tables(enum sql_dialect dialect);
 
 #endif

@@ -11,6 +11,19 @@ void sql_rows_write(struct sql_text *sql, enum sql_dialect dialect, const struct
 
 /* Each begins after a separator of its own; the guard that ends progress needs what no other statement may stand between. */
 void sql_progress_write(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);
+/* The guard of a table's updates that wait for their rows; nothing where there are none. */
+void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table);
+/* What is parked from now on, and what is not any more. */
+void sql_parked_write(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);
+/* " WHERE key = ..." of a change's row. */
+void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change);
+
+void sql_text_literal(struct buf *out, enum sql_dialect dialect, struct slice text);
+void sql_bytes_literal(struct buf *out, struct slice bytes); /* NULL where p is NULL */
+/* NULL where p is NULL; what is no UTF-8 becomes a question mark. */
+void sql_any_text(struct buf *out, enum sql_dialect dialect, struct slice text, size_t most);
+void sql_headers(struct buf *out, enum sql_dialect dialect, const struct message *message);
+
 void sql_progress_dead_letters(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);
 
 #endif

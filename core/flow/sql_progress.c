@@ -1,9 +1,10 @@
 #include "base/utf8.h"
+#include "flow/headers.h"
 #include "flow/sql_parts.h"
 
 static const char *const stage_names[] = { [STAGE_DECODE] = "decode", [STAGE_SCRIPT] = "script", [STAGE_SINK] = "sink" };
 
-static void put_text(struct buf *out, enum sql_dialect dialect, struct slice text)
+void sql_text_literal(struct buf *out, enum sql_dialect dialect, struct slice text)
 {
 	static const struct target_column column = { .type = COLUMN_TEXT };
 	struct value value = { .p = text.p, .n = (uint32_t)text.n, .kind = VALUE_TEXT, .ready = true };
@@ -11,15 +12,19 @@ static void put_text(struct buf *out, enum sql_dialect dialect, struct slice tex
 	sql_value(out, dialect, &value, &column);
 }
 
-static void put_bytes(struct buf *out, struct slice bytes)
+void sql_bytes_literal(struct buf *out, struct slice bytes)
 {
+	if (!bytes.p) {
+		buf_text(out, "NULL");
+		return;
+	}
 	buf_text(out, "x'");
 	buf_hex(out, bytes);
 	buf_char(out, '\'');
 }
 
 /* Messages about a message may quote bytes of it that are no text; a dead letter must be writable all the same. */
-static void put_any_text(struct buf *out, enum sql_dialect dialect, struct slice text, size_t most)
+void sql_any_text(struct buf *out, enum sql_dialect dialect, struct slice text, size_t most)
 {
 	struct buf valid = BUF_INIT;
 	size_t length;
@@ -35,7 +40,7 @@ static void put_any_text(struct buf *out, enum sql_dialect dialect, struct slice
 		else
 			buf_char(&valid, '?');
 	}
-	put_text(out, dialect, buf_view(&valid));
+	sql_text_literal(out, dialect, buf_view(&valid));
 	buf_free(&valid);
 }
 
@@ -50,9 +55,9 @@ static void put_watermark(struct buf *out, int64_t watermark)
 static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct progress_row *row, const char *const words[4])
 {
 	buf_text(out, words[0]);
-	put_text(out, dialect, slice_of(job));
+	sql_text_literal(out, dialect, slice_of(job));
 	buf_text(out, words[1]);
-	put_text(out, dialect, row->topic);
+	sql_text_literal(out, dialect, row->topic);
 	buf_text(out, words[2]);
 	buf_int(out, row->partition);
 	buf_text(out, words[3]);
@@ -79,7 +84,7 @@ static void write_mysql(struct sql_text *sql, enum sql_dialect dialect, const ch
 		buf_text(out, ", ");
 		buf_int(out, row->next_offset);
 		buf_text(out, ", ");
-		put_bytes(out, row->done);
+		sql_bytes_literal(out, (struct slice){ row->done.p ? row->done.p : "", row->done.n });
 		buf_text(out, ", ");
 		buf_int(out, row->epoch);
 		buf_text(out, ", ");
@@ -87,7 +92,7 @@ static void write_mysql(struct sql_text *sql, enum sql_dialect dialect, const ch
 		buf_text(out, ", ");
 		put_watermark(out, row->watermark);
 		buf_text(out, ", ");
-		put_text(out, dialect, slice_of(tx->script_version));
+		sql_text_literal(out, dialect, slice_of(tx->script_version));
 		buf_char(out, ')');
 	}
 	/* epoch is the first to be assigned: behind seq's assignment, seq would be the new one. */
@@ -111,11 +116,11 @@ static void write_sqlite(struct sql_text *sql, const char *job, const struct tx 
 	buf_text(out, ", next_offset = ");
 	buf_int(out, row->next_offset);
 	buf_text(out, ", done = ");
-	put_bytes(out, row->done);
+	sql_bytes_literal(out, (struct slice){ row->done.p ? row->done.p : "", row->done.n });
 	buf_text(out, ", watermark = ");
 	put_watermark(out, row->watermark);
 	buf_text(out, ", script_version = ");
-	put_text(out, SQL_SQLITE, slice_of(tx->script_version));
+	sql_text_literal(out, SQL_SQLITE, slice_of(tx->script_version));
 	buf_text(out, ", updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')");
 	put_place(out, SQL_SQLITE, job, row, where_place);
 	buf_text(out, " AND epoch = ");
@@ -144,8 +149,7 @@ void sql_progress_write(struct sql_text *sql, enum sql_dialect dialect, const ch
 	}
 }
 
-/* As kcat -J prints them: a flat array of names and values. */
-static void put_headers(struct buf *out, enum sql_dialect dialect, const struct message *message)
+void sql_headers(struct buf *out, enum sql_dialect dialect, const struct message *message)
 {
 	struct buf json = BUF_INIT;
 
@@ -153,19 +157,8 @@ static void put_headers(struct buf *out, enum sql_dialect dialect, const struct 
 		buf_text(out, "NULL");
 		return;
 	}
-	buf_char(&json, '[');
-	for (uint32_t i = 0; i < message->header_count; i++) {
-		if (i)
-			buf_char(&json, ',');
-		buf_json_string(&json, message->headers[i].name);
-		buf_char(&json, ',');
-		if (message->headers[i].value.p)
-			buf_json_string(&json, message->headers[i].value);
-		else
-			buf_text(&json, "null");
-	}
-	buf_char(&json, ']');
-	put_text(out, dialect, buf_view(&json));
+	headers_write(&json, message);
+	sql_text_literal(out, dialect, buf_view(&json));
 	buf_free(&json);
 }
 
@@ -178,7 +171,7 @@ static void put_source_table(struct buf *out, enum sql_dialect dialect, const st
 		buf_char(&name, '.');
 	}
 	buf_slice(&name, event->table);
-	put_any_text(out, dialect, event->table.p ? buf_view(&name) : (struct slice){ 0 }, 250);
+	sql_any_text(out, dialect, event->table.p ? buf_view(&name) : (struct slice){ 0 }, 250);
 	buf_free(&name);
 }
 
@@ -188,27 +181,21 @@ static void put_dead_letter(struct buf *out, enum sql_dialect dialect, const cha
 
 	BUG_IF(event->stage >= sizeof stage_names / sizeof *stage_names);
 	buf_char(out, '(');
-	put_text(out, dialect, slice_of(job));
+	sql_text_literal(out, dialect, slice_of(job));
 	buf_text(out, ", ");
-	put_any_text(out, dialect, message->topic, 2000);
+	sql_any_text(out, dialect, message->topic, 2000);
 	buf_printf(out, ", %d, %lld, ", message->partition, (long long)message->offset);
 	put_source_table(out, dialect, event);
 	buf_printf(out, ", '%s', ", stage_names[event->stage]);
-	put_any_text(out, dialect, event->error.p ? event->error : SLICE(""), 60000);
+	sql_any_text(out, dialect, event->error.p ? event->error : SLICE(""), 60000);
 	buf_text(out, ", ");
-	put_text(out, dialect, event->script_version.p ? event->script_version : slice_of(tx->script_version));
+	sql_text_literal(out, dialect, event->script_version.p ? event->script_version : slice_of(tx->script_version));
 	buf_text(out, ", ");
-	if (message->key.p)
-		put_bytes(out, message->key);
-	else
-		buf_text(out, "NULL");
+	sql_bytes_literal(out, message->key);
 	buf_text(out, ", ");
-	if (message->value.p)
-		put_bytes(out, message->value);
-	else
-		buf_text(out, "NULL");
+	sql_bytes_literal(out, message->value);
 	buf_text(out, ", ");
-	put_headers(out, dialect, message);
+	sql_headers(out, dialect, message);
 	buf_char(out, ')');
 }
 

@@ -79,21 +79,26 @@ static bool is_null(const struct change *change, uint32_t column)
 	return kind == VALUE_NULL || kind == VALUE_ABSENT || kind == VALUE_DEFAULT;
 }
 
-static void where_key(struct writer *w, const struct change *change)
+void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change)
 {
-	buf_text(w->out, " WHERE ");
-	for (uint32_t i = 0; i < w->target->key_count; i++) {
-		uint32_t column = w->target->key[i];
+	buf_text(out, " WHERE ");
+	for (uint32_t i = 0; i < target->key_count; i++) {
+		uint32_t column = target->key[i];
 
-		buf_text(w->out, i ? " AND " : "");
-		name(w, column);
+		buf_text(out, i ? " AND " : "");
+		sql_identifier(out, target->columns[column].name);
 		if (is_null(change, column)) {
-			buf_text(w->out, w->dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
+			buf_text(out, dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
 		} else {
-			buf_text(w->out, " = ");
-			literal(w, change, column);
+			buf_text(out, " = ");
+			sql_value(out, dialect, &change->values[column], &target->columns[column]);
 		}
 	}
+}
+
+static void where_key(struct writer *w, const struct change *change)
+{
+	sql_where_key(w->out, w->dialect, w->target, change);
 }
 
 static bool has_null_key(const struct writer *w, const struct change *change)

@@ -17,6 +17,13 @@ static const char *const mysql_tables[] = {
 	"script_version VARCHAR(32) NOT NULL, `key` LONGBLOB NULL, `value` LONGBLOB NULL, headers LONGTEXT NULL, "
 	"at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (job, at))" OWN_TABLE,
 
+	"CREATE TABLE IF NOT EXISTS streamlua_parked ("
+	"job VARCHAR(64) NOT NULL, topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, `offset` BIGINT NOT NULL, part BIGINT NOT NULL, "
+	"waits_for VARCHAR(256) NULL, `keys` MEDIUMBLOB NOT NULL, message_topic VARCHAR(2000) NULL, message_partition INT NULL, "
+	"message_offset BIGINT NULL, time_ms BIGINT NOT NULL, script_version VARCHAR(32) NOT NULL, `key` LONGBLOB NULL, `value` LONGBLOB NULL, "
+	"headers LONGTEXT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
+	"PRIMARY KEY (job, topic, `partition`, `offset`, part))" OWN_TABLE,
+
 	NULL,
 };
 
@@ -33,6 +40,12 @@ static const char *const sqlite_tables[] = {
 	"id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, "
 	"`offset` INTEGER NOT NULL, source_table TEXT NULL, stage TEXT NOT NULL, error TEXT NOT NULL, script_version TEXT NOT NULL, "
 	"`key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, at " OWN_TIME ")",
+
+	"CREATE TABLE IF NOT EXISTS streamlua_parked ("
+	"job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, `offset` INTEGER NOT NULL, part INTEGER NOT NULL, "
+	"waits_for TEXT NULL, `keys` BLOB NOT NULL, message_topic TEXT NULL, message_partition INTEGER NULL, message_offset INTEGER NULL, "
+	"time_ms INTEGER NOT NULL, script_version TEXT NOT NULL, `key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, at " OWN_TIME ", "
+	"PRIMARY KEY (job, topic, `partition`, `offset`, part)) WITHOUT ROWID",
 
 	NULL,
 };

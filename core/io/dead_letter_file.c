@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "flow/headers.h"
 
 static const char *const stage_names[] = { [STAGE_DECODE] = "decode", [STAGE_SCRIPT] = "script", [STAGE_SINK] = "sink" };
 
@@ -42,29 +43,6 @@ static void put_bytes(struct buf *out, const char *name, struct slice bytes)
 	buf_char(out, '"');
 }
 
-/* Names and values in turn, as kcat -J has them; a value that is no text is {"base64":".."}. */
-static void put_headers(struct buf *out, const struct message *message)
-{
-	buf_text(out, ",\"headers\":[");
-	for (uint32_t i = 0; i < message->header_count; i++) {
-		const struct header *header = &message->headers[i];
-
-		buf_text(out, i ? "," : "");
-		buf_json_string(out, header->name);
-		buf_char(out, ',');
-		if (!header->value.p) {
-			buf_text(out, "null");
-		} else if (utf8_valid(header->value)) {
-			buf_json_string(out, header->value);
-		} else {
-			buf_text(out, "{\"base64\":\"");
-			base64_encode(out, header->value);
-			buf_text(out, "\"}");
-		}
-	}
-	buf_char(out, ']');
-}
-
 /* "database.table", or as much of it as the message said. */
 static void put_table(struct buf *out, const struct event *event)
 {
@@ -97,7 +75,8 @@ static void put_members(struct buf *out, const char *job, const struct tx *tx, c
 	put_text(out, "script_version", event->script_version.p ? event->script_version : slice_of(tx->script_version));
 	put_bytes(out, "key", message->key);
 	put_bytes(out, "value", message->value);
-	put_headers(out, message);
+	buf_text(out, ",\"headers\":");
+	headers_write(out, message);
 }
 
 void dead_letter_file_line(struct buf *out, const char *job, const struct tx *tx, const struct event *event)

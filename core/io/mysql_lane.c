@@ -24,7 +24,8 @@ struct mysql_lane {
 
 	struct tx *tx; /* NULL: nothing on its way */
 	struct sql_text sql;
-	struct buf question;      /* the text that reads back */
+	struct buf question;      /* the text that reads back, or asks which rows are missing */
+	size_t questions;         /* of the latter */
 	bool doubtful;            /* whether tx was committed is not known; its progress rows know */
 	bool leave;               /* this connection is not to be used again */
 	enum sink_result verdict; /* of a tx that was not committed */
@@ -160,6 +161,38 @@ static void settle_doubt(struct mysql_lane *lane)
 	mysql_client_run(lane->session.client, buf_view(&lane->question), on_progress, on_read_back, lane);
 }
 
+static void on_missing(void *ctx, size_t statement, const struct slice *cells, unsigned count)
+{
+	struct mysql_lane *lane = ctx;
+
+	(void)cells, (void)count;
+	if (statement < lane->questions)
+		sql_parked_missed(lane->tx, statement);
+}
+
+static void on_asked(void *ctx, const struct mysql_failure *failure)
+{
+	struct mysql_lane *lane = ctx;
+
+	if (!failure) {
+		tell(lane, SINK_MISSED);
+		return;
+	}
+	mysql_errors_say(failure, &lane->err);
+	mysql_client_drop(lane->session.client);
+	lane->verdict = SINK_RETRY;
+	stand_back(lane);
+}
+
+/* A guard has failed. Which rows are missing is asked before another one can begin. */
+static void ask_what_is_missing(struct mysql_lane *lane)
+{
+	buf_clear(&lane->question);
+	lane->questions = sql_parked_probe(&lane->question, SQL_MYSQL, lane->tx);
+	buf_text(&lane->question, "ROLLBACK");
+	mysql_client_run(lane->session.client, buf_view(&lane->question), on_missing, on_asked, lane);
+}
+
 static void on_rolled_back(void *ctx, const struct mysql_failure *failure)
 {
 	struct mysql_lane *lane = ctx;
@@ -186,11 +219,11 @@ static void judge(struct mysql_lane *lane, const struct mysql_failure *failure, 
 		lane->doubtful = true;
 	} else if (kind == MYSQL_FAILED) {
 		lane->verdict = SINK_FAILED;
-	} else if (kind == MYSQL_DUPLICATE && part != SQL_DEAD_LETTERS) {
+	} else if (kind == MYSQL_DUPLICATE && part == SQL_ROWS) {
 		lane->verdict = SINK_TAKEN;
 	} else if (kind == MYSQL_REFUSED) {
 		/* A dead letter cannot become one again. */
-		lane->verdict = part == SQL_DEAD_LETTERS && lane->tx->count == 1 ? SINK_FAILED : SINK_REFUSED;
+		lane->verdict = (part == SQL_DEAD_LETTERS || part == SQL_PARKED) && lane->tx->count == 1 ? SINK_FAILED : SINK_REFUSED;
 	} else if (kind == MYSQL_UNKNOWN) {
 		log_warn("%s: %s: not known, tried again", lane->options->flavour, lane->err.text);
 	}
@@ -208,6 +241,9 @@ static void on_sent(void *ctx, const struct mysql_failure *failure)
 		lane->doubtful = true;
 		lane->verdict = SINK_RETRY;
 		stand_back(lane);
+	} else if (failure->statement < sql->count && sql->parts[failure->statement] == SQL_GUARD && mysql_errors_kind(failure) == MYSQL_REFUSED) {
+		mysql_errors_say(failure, &lane->err);
+		ask_what_is_missing(lane);
 	} else {
 		judge(lane, failure, failure->statement < sql->count ? sql->parts[failure->statement] : SQL_COMMIT);
 		mysql_client_run(lane->session.client, SLICE("ROLLBACK"), NULL, on_rolled_back, lane);

@@ -54,7 +54,11 @@ void mysql_progress_lock(struct buf *out, const char *job, const struct takeover
 {
 	buf_text(out, "BEGIN;\nSELECT topic, `partition`, lane, epoch, seq, next_offset, done, watermark FROM streamlua_progress");
 	where_partitions(out, job, takeover);
-	buf_text(out, " ORDER BY topic, `partition`, lane FOR UPDATE;\n");
+	buf_text(out, " ORDER BY topic, `partition`, lane FOR UPDATE;\n"
+		      "SELECT topic, `partition`, `offset`, part, `keys`, COALESCE(LENGTH(`key`), 0) + COALESCE(LENGTH(`value`), 0), "
+		      "TIMESTAMPDIFF(MICROSECOND, at, CURRENT_TIMESTAMP(3)) DIV 1000 FROM streamlua_parked");
+	where_partitions(out, job, takeover);
+	buf_text(out, " ORDER BY topic, `partition`, `offset`, part;\n");
 }
 
 static void make_rows(struct buf *out, const char *job, const struct takeover *takeover, int64_t epoch, const bool *has_row, int32_t lanes)
@@ -90,5 +94,7 @@ void mysql_progress_take(struct buf *out, const char *job, const struct takeover
 void mysql_progress_reset(struct buf *out, const char *job)
 {
 	buf_text(out, "UPDATE streamlua_progress SET next_offset = -1, done = '', epoch = epoch + 1 WHERE job = ");
+	literal(out, slice_of(job));
+	buf_text(out, ";\nDELETE FROM streamlua_parked WHERE job = ");
 	literal(out, slice_of(job));
 }

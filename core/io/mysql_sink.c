@@ -7,6 +7,7 @@
 #include "io/mysql_errors.h"
 #include "io/mysql_lane.h"
 #include "io/mysql_progress.h"
+#include "io/mysql_recall.h"
 #include "io/mysql_schema.h"
 #include "io/mysql_takeover.h"
 
@@ -18,6 +19,7 @@ struct mysql_sink {
 	char *job;
 	struct mysql_lane **lanes; /* sink.lanes of them */
 	struct mysql_takeover *control;
+	struct mysql_recall *recall;
 	struct mysql_schema *schema;
 	struct batch batch;
 	struct sql_text shown;
@@ -103,6 +105,7 @@ struct sink *mysql_new(struct event_base *loop, const struct mysql_options *opti
 	for (int32_t i = 0; i < made->sink.lanes; i++)
 		made->lanes[i] = mysql_lane_new(loop, &made->options, made->job, &made->batch);
 	made->control = mysql_takeover_new(loop, &made->options, made->job, made->sink.lanes);
+	made->recall = mysql_recall_new(loop, &made->options, made->job);
 	made->schema = mysql_schema_new(loop, &made->options);
 	return &made->sink;
 }
@@ -115,6 +118,7 @@ static void sink_close(struct sink *sink)
 		mysql_lane_free(own->lanes[i]);
 	free(own->lanes);
 	mysql_takeover_free(own->control);
+	mysql_recall_free(own->recall);
 	mysql_schema_free(own->schema);
 	batch_free(&own->batch);
 	sql_text_free(&own->shown);
@@ -158,6 +162,7 @@ static int try_tables(struct mysql_sink *own, struct mysql_blocking *connection,
 		"UPDATE streamlua_progress SET epoch = epoch WHERE FALSE",
 		"INSERT INTO streamlua_progress SELECT * FROM streamlua_progress WHERE FALSE",
 		"INSERT INTO streamlua_dead_letters SELECT * FROM streamlua_dead_letters WHERE FALSE",
+		"REPLACE INTO streamlua_parked SELECT * FROM streamlua_parked WHERE FALSE",
 	};
 	struct mysql_failure failure;
 
@@ -166,7 +171,7 @@ static int try_tables(struct mysql_sink *own, struct mysql_blocking *connection,
 			return say_where(
 				&own->options, &failure, "the tables of streamlua cannot be used",
 				"; GRANT the user CREATE on the database, or make the tables as another user and GRANT SELECT, INSERT and UPDATE "
-				"on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters",
+				"on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters and streamlua_parked",
 				err);
 	return 0;
 }
@@ -228,6 +233,11 @@ static void sink_take_over(struct sink *sink, struct takeover *takeover)
 	mysql_takeover_add(self(sink)->control, takeover);
 }
 
+static void sink_recall(struct sink *sink, struct recall *recall)
+{
+	mysql_recall_run(self(sink)->recall, recall);
+}
+
 static void sink_commit(struct sink *sink, struct tx *tx)
 {
 	BUG_IF(tx->lane < 0 || tx->lane >= sink->lanes);
@@ -255,7 +265,7 @@ static void sink_show(struct sink *sink, const struct tx *tx, void (*line)(void 
 		struct slice text = { own->shown.text.p + start, own->shown.ends[i] - start };
 
 		/* Progress is bytes and numbers that say nothing to a person. */
-		if (own->shown.parts[i] == SQL_PROGRESS)
+		if (own->shown.parts[i] == SQL_PROGRESS || own->shown.parts[i] == SQL_GUARD || own->shown.parts[i] == SQL_PARKED)
 			continue;
 		while (text.n && text.p[text.n - 1] == '\n')
 			text.n--;
@@ -272,6 +282,7 @@ static const struct sink_ops ops = {
 	.describe = sink_describe,
 	.take_over = sink_take_over,
 	.commit = sink_commit,
+	.recall = sink_recall,
 	.problem = sink_problem,
 	.show = sink_show,
 	.close = sink_close,

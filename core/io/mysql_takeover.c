@@ -158,24 +158,58 @@ static int64_t number(struct slice cell)
 	return strtoll(cell.p, NULL, 10);
 }
 
-static void on_row(void *ctx, size_t statement, const struct slice *cells, unsigned count)
+/* Whose row it is: control->partition. False for a topic whose name differs in trailing spaces only: the column's collation does not tell
+ * them apart. */
+static bool find_partition(struct mysql_takeover *control, struct slice topic, int64_t partition)
 {
-	struct mysql_takeover *control = ctx;
 	const struct takeover *takeover = control->first->takeover;
-	struct found *row = arena_zalloc(&control->arena, sizeof *row);
-	int64_t epoch = number(cells[3]);
-	struct progress_loaded *loaded;
 
-	(void)statement;
-	BUG_IF(count != 8);
-	for (size_t tried = 0;; tried++, control->partition = (control->partition + 1) % takeover->count) {
+	for (size_t tried = 0; tried < takeover->count; tried++, control->partition = (control->partition + 1) % takeover->count) {
 		const struct source_partition_name *name = &takeover->partitions[control->partition];
 
-		if (tried == takeover->count)
-			return; /* a topic whose name differs in trailing spaces only: the column's collation does not tell them apart */
-		if (name->partition == number(cells[1]) && slice_equal(name->topic, cells[0]))
-			break;
+		if (name->partition == partition && slice_equal(name->topic, topic))
+			return true;
 	}
+	return false;
+}
+
+/* Rows come by partition, so each partition's list grows at the arena's end. */
+static void on_parked(struct mysql_takeover *control, const struct slice *cells)
+{
+	struct progress_loaded *loaded = &control->loaded[control->partition];
+
+	if ((loaded->parked_count & (loaded->parked_count - 1)) == 0) {
+		struct parked_loaded *wider = arena_alloc(&control->arena, (loaded->parked_count ? loaded->parked_count * 2 : 1) * sizeof *wider);
+
+		if (loaded->parked_count)
+			memcpy(wider, loaded->parked, loaded->parked_count * sizeof *wider);
+		loaded->parked = wider;
+	}
+	loaded->parked[loaded->parked_count++] = (struct parked_loaded){ .offset = number(cells[2]),
+									 .part = (uint32_t)number(cells[3]),
+									 .keys = arena_copy(&control->arena, cells[4]),
+									 .bytes = (uint32_t)number(cells[5]),
+									 .age_ms = number(cells[6]) };
+}
+
+static void on_row(void *ctx, size_t statement, const struct slice *cells, unsigned count)
+{
+	enum { BEGIN, PROGRESS, PARKED };
+	struct mysql_takeover *control = ctx;
+	struct found *row;
+	struct progress_loaded *loaded;
+	int64_t epoch;
+
+	if (!find_partition(control, cells[0], number(cells[1])))
+		return;
+	if (statement == PARKED) {
+		BUG_IF(count != 7);
+		on_parked(control, cells);
+		return;
+	}
+	BUG_IF(count != 8);
+	row = arena_zalloc(&control->arena, sizeof *row);
+	epoch = number(cells[3]);
 	loaded = &control->loaded[control->partition];
 	row->lane = (struct progress_lane){ .lane = (int32_t)number(cells[2]), .next_offset = number(cells[5]), .seq = number(cells[4]) };
 	if (cells[6].p)

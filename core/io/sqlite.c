@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "flow/sql.h"
 #include "io/sqlite_exact.h"
+#include "io/sqlite_recall.h"
 #include "io/sqlite_schema.h"
 #include "io/sqlite_takeover.h"
 
@@ -31,6 +32,10 @@ struct sqlite {
 	unsigned failures; /* in a row */
 	struct batch batch;
 	struct sql_text sql;
+
+	struct recall *recall; /* NULL: nothing is to be read back */
+	struct event *recalls;
+	struct buf question;
 
 	struct request *first, **end; /* takeovers */
 	struct event *control;        /* the first of them is to be tried */
@@ -73,6 +78,8 @@ static enum sink_result judge(int code, enum sql_part part, bool stepped)
 {
 	switch (code & 0xff) {
 	case SQLITE_CONSTRAINT:
+		if (part == SQL_GUARD)
+			return SINK_MISSED;
 		if (part != SQL_ROWS)
 			return SINK_FAILED;
 		if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID)
@@ -119,6 +126,24 @@ static enum sink_result run_statement(struct sqlite *s, char *text, size_t n, en
 	return result;
 }
 
+/* Which rows are missing, in the transaction that found so. A question that cannot be asked is asked again with the same transaction. */
+static void ask_what_is_missing(struct sqlite *s)
+{
+	const char *rest;
+	size_t count;
+
+	buf_clear(&s->question);
+	count = sql_parked_probe(&s->question, SQL_SQLITE, s->tx);
+	rest = buf_cstr(&s->question);
+	for (size_t i = 0; i < count; i++) {
+		sqlite3_stmt *select = NULL;
+
+		if (sqlite3_prepare_v2(s->db, rest, -1, &select, &rest) == SQLITE_OK && sqlite3_step(select) == SQLITE_ROW)
+			sql_parked_missed(s->tx, i);
+		sqlite3_finalize(select);
+	}
+}
+
 static enum sink_result write_tx(struct sqlite *s)
 {
 	size_t from = 0;
@@ -136,6 +161,8 @@ static enum sink_result write_tx(struct sqlite *s)
 		text[n - 1] = 0; /* for the semicolon: SQLite copies a text that does not end in NUL */
 		result = run_statement(s, text, n, s->sql.parts[i]);
 		if (result != SINK_COMMITTED) {
+			if (result == SINK_MISSED)
+				ask_what_is_missing(s);
 			roll_back(s);
 			return result;
 		}
@@ -212,6 +239,28 @@ static void sqlite_take_over(struct sink *sink, struct takeover *takeover)
 	s->end = &request->next;
 }
 
+static void on_recalls(evutil_socket_t fd, short what, void *ctx)
+{
+	struct sqlite *s = ctx;
+	struct recall *recall = s->recall;
+	int code = sqlite_recall_run(s->db, s->job, recall);
+	struct error err;
+
+	(void)fd, (void)what;
+	error_set(&err, "sqlite: %s: %s", s->path, sqlite3_errmsg(s->db));
+	s->recall = NULL;
+	recall->done(recall, code == SQLITE_OK ? NULL : &err);
+}
+
+static void sqlite_recall(struct sink *sink, struct recall *recall)
+{
+	struct sqlite *s = self(sink);
+
+	BUG_IF(s->recall);
+	s->recall = recall;
+	event_active(s->recalls, EV_TIMEOUT, 0);
+}
+
 static int failed(struct sqlite *s, int code, struct error *err)
 {
 	return error_set(err, "sqlite: %s: %s", s->path, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
@@ -227,21 +276,31 @@ static int sqlite_look(struct sink *sink, struct error *err)
 	return code == SQLITE_OK ? 0 : failed(s, code, err);
 }
 
-static int sqlite_reset(struct sink *sink, struct error *err)
+static int run_for_job(struct sqlite *s, const char *text)
 {
-	static const char text[] = "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1";
-	struct sqlite *s = self(sink);
-	sqlite3_stmt *update = NULL;
-	int code = sqlite3_prepare_v2(s->db, text, -1, &update, NULL);
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(s->db, text, -1, &statement, NULL);
 
 	if (code == SQLITE_OK) {
-		sqlite3_bind_text(update, 1, s->job, -1, SQLITE_STATIC);
-		sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
-		code = sqlite3_step(update);
-		sqlite3_busy_timeout(s->db, 0);
+		sqlite3_bind_text(statement, 1, s->job, -1, SQLITE_STATIC);
+		code = sqlite3_step(statement);
 	}
-	sqlite3_finalize(update);
-	return code == SQLITE_DONE ? 0 : failed(s, code, err);
+	sqlite3_finalize(statement);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* The epoch first: from then on nobody parks anything any more. */
+static int sqlite_reset(struct sink *sink, struct error *err)
+{
+	struct sqlite *s = self(sink);
+	int code;
+
+	sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
+	code = run_for_job(s, "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1");
+	if (code == SQLITE_OK)
+		code = run_for_job(s, "DELETE FROM streamlua_parked WHERE job = ?1");
+	sqlite3_busy_timeout(s->db, 0);
+	return code == SQLITE_OK ? 0 : failed(s, code, err);
 }
 
 static int sqlite_open(struct sink *sink, struct error *err)
@@ -299,6 +358,8 @@ static void sqlite_close(struct sink *sink)
 
 	event_free(s->due);
 	event_free(s->control);
+	event_free(s->recalls);
+	buf_free(&s->question);
 	while (s->first) {
 		struct request *request = s->first;
 
@@ -323,6 +384,7 @@ static const struct sink_ops sqlite_ops = {
 	.describe = sqlite_describe,
 	.take_over = sqlite_take_over,
 	.commit = sqlite_commit,
+	.recall = sqlite_recall,
 	.show = sqlite_show,
 	.close = sqlite_close,
 };
@@ -343,6 +405,7 @@ struct sink *sqlite_new(struct event_base *loop, const char *path, const char *j
 	s->end = &s->first;
 	s->due = event_new(loop, -1, 0, on_due, s);
 	s->control = event_new(loop, -1, 0, on_control, s);
-	BUG_IF(!s->path || !s->job || !s->due || !s->control);
+	s->recalls = event_new(loop, -1, 0, on_recalls, s);
+	BUG_IF(!s->path || !s->job || !s->due || !s->control || !s->recalls);
 	return &s->sink;
 }

@@ -45,6 +45,41 @@ static int prepare(sqlite3 *db, const char *text, const char *job, const struct 
 	return SQLITE_OK;
 }
 
+/* What is parked of the partition. */
+static int load_parked(sqlite3 *db, const char *job, const struct source_partition_name *partition, struct arena *arena,
+		       struct progress_loaded *loaded)
+{
+	static const char text[] = "SELECT `offset`, part, `keys`, coalesce(length(`key`), 0) + coalesce(length(`value`), 0), "
+				   "CAST((julianday('now') - julianday(at)) * 86400000 AS INTEGER) FROM streamlua_parked "
+				   "WHERE job = ?1 AND topic = ?2 AND `partition` = ?3 ORDER BY `offset`, part";
+	sqlite3_stmt *select = NULL;
+	size_t cap = 0;
+	int code = prepare(db, text, job, partition, &select);
+
+	while (code == SQLITE_OK && (code = sqlite3_step(select)) == SQLITE_ROW) {
+		struct slice keys = { sqlite3_column_blob(select, 2), (size_t)sqlite3_column_bytes(select, 2) };
+
+		if (loaded->parked_count == cap) {
+			struct parked_loaded *wider = arena_alloc(arena, (cap ? 2 * cap : 16) * sizeof *wider);
+
+			if (cap)
+				memcpy(wider, loaded->parked, cap * sizeof *wider);
+			loaded->parked = wider;
+			cap = cap ? 2 * cap : 16;
+		}
+		loaded->parked[loaded->parked_count++] = (struct parked_loaded){
+			.offset = sqlite3_column_int64(select, 0),
+			.part = (uint32_t)sqlite3_column_int64(select, 1),
+			.keys = keys.n ? arena_copy(arena, keys) : SLICE(""),
+			.bytes = (uint32_t)sqlite3_column_int64(select, 3),
+			.age_ms = sqlite3_column_int64(select, 4),
+		};
+		code = SQLITE_OK;
+	}
+	sqlite3_finalize(select);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
 static int take_one(sqlite3 *db, const char *job, const struct source_partition_name *partition, int32_t lanes, struct arena *arena,
 		    struct progress_loaded *loaded)
 {
@@ -112,6 +147,8 @@ int sqlite_takeover_run(sqlite3 *db, const char *job, const struct takeover *tak
 
 	for (size_t i = 0; code == SQLITE_OK && i < takeover->count; i++) {
 		code = take_one(db, job, &takeover->partitions[i], lanes, arena, &loaded[i]);
+		if (code == SQLITE_OK)
+			code = load_parked(db, job, &takeover->partitions[i], arena, &loaded[i]);
 		add_new_lanes(&loaded[i], lanes, arena);
 	}
 	if (code == SQLITE_OK)

@@ -96,7 +96,8 @@ void metrics_write(const struct status *status, struct buf *out)
 		   (long long)status->reloads.accepted, (long long)status->reloads.rejected);
 	counters(out, &sum);
 	single(out, "in_flight", "gauge", "Events read whose transaction is not committed yet.", sum.in_flight);
-	single(out, "held", "gauge", "Events that wait for a row or a unique value.", sum.held);
+	single(out, "held", "gauge", "Partitions that stand back for a unique value.", sum.held);
+	single(out, "parked", "gauge", "Events that wait in streamlua_parked for their row.", sum.parked);
 	single(out, "memory_bytes", "gauge", "Memory that events on their way take.", sum.memory_bytes);
 	single(out, "window_rows", "gauge", "Rows that may be on their way to the target at a time; it follows what answers take.", sum.window);
 	single(out, "commit_latency_milliseconds", "gauge", "What transactions take lately, in the worker where they take longest.", sum.latency_ms);

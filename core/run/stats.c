@@ -87,6 +87,7 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 	read_counters(stats->counters, nodes, 0);
 	stats->in_flight = stats_number(nodes, 0, "in_flight");
 	stats->held = stats_number(nodes, 0, "held");
+	stats->parked = stats_number(nodes, 0, "parked");
 	stats->memory_bytes = stats_number(nodes, 0, "memory_bytes");
 	stats->window = stats_number(nodes, 0, "window");
 	stats->latency_ms = stats_number(nodes, 0, "latency_ms");

@@ -43,7 +43,7 @@ struct stats_partition {
 
 struct stats {
 	int64_t counters[STATS_COUNTERS];
-	int64_t in_flight, held, memory_bytes;
+	int64_t in_flight, held, parked, memory_bytes;
 	int64_t window, latency_ms; /* flow/pace.h */
 	struct slice version, problem;
 	bool ready;

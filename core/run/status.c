@@ -13,6 +13,7 @@ struct stats status_totals(const struct status *status)
 		stats_add(&sum, stats);
 		sum.in_flight += stats->in_flight;
 		sum.held += stats->held;
+		sum.parked += stats->parked;
 		sum.memory_bytes += stats->memory_bytes;
 		sum.window += stats->window;
 		sum.latency_ms = stats->latency_ms > sum.latency_ms ? stats->latency_ms : sum.latency_ms;
@@ -82,7 +83,7 @@ void status_text(const struct status *status, struct buf *out)
 		buf_char(out, '\n');
 	}
 	equation(out, sum.counters, false, status->lost);
-	buf_printf(out, " + under way %lld\n", (long long)(stats_open(&sum) - status->lost));
+	buf_printf(out, " + parked %lld + under way %lld\n", (long long)sum.parked, (long long)(stats_open(&sum) - status->lost - sum.parked));
 	buf_printf(out, "transactions %lld, rows %lld, retries %lld, held %lld, memory %.1f MB\n", (long long)sum.counters[STATS_TRANSACTIONS],
 		   (long long)sum.counters[STATS_ROWS], (long long)sum.counters[STATS_RETRIES], (long long)sum.held, (double)sum.memory_bytes / 1e6);
 	buf_printf(out, "commits take %lld ms, at most %lld rows are on their way at a time\n", (long long)sum.latency_ms, (long long)sum.window);
@@ -136,8 +137,9 @@ static void json_counters(struct buf *out, const int64_t *counters, bool script)
 static void json_stats(struct buf *out, const struct stats *stats)
 {
 	json_counters(out, stats->counters, false);
-	buf_printf(out, ",\"in_flight\":%lld,\"held\":%lld,\"memory_bytes\":%lld,\"window\":%lld,\"latency_ms\":%lld", (long long)stats->in_flight,
-		   (long long)stats->held, (long long)stats->memory_bytes, (long long)stats->window, (long long)stats->latency_ms);
+	buf_printf(out, ",\"in_flight\":%lld,\"held\":%lld,\"parked\":%lld,\"memory_bytes\":%lld,\"window\":%lld,\"latency_ms\":%lld",
+		   (long long)stats->in_flight, (long long)stats->held, (long long)stats->parked, (long long)stats->memory_bytes,
+		   (long long)stats->window, (long long)stats->latency_ms);
 }
 
 static void json_workers(struct buf *out, const struct status *status)

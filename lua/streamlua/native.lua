@@ -14,12 +14,12 @@ struct message {
   const struct header *headers; uint32_t header_count; void *owner; int64_t position; const char *flaw;
 };
 struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
-struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op; };
+struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op; bool waits, missed; uint64_t key_hash; };
 struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
   uint32_t part, parts;
   void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
-  bool was_done, uncertain, must_stop, settled;
+  bool was_done, unnamed, uncertain, must_stop, missed, parks, settled; void *parked;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
   uint32_t ordinal; struct event *next; struct event *lane_next[2]; uint32_t bytes;
 };

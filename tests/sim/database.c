@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/parking.h"
 #include "flow/progress.h"
 #include "sim/trace.h"
 
@@ -32,6 +33,7 @@ void database_free(struct database *db)
 	free(db->endings);
 	free(db->sound);
 	batch_free(&db->batch);
+	arena_free(&db->arena);
 }
 
 struct progress *database_progress(struct database *db, uint32_t log, int32_t lane)
@@ -85,6 +87,7 @@ static void copy_table(struct request *request, struct wire_table *wire, const s
 		const struct change *change = table->changes[i];
 
 		wire->changes[i].op = (enum change_op)change->op;
+		wire->changes[i].waits = change->waits;
 		for (uint32_t c = 0; c < CELL_COUNT; c++) {
 			wire->changes[i].set[c] = VALUE_IS_SET(&change->values[c]);
 			wire->changes[i].cells[c] = wire->changes[i].set[c] ? cell_of(&change->values[c]) : CELL_NULL;
@@ -113,8 +116,14 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 		const struct event *event = tx->events[i];
 		uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
 
+		struct buf keys = BUF_INIT;
+
+		if (event->outcome == OUTCOME_PARKED && !event->parked)
+			parking_pack(&keys, event);
 		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part),
-							  (enum outcome)event->outcome };
+							  (enum outcome)event->outcome, event->parked != NULL,
+							  arena_copy(arena, (struct slice){ keys.p ? keys.p : "", keys.n }) };
+		buf_free(&keys);
 	}
 	request->progress_count = tx->progress_count;
 	request->progress = arena_alloc(arena, (tx->progress_count + 1) * sizeof *request->progress);
@@ -169,6 +178,9 @@ static bool put_row(struct database *db, enum table table, const struct wire_cha
 	if (row.exists && plain_insert)
 		trace_fail("an INSERT into %s meets row %lld, which nobody deleted before", table_names[table], (long long)id);
 	if (!row.exists) {
+		if (change->waits)
+			trace_fail("an update of row %lld of %s, which waits for it, is written and it is not there", (long long)id,
+				   table_names[table]);
 		if (change->op == CHANGE_UPDATE)
 			return true;
 		row = (struct row){ true, { id, CELL_NULL, CELL_NULL, CELL_NULL } };
@@ -234,7 +246,20 @@ static void end_event(struct database *db, const struct wire_event *event)
 	struct ending *ending = &db->endings[record - db->history->records];
 	char text[80];
 
+	if (event->parked && !ending->parked)
+		trace_fail("%s comes back and is not parked", place_text(db, record, text));
+	if (event->parked && event->outcome == OUTCOME_PARKED)
+		return;
+	ending->parked = false;
 	switch (event->outcome) {
+	case OUTCOME_PARKED:
+		if (!record->waits)
+			trace_fail("%s is parked", place_text(db, record, text));
+		ending->parked = true;
+		ending->parked_ms = db->now_ms;
+		ending->keys = arena_copy(&db->arena, event->keys);
+		db->parkings++;
+		break;
 	case OUTCOME_PENDING:
 		ending->written++;
 		if (record->fate != FATE_WRITTEN && !record->tombstone)
@@ -242,6 +267,8 @@ static void end_event(struct database *db, const struct wire_event *event)
 		check_order(db, record, record->id);
 		if (record->deed == DEED_MOVE)
 			check_order(db, record, record->old_id);
+		if (record->waits && !db->model[table_written(record->table)][record->id].exists)
+			trace_fail("%s is written, and its row is not there", place_text(db, record, text));
 		history_apply(record, db->model);
 		break;
 	case OUTCOME_DEAD:
@@ -270,11 +297,17 @@ static bool is_over(const struct database *db, const struct record *record)
 	       ending->skipped;
 }
 
+/* As far as its partition is concerned. */
+static bool is_done(const struct database *db, const struct record *record)
+{
+	return is_over(db, record) || db->endings[record - db->history->records].parked;
+}
+
 static bool message_over(const struct database *db, const struct log_message *message, const struct record **open)
 {
 	for (uint32_t i = 0; i < message->count; i++) {
 		*open = &db->history->records[message->first + i];
-		if (!is_over(db, *open))
+		if (!is_done(db, *open))
 			return false;
 	}
 	return true;
@@ -303,7 +336,7 @@ static void check_progress(struct database *db, const struct progress *row)
 	for (size_t i = 0; i < done.count; i++) {
 		const struct record *record = history_record(db->history, row->log, done.items[i].offset, done.items[i].part);
 
-		if (!is_over(db, record))
+		if (!is_done(db, record))
 			trace_fail("lane %d says that %s is done, and it is not", row->lane, place_text(db, record, text));
 	}
 	done_list_free(&done);
@@ -317,7 +350,7 @@ static void check_rows(const struct database *db, const struct request *request)
 		int64_t ids[] = { record->id, record->old_id };
 
 		for (int k = 0; k < (record->deed == DEED_MOVE ? 2 : 1); k++)
-			if (!row_equal(&db->rows[record->table][ids[k]], &db->model[record->table][ids[k]]))
+			if (!row_equal(&db->rows[table_written(record->table)][ids[k]], &db->model[table_written(record->table)][ids[k]]))
 				trace_fail("row %lld of %s is not what its events make of it", (long long)ids[k], table_names[record->table]);
 	}
 }
@@ -333,6 +366,35 @@ bool database_is_stale(struct database *db, const struct request *request)
 	return false;
 }
 
+static bool is_missing(const struct database *db, enum table table, int64_t id)
+{
+	return !db->rows[table][id].exists;
+}
+
+/* The guards, which stand before the rows. */
+static bool misses(const struct database *db, const struct request *request)
+{
+	for (size_t t = 0; t < request->table_count; t++) {
+		const struct wire_table *wire = &request->tables[t];
+
+		for (size_t i = wire->deletes; i < wire->count; i++)
+			if (wire->changes[i].waits && is_missing(db, wire->table, wire->changes[i].cells[CELL_ID]))
+				return true;
+	}
+	return false;
+}
+
+void database_mark_missed(const struct database *db, const struct tx *tx)
+{
+	for (size_t i = 0; i < tx->count; i++) {
+		struct event *event = tx->events[i];
+
+		for (struct change *change = event->changes; change && event->outcome == OUTCOME_PENDING; change = change->next)
+			if (change->waits && is_missing(db, table_of(change->target), cell_of(&change->values[CELL_ID])))
+				event->missed = change->missed = true;
+	}
+}
+
 enum verdict database_execute(struct database *db, struct request *request)
 {
 	struct row before[TABLE_COUNT][ROWS_MOST];
@@ -340,6 +402,8 @@ enum verdict database_execute(struct database *db, struct request *request)
 	request_unlink(db, request);
 	if (database_is_stale(db, request))
 		return VERDICT_STALE;
+	if (misses(db, request))
+		return VERDICT_MISSED;
 	for (size_t i = 0; i < request->event_count; i++)
 		if (request->events[i].outcome == OUTCOME_PENDING && request->events[i].record->poison)
 			return VERDICT_REFUSED;
@@ -389,9 +453,14 @@ void database_check(const struct database *db)
 		    ending->skipped > (record->fate == FATE_SKIPPED))
 			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written,
 				   ending->dead, ending->skipped);
-		if (record->fate == FATE_WRITTEN)
+		if (ending->parked)
+			trace_fail("in the end %s is still parked", place_text(db, record, text));
+		if (record->fate == FATE_WRITTEN && !record->waits)
 			history_apply(record, rows);
 	}
+	for (uint32_t i = 0; i < history->record_count; i++)
+		if (history->records[i].fate == FATE_WRITTEN && history->records[i].waits)
+			history_apply(&history->records[i], rows);
 	for (int table = 0; table < TABLE_COUNT; table++)
 		for (int id = 0; id < ROWS_MOST; id++)
 			if (!row_equal(&db->rows[table][id], &rows[table][id]))

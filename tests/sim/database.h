@@ -19,6 +19,7 @@ struct progress {
 /* A change as it came over the wire. */
 struct wire_change {
 	enum change_op op;
+	bool waits;
 	bool set[CELL_COUNT];
 	int64_t cells[CELL_COUNT];
 };
@@ -33,6 +34,8 @@ struct wire_table {
 struct wire_event {
 	const struct record *record;
 	enum outcome outcome;
+	bool parked;       /* it was parked, and has come back */
+	struct slice keys; /* of one that is to be parked */
 };
 
 struct request {
@@ -49,10 +52,13 @@ struct request {
 	struct arena arena;
 };
 
-enum verdict { VERDICT_COMMITTED, VERDICT_STALE /* its progress rows are not as it expects */, VERDICT_REFUSED, VERDICT_TAKEN };
+enum verdict { VERDICT_COMMITTED, VERDICT_STALE /* its progress rows are not as it expects */, VERDICT_REFUSED, VERDICT_TAKEN, VERDICT_MISSED };
 
 struct ending {
 	uint32_t written, dead, skipped; /* times that a committed transaction held it */
+	bool parked;                     /* it lies in the table of those */
+	struct slice keys;
+	int64_t parked_ms;
 };
 
 struct database {
@@ -66,7 +72,9 @@ struct database {
 	uint32_t *sound;          /* by log: every event of the messages below has ended */
 	struct request *requests; /* sent and not executed, oldest first */
 	struct batch batch;
-	uint64_t commits;
+	struct arena arena; /* keys of what is parked */
+	int64_t now_ms;
+	uint64_t commits, parkings;
 };
 
 void database_init(struct database *db, struct history *history);
@@ -76,6 +84,8 @@ void database_free(struct database *db);
 struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker);
 /* Executes it and takes it from the list; it is freed by the caller. */
 enum verdict database_execute(struct database *db, struct request *request);
+/* Marks what the transaction misses, as the sink does when it has asked. */
+void database_mark_missed(const struct database *db, const struct tx *tx);
 /* Its progress rows are not as it expects: the first thing that is found out. */
 bool database_is_stale(struct database *db, const struct request *request);
 void request_unlink(struct database *db, struct request *request);

@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "sim/trace.h"
 
-const char *const table_names[TABLE_COUNT] = { "plain", "items", "names", "skips", "stuck", "other" };
-const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items", "sim.shop.names",
-					       "sim.shop.skips", "sim.shop.stuck", "sim.shop.other" };
+const char *const table_names[TABLE_COUNT] = { "plain", "items", "names", "skips", "stuck", "late", "notes", "lost", "other" };
+const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items", "sim.shop.names", "sim.shop.skips", "sim.shop.stuck",
+					       "sim.shop.late",  "sim.shop.notes", "sim.shop.lost",  "sim.shop.other" };
 
 enum { STUCK_HOLDER = ROWS_MOST - 1, STUCK_NAME = 900 };
 
@@ -322,6 +322,38 @@ static void add_stuck(struct history *h, struct log *log)
 	message->key = key_of(h, record->id);
 }
 
+/* A row is made, or made anew with other values; or what another table says of such a row. Columns of one are none of the other's. */
+static void add_late(struct history *h, struct log *log, int64_t id)
+{
+	struct log_message *message = add_message(h, log);
+	struct record *record = add_record(h, log, log->table == TABLE_LOST ? FATE_DEAD : FATE_WRITTEN);
+
+	record->id = id;
+	record->deed = DEED_UPSERT;
+	record->waits = log->table != TABLE_LATE;
+	new_values(h, record, &(struct row){ 0 });
+	if (log->table == TABLE_NOTES && dice_percent(h->dice, 4)) {
+		record->poison = true;
+		record->fate = FATE_DEAD;
+	}
+	h->source[log->table][id].exists = true;
+	if (h->json)
+		put_row(h, record, &record->row);
+	else
+		put_envelope(h, record, &(struct row){ 0 });
+	message->value = kept(h);
+	message->key = key_of(h, id);
+}
+
+/* Every row comes that something is said of, but those of LOST. */
+static void add_missing_rows(struct history *h, uint32_t parts)
+{
+	for (int64_t id = 0; id < ROWS_MOST; id++)
+		for (uint32_t l = 0; h->source[TABLE_NOTES][id].exists && !h->source[TABLE_LATE][id].exists; l++)
+			if (h->logs[l].table == TABLE_LATE && (uint32_t)h->logs[l].number == id % parts)
+				add_late(h, &h->logs[l], id);
+}
+
 static void add_logs(struct history *h, enum table table, uint32_t parts)
 {
 	for (uint32_t i = 0; i < parts; i++)
@@ -349,6 +381,12 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 		add_logs(h, TABLE_SKIPS, 1 + dice_below(dice, 2));
 	if (dice_percent(dice, 10))
 		add_logs(h, TABLE_STUCK, 1);
+	if (dice_percent(dice, 40)) {
+		add_logs(h, TABLE_LATE, 1 + dice_below(dice, 2));
+		add_logs(h, TABLE_NOTES, 1 + dice_below(dice, 2));
+		if (dice_percent(dice, 30))
+			add_logs(h, TABLE_LOST, 1);
+	}
 	if (dice_percent(dice, 20))
 		add_logs(h, TABLE_OTHER, 1);
 	for (uint32_t i = 0; i < ROWS_MOST; i++)
@@ -362,6 +400,9 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 
 		if (log->table == TABLE_STUCK)
 			add_stuck(h, log);
+		else if (table_written(log->table) == TABLE_LATE)
+			add_late(h, log,
+				 log->table == TABLE_LOST ? h->rows + some_id(h, log, parts) % (ROWS_MOST - h->rows) : some_id(h, log, parts));
 		else if (dice_percent(dice, 5))
 			add_no_change(h, log);
 		else if (h->json && dice_percent(dice, 30))
@@ -372,6 +413,7 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 		for (uint32_t l = 0; l < h->log_count; l++)
 			BUG_IF(h->logs[l].count > h->logs[l].cap);
 	}
+	add_missing_rows(h, parts_of(h, TABLE_LATE));
 }
 
 void history_free(struct history *h)
@@ -414,7 +456,7 @@ void history_target(const struct history *h, struct row rows[TABLE_COUNT][ROWS_M
 
 void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROWS_MOST])
 {
-	struct row *row = &rows[record->table][record->id];
+	struct row *row = &rows[table_written(record->table)][record->id];
 	int64_t w = row->exists ? row->cells[CELL_W] : CELL_NULL;
 
 	if (record->deed == DEED_MOVE)
@@ -423,6 +465,17 @@ void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROW
 		row->exists = false;
 	if (record->deed == DEED_DELETE || record->deed == DEED_NONE)
 		return;
+	if (record->waits) {
+		row->cells[CELL_W] = record->row.cells[CELL_W];
+		row->cells[CELL_NAME] = record->row.cells[CELL_NAME];
+		return;
+	}
+	if (record->table == TABLE_LATE) {
+		if (!row->exists)
+			*row = (struct row){ true, { record->id, CELL_NULL, CELL_NULL, CELL_NULL } };
+		row->cells[CELL_V] = record->row.cells[CELL_V];
+		return;
+	}
 	*row = record->row;
 	if (record->keeps_w)
 		row->cells[CELL_W] = w;

@@ -16,6 +16,9 @@ enum table {
 	TABLE_NAMES, /* with a unique column, whose values go from row to row and from partition to partition */
 	TABLE_SKIPS, /* on_error = "skip" */
 	TABLE_STUCK, /* wants unique values that nobody frees */
+	TABLE_LATE,  /* makes rows, of some columns */
+	TABLE_NOTES, /* updates the other columns of LATE's rows, which may come later */
+	TABLE_LOST,  /* updates rows of LATE that never come */
 	TABLE_OTHER, /* no script serves it */
 	TABLE_COUNT,
 };
@@ -37,6 +40,7 @@ enum deed { DEED_NONE, DEED_UPSERT, DEED_DELETE, DEED_MOVE /* deletes old_id, up
 struct record {
 	enum fate fate;
 	bool poison;    /* the database refuses it */
+	bool waits;     /* for its row: parked where that is not there */
 	bool tombstone; /* behind its delete: ignored, or, by who begins to read there, written once more */
 	enum table table;
 	enum deed deed;
@@ -78,6 +82,12 @@ struct history {
 	struct buf text; /* being written */
 	struct arena arena;
 };
+
+/* Whose rows events of this table write. */
+static inline enum table table_written(enum table table)
+{
+	return table == TABLE_NOTES || table == TABLE_LOST ? TABLE_LATE : table;
+}
 
 extern const char *const table_names[TABLE_COUNT];
 extern const char *const topic_names[TABLE_COUNT];

@@ -12,6 +12,7 @@
 	"  return row.keep ~= 0\n"                                                                                                                   \
 	"end\n"
 #define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
+#define NOTE "columns = { id = 'id', w = 'w', name = 'name' }"
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
 
 enum { WAYS = 4 };
@@ -46,6 +47,25 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		"return { park_for = '1m', key_by = 'row' }",
 		"return { park_for = '1m', key_by = 'table' }",
 		"return { park_for = '1m', key_by = { 'id' } }",
+	},
+	[TABLE_LATE] = {
+		"return { columns = { id = 'id', v = 'v' } }",
+		"return { key_by = 'table', columns = { id = 'id', v = 'v' } }",
+		"return { columns = { id = 'id', v = function(row) return row.v end } }",
+		"return { key_by = { 'id' }, owns = { 'v' }, map = function(row) return { id = row.id, v = row.v } end }",
+	},
+	[TABLE_NOTES] = {
+		"return { target = 'late', write = 'update', park_for = '7d', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '7d', key_by = 'table', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '7d', key_by = function(row) return row.id end, " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '7d', key_by = { 'id' }, owns = { 'w', 'name' }, "
+		"map = function(row) return { id = row.id, w = row.w, name = row.name } end }",
+	},
+	[TABLE_LOST] = {
+		"return { target = 'late', write = 'update', park_for = '1m', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '1m', key_by = 'table', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '1m', key_by = { 'id' }, " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '10s', " NOTE " }",
 	},
 };
 

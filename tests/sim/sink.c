@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/progress.h"
 #include "sim/trace.h"
 
 enum client_state { CLIENT_IDLE, CLIENT_SENT, CLIENT_ANSWERED, CLIENT_DOUBTFUL };
@@ -28,6 +29,7 @@ struct sim_sink {
 	uint32_t worker;
 	struct client *clients;
 	struct taking *takings, **takings_end;
+	struct recall *recall; /* NULL: nothing is to be read back */
 };
 
 static struct sim_sink *self(struct sink *sink)
@@ -84,7 +86,7 @@ static void doubt(struct client *client, enum sink_result otherwise)
 
 static void tell(struct client *client)
 {
-	static const char *const names[] = { "committed", "refused", "taken", "retry", "fenced", "failed" };
+	static const char *const names[] = { "committed", "refused", "taken", "missed", "retry", "fenced", "failed" };
 	struct world *world = client->sink->world;
 	enum sink_result result = client->result;
 	struct tx *tx = client->tx;
@@ -139,6 +141,10 @@ static void judge(struct client *client, enum verdict verdict)
 	case VERDICT_TAKEN:
 		answer(client, SINK_TAKEN);
 		break;
+	case VERDICT_MISSED:
+		database_mark_missed(&client->sink->world->db, client->tx);
+		answer(client, SINK_MISSED);
+		break;
 	}
 }
 
@@ -149,7 +155,7 @@ static bool goes_wrong(struct world *world, uint32_t percent)
 
 bool sim_server_step(struct world *world)
 {
-	static const char *const names[] = { "committed", "stale", "refused", "taken" };
+	static const char *const names[] = { "committed", "stale", "refused", "taken", "missed" };
 	struct request *request = world->db.requests;
 	struct client *client;
 	enum verdict verdict;
@@ -173,6 +179,7 @@ bool sim_server_step(struct world *world)
 		request_unlink(&world->db, request);
 		answer(client, goes_wrong(world, 20) ? SINK_FAILED : SINK_RETRY);
 	} else {
+		world->db.now_ms = world->now_ms;
 		verdict = database_execute(&world->db, request);
 		trace_line("database: worker %u lane %d: %s%s", request->worker, request->lane, names[verdict], client ? "" : ", unheard");
 		if (client && goes_wrong(world, world->faults.unheard))
@@ -222,6 +229,24 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 	}
 }
 
+static void load_parked(struct sim_sink *s, struct taking *taking, uint32_t log, struct progress_loaded *loaded)
+{
+	const struct database *db = &s->world->db;
+
+	loaded->parked = arena_zalloc(&taking->arena, (db->history->record_count + 1) * sizeof *loaded->parked);
+	for (uint32_t i = 0; i < db->history->record_count; i++) {
+		const struct record *record = &db->history->records[i];
+		const struct ending *ending = &db->endings[i];
+
+		if (record->log == log && ending->parked)
+			loaded->parked[loaded->parked_count++] = (struct parked_loaded){ .offset = record->offset,
+											 .part = record->part,
+											 .bytes = 100,
+											 .age_ms = s->world->now_ms - ending->parked_ms,
+											 .keys = arena_copy(&taking->arena, ending->keys) };
+	}
+}
+
 static void execute_taking(struct sim_sink *s, struct taking *taking)
 {
 	const struct takeover *takeover = taking->takeover;
@@ -239,6 +264,7 @@ static void execute_taking(struct sim_sink *s, struct taking *taking)
 		uint32_t log = history_log(db->history, takeover->partitions[i].topic, takeover->partitions[i].partition);
 
 		taking->loaded[i].epoch = epoch;
+		load_parked(s, taking, log, &taking->loaded[i]);
 		for (size_t p = 0; p < db->progress_count; p++)
 			if (db->progress[p].log == log)
 				db->progress[p].epoch = epoch;
@@ -271,6 +297,42 @@ static void step_taking(struct sim_sink *s)
 	free_taking(s);
 }
 
+/* ---- reading back what is parked ---- */
+
+static void sim_recall(struct sink *sink, struct recall *recall)
+{
+	struct sim_sink *s = self(sink);
+
+	if (s->recall)
+		trace_fail("worker %u reads back twice at a time", s->worker);
+	s->recall = recall;
+}
+
+static void step_recall(struct sim_sink *s)
+{
+	struct recall *recall = s->recall;
+	const struct database *db = &s->world->db;
+	uint32_t log = history_log(db->history, recall->partition->topic, recall->partition->number);
+	struct error err;
+
+	s->recall = NULL;
+	for (size_t i = 0; i < recall->count; i++) {
+		const struct log_message *kept = &db->history->logs[log].messages[recall->offsets[i]];
+		struct message message = { .topic = recall->partition->topic,
+					   .partition = recall->partition->number,
+					   .offset = recall->offsets[i],
+					   .position = recall->offsets[i],
+					   .key = kept->key,
+					   .value = kept->value };
+
+		for (uint32_t part = 0; part < kept->count; part++)
+			if (db->endings[kept->first + part].parked)
+				recall->message(recall, &message, part, (struct slice){ 0 });
+	}
+	error_set(&err, "simulated");
+	recall->done(recall, goes_wrong(s->world, 10) ? &err : NULL);
+}
+
 /* ---- the rest of it ---- */
 
 bool sim_sink_step(struct sink *sink)
@@ -280,6 +342,10 @@ bool sim_sink_step(struct sink *sink)
 
 	if (s->takings && dice_percent(&s->world->dice, 50)) {
 		step_taking(s);
+		return true;
+	}
+	if (s->recall && dice_percent(&s->world->dice, 50)) {
+		step_recall(s);
 		return true;
 	}
 	for (int32_t i = 0; i < sink->lanes; i++) {
@@ -294,7 +360,7 @@ bool sim_sink_step(struct sink *sink)
 			return true;
 		}
 	}
-	return s->takings != NULL;
+	return s->takings != NULL || s->recall != NULL;
 }
 
 static void sim_close(struct sink *sink)
@@ -317,6 +383,7 @@ struct sink *sim_sink_new(struct world *world, uint32_t worker, int32_t lanes)
 		.transactional = true,
 		.take_over = sim_take_over,
 		.commit = sim_commit,
+		.recall = sim_recall,
 		.close = sim_close,
 	};
 	struct sim_sink *s = calloc(1, sizeof *s);

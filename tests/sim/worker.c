@@ -120,16 +120,19 @@ struct worker *worker_find(struct world *world, uint32_t number)
 	return NULL;
 }
 
-/* What was read is somewhere: ended, or in a lane. */
+/* What was read is somewhere: ended, in a lane, or parked. */
 static void check_counters(const struct worker *worker)
 {
+	size_t parked = worker->flow->parking.count;
 	uint64_t ended = 0;
 
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		ended += worker->flow->outcomes[i];
-	if (worker->flow->read != ended + lanes_waiting(worker->flow->lanes))
-		trace_fail("worker %u has read %llu events; %llu have ended, %u wait", worker->number, (unsigned long long)worker->flow->read,
-			   (unsigned long long)ended, lanes_waiting(worker->flow->lanes));
+	for (const struct partition *partition = worker->flow->partitions; partition; partition = partition->next_partition)
+		parked -= parking_back(partition);
+	if (worker->flow->read != ended + parked + lanes_waiting(worker->flow->lanes))
+		trace_fail("worker %u has read %llu events; %llu have ended, %u wait, %zu are parked", worker->number,
+			   (unsigned long long)worker->flow->read, (unsigned long long)ended, lanes_waiting(worker->flow->lanes), parked);
 }
 
 void worker_turn(struct worker *worker)

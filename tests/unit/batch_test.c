@@ -77,6 +77,45 @@ static const char *built(struct fixture *f)
 #define UPDATE(...) changes_add(f->changes, f->orders, CHANGE_UPDATE, ROW(__VA_ARGS__))
 #define DELETE(id) changes_add(f->changes, f->orders, CHANGE_DELETE, ROW(id, "-", "-"))
 
+/* Whether the only row that is left waits for its row. */
+static bool waits(struct fixture *f)
+{
+	batch_build(&f->batch, &f->changes->tx);
+	assert_int_equal(f->batch.rows, 1);
+	return f->batch.tables[0].changes[0]->waits;
+}
+
+static void what_is_merged_waits_where_one_of_it_does(void **state)
+{
+	struct fixture *f = *state;
+
+	UPDATE("#1", "a", "-")->waits = true;
+	UPDATE("#1", "b", "-");
+	assert_true(waits(f));
+	changes_clear(f->changes);
+	f->orders = changes_target(f->changes, "orders", 3, orders_columns, 1);
+	UPDATE("#1", "a", "-");
+	UPDATE("#1", "-", "5")->waits = true;
+	assert_true(waits(f));
+	changes_clear(f->changes);
+	f->orders = changes_target(f->changes, "orders", 3, orders_columns, 1);
+	UPSERT("#1", "a", "-");
+	UPDATE("#1", "b", "-")->waits = true;
+	assert_false(waits(f)); /* it is made here */
+}
+
+static void what_is_not_to_be_written_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+
+	UPSERT("#1", "a", "1");
+	for (int outcome = OUTCOME_PENDING + 1; outcome < OUTCOME_COUNT; outcome++) {
+		UPSERT("#2", "b", "2");
+		f->changes->events[f->changes->tx.count - 1]->outcome = (uint8_t)outcome;
+	}
+	assert_string_equal(built(f), "merged; upsert 1 a 1");
+}
+
 static void nothing_is_no_table(void **state)
 {
 	struct fixture *f = *state;
@@ -355,6 +394,8 @@ int main(void)
 		TEST(keys_compare_as_their_columns_do),
 		TEST(columns_of_a_key_do_not_run_together),
 		TEST(a_large_batch_is_merged_and_sorted),
+		TEST(what_is_merged_waits_where_one_of_it_does),
+		TEST(what_is_not_to_be_written_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

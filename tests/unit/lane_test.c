@@ -19,6 +19,7 @@ struct fixture {
 	struct tx *on_its_way[LANES];
 	uint32_t sent;
 	struct lanes *lanes;
+	struct parking parking;
 	struct intakes intakes;
 	struct intake *intake;
 	struct partition *partitions[2];
@@ -97,7 +98,7 @@ static int open_lanes(void **state)
 	struct lanes_events events = { finished, dropped, fenced, held, stop, problem, wake, f };
 
 	f->sink = (struct sink){ &ops, LANES };
-	f->lanes = lanes_new(&f->sink, LANES, &events);
+	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);
 	f->intake = intake_new(&f->intakes);
 	for (int i = 0; i < 2; i++)
 		f->partitions[i] = partition_new(i ? SLICE("q") : SLICE("p"), 0, (uint32_t)i, LANES);

@@ -1,4 +1,6 @@
 /* The MySQL-protocol sink's promise: what it says of a transaction is what the database holds, whatever breaks in between. */
+#include "flow/parking.h"
+#include "flow/progress.h"
 #include "support/mysql_fixture.h"
 
 static struct mariadb db;
@@ -153,6 +155,79 @@ static void a_row_that_is_locked_is_tried_again(void **state)
 	fixture_close(&f);
 }
 
+static void on_recalled(struct recall *recall, const struct message *message, uint32_t part, struct slice headers)
+{
+	(void)headers;
+	buf_printf(recall->ctx, "%lld.%u %.*s;", (long long)message->position, part, SLICE_ARG(message->value));
+}
+
+static bool recall_done;
+
+static void on_recall_done(struct recall *recall, const struct error *err)
+{
+	(void)recall;
+	assert_null(err);
+	recall_done = true;
+}
+
+static void what_misses_its_row_is_parked_and_comes_back(void **state)
+{
+	static const int64_t offsets[] = { 101, 102 };
+	struct partition *owner = partition_new(SLICE("shop.orders"), 3, 0, 1);
+	struct recall recall = { .partition = owner, .offsets = offsets, .count = 2, .message = on_recalled, .done = on_recall_done };
+	struct buf text = BUF_INIT;
+	struct parked parked = { 0 };
+	struct fixture f;
+	struct written w;
+	struct taken t;
+	int64_t epoch;
+
+	(void)state;
+	fixture_open(&f, &db, "parked",
+		     "CREATE TABLE t (name VARCHAR(5) COLLATE utf8mb4_general_ci, id INT, paid INT, PRIMARY KEY (id, name)); "
+		     "INSERT INTO t VALUES ('a', 1, 0)");
+	f.target.parks = true;
+	epoch = take(&f, f.sink, &t);
+	for (int exact = 1; exact >= 0; exact--) {
+		f.target.key_exact = exact;
+		written_init(&w, 0, epoch, 2 - exact);
+		for (int i = 0; i < 2; i++) {
+			struct event *event = written_add(&f, &w, CHANGE_UPDATE,
+							  (const char *const[]){ i ? "b" : "A", i ? "2" : "1", exact ? "5" : "6" });
+
+			event->changes->waits = true;
+			w.messages[i].owner = owner;
+			w.messages[i].position = w.messages[i].offset;
+		}
+		assert_int_equal(written_commit(&f, f.sink, &w), SINK_MISSED);
+		assert_true(!w.events[0].missed && w.events[1].missed);
+		assert_string_equal(rows(), exact ? "a 1 0" : "A 1 5");
+		w.events[1].outcome = OUTCOME_PARKED;
+		assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
+	}
+	assert_string_equal(mariadb_ask(&db, "SELECT topic, `partition`, `offset`, part, waits_for FROM streamlua_parked"), "shop.orders 3 101 0 t");
+	recall.ctx = &text;
+	f.sink->ops->recall(f.sink, &recall);
+	UNTIL(f.loop, recall_done);
+	assert_string_equal(buf_cstr(&text), "101.0 raw;");
+	buf_free(&text);
+
+	epoch = take(&f, f.sink, &t);
+	assert_int_equal(t.loaded[0].parked_count, 1);
+	assert_in_range(t.loaded[0].parked_count, 0, 60000);
+	mariadb_run(&db, "INSERT INTO t VALUES ('b', 2, 0)");
+	written_init(&w, 0, epoch, 3);
+	written_add(&f, &w, CHANGE_UPDATE, (const char *const[]){ "b", "2", "7" })->changes->waits = true;
+	w.messages[0].owner = owner;
+	w.messages[0].position = 101;
+	w.events[0].parked = &parked;
+	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
+	assert_string_equal(mariadb_ask(&db, "SELECT paid FROM t WHERE id = 2"), "7");
+	assert_string_equal(mariadb_ask(&db, "SELECT COUNT(*) FROM streamlua_parked"), "0");
+	partition_unref(owner);
+	fixture_close(&f);
+}
+
 static void a_missing_privilege_is_the_jobs_failure(void **state)
 {
 	struct fixture f;
@@ -166,7 +241,8 @@ static void a_missing_privilege_is_the_jobs_failure(void **state)
 	mariadb_run(
 		&db,
 		"CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT SELECT, INSERT, UPDATE ON privileges.streamlua_progress TO "
-		"poor@'127.0.0.1'; GRANT SELECT, INSERT, DELETE ON privileges.streamlua_dead_letters TO poor@'127.0.0.1'");
+		"poor@'127.0.0.1'; GRANT SELECT, INSERT, DELETE ON privileges.streamlua_dead_letters TO poor@'127.0.0.1'; "
+		"GRANT SELECT, INSERT, DELETE ON privileges.streamlua_parked TO poor@'127.0.0.1'");
 	f.options.user = "poor";
 	f.options.password = "secret";
 	poor = fixture_sink(&f, db.port, 0);
@@ -540,6 +616,7 @@ int main(void)
 		cmocka_unit_test(each_error_is_told_by_its_kind),
 		cmocka_unit_test(a_unique_value_of_another_row_is_told_as_taken),
 		cmocka_unit_test(a_row_that_is_locked_is_tried_again),
+		cmocka_unit_test(what_misses_its_row_is_parked_and_comes_back),
 		cmocka_unit_test(a_missing_privilege_is_the_jobs_failure),
 		cmocka_unit_test(a_text_larger_than_the_server_takes_is_refused_before_it_is_sent),
 		cmocka_unit_test(a_worker_whose_partition_was_taken_over_cannot_write),

@@ -370,6 +370,60 @@ static void people_see_statements_without_bytes(void **state)
 			    "DELETE FROM `dw`.`orders` WHERE `id` IN (1);\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
 }
 
+#define NULLS "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+#define GUARD "INSERT INTO streamlua_parked (job, topic, `partition`, `offset`, part, `keys`, time_ms, script_version) " NULLS
+
+static void rows_that_updates_wait_for_are_guarded(void **state)
+{
+	struct fixture *f = *state;
+
+	f->orders->parks = true;
+	UPSERT("#1", "a", "1");
+	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD), "");
+	UPDATE("#3", "c", "-")->waits = true;
+	UPDATE("#2", "b", "-")->waits = true;
+	UPDATE("#4", "d", "-");
+	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
+			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` IN (2,3)) <> 2;\n");
+	assert_string_equal(text_of(f, SQL_SQLITE, SQL_GUARD), GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` IN (2,3)) <> 2;\n");
+	f->orders->key_count = 2;
+	f->orders->key[1] = 1;
+	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
+			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(3,'c'))) <> 2;\n");
+	assert_string_equal(text_of(f, SQL_SQLITE, SQL_GUARD),
+			    GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(3,'c'))) <> 2;\n");
+}
+
+static void changes_in_order_are_guarded_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+
+	f->orders->parks = true;
+	f->orders->key_exact = false;
+	UPDATE("#1", "a", "-")->waits = true;
+	UPDATE("#2", "b", "-")->waits = true;
+	DELETE("#1"); /* takes the first along */
+	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD), GUARD " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 2);\n");
+}
+
+static void what_is_missing_is_asked_and_marked_by_the_question(void **state)
+{
+	struct fixture *f = *state;
+
+	UPDATE("#1", "a", "-")->waits = true;
+	UPDATE("#2", "b", "-");
+	UPDATE("#3", "c", "-")->waits = true;
+	f->changes->events[2]->outcome = OUTCOME_DEAD;
+	UPDATE("#4", "d", "-")->waits = true;
+	buf_clear(&f->text);
+	assert_int_equal(sql_parked_probe(&f->text, SQL_MYSQL, &f->changes->tx), 2);
+	assert_string_equal(buf_cstr(&f->text), "SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 1);\n"
+						"SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 4);\n");
+	sql_parked_missed(&f->changes->tx, 1);
+	assert_false(f->changes->events[0]->missed);
+	assert_true(f->changes->events[3]->missed && f->changes->events[3]->changes->missed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -385,6 +439,9 @@ int main(void)
 		TEST(changes_in_order_share_statements_only_while_the_order_allows),
 		TEST(a_row_that_lacks_a_required_column_is_updated_first),
 		TEST(statements_have_a_size),
+		TEST(rows_that_updates_wait_for_are_guarded),
+		TEST(changes_in_order_are_guarded_one_by_one),
+		TEST(what_is_missing_is_asked_and_marked_by_the_question),
 		TEST(progress_stands_first_and_is_guarded),
 		TEST(a_dead_letter_has_the_message_as_bytes),
 		TEST(people_see_statements_without_bytes),

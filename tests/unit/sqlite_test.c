@@ -7,6 +7,8 @@
 #include <sqlite3.h>
 
 #include "base/buf.h"
+#include "flow/parking.h"
+#include "flow/progress.h"
 #include "io/sqlite.h"
 #include "support/changes.h"
 
@@ -600,6 +602,95 @@ static void never_called(struct takeover *takeover, const struct progress_loaded
 	fail();
 }
 
+static void on_recalled(struct recall *recall, const struct message *message, uint32_t part, struct slice headers)
+{
+	struct fixture *f = recall->ctx;
+
+	buf_printf(&f->text, "%lld.%u %.*s %d %lld %lld %.*s %zu %.*s;", (long long)message->position, part, SLICE_ARG(message->topic),
+		   message->partition, (long long)message->offset, (long long)message->time_ms, SLICE_ARG(message->key), message->value.n,
+		   SLICE_ARG(headers));
+}
+
+static void on_recall_done(struct recall *recall, const struct error *err)
+{
+	assert_null(err);
+	((struct fixture *)recall->ctx)->answered = true;
+}
+
+static const char *recalled(struct fixture *f, const struct partition *partition)
+{
+	static const int64_t offsets[] = { 41, 43, 42 };
+	struct recall recall = { .partition = partition, .offsets = offsets, .count = 3, .message = on_recalled, .done = on_recall_done, .ctx = f };
+
+	buf_clear(&f->text);
+	f->answered = false;
+	f->sink->ops->recall(f->sink, &recall);
+	assert_false(f->answered);
+	while (!f->answered)
+		event_base_loop(f->loop, EVLOOP_ONCE);
+	return buf_cstr(&f->text);
+}
+
+static void what_misses_its_row_is_parked_and_comes_back_whole(void **state)
+{
+	static const struct header headers[] = { { SLICE("h"), SLICE("\xff") } };
+	struct fixture *f = *state;
+	struct partition *owner = partition_new(SLICE("shop.orders"), 3, 0, 1);
+	struct event *there, *missing;
+	struct parked parked = { 0 };
+	struct message *message;
+	struct target *t;
+
+	run(f, "CREATE TABLE t (id INTEGER PRIMARY KEY, paid INT); INSERT INTO t VALUES (1, 0)");
+	take_over(f);
+	t = describe(f, "t");
+	t->parks = true;
+	f->changes->message.owner = owner;
+	f->changes->message.position = 42;
+	f->changes->message.time_ms = 1234;
+	f->changes->message.headers = headers;
+	f->changes->message.header_count = 1;
+	changes_add(f->changes, t, CHANGE_UPDATE, ROW("#1", "#5"))->waits = true;
+	changes_add(f->changes, t, CHANGE_UPDATE, ROW("#2", "#6"))->waits = true;
+	there = f->changes->events[0];
+	missing = f->changes->events[1];
+	message = arena_alloc(&f->changes->arena, sizeof *message);
+	*message = f->changes->message;
+	message->position = 43; /* a file replays offset 42 of shop.orders in its line 43 */
+	missing->message = message;
+	missing->part = 2;
+	assert_int_equal(commit(f), SINK_MISSED);
+	assert_true(!there->missed && missing->missed && missing->changes->missed);
+	assert_string_equal(rows(f, "SELECT * FROM t"), "1,0;");
+	missing->outcome = OUTCOME_PARKED;
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	assert_string_equal(rows(f, "SELECT * FROM t"), "1,5;");
+	assert_string_equal(rows(f, "SELECT topic, `partition`, `offset`, part, waits_for FROM streamlua_parked"), "shop.orders,3,43,2,t;");
+	assert_string_equal(recalled(f, owner), "43.2 shop.orders 3 42 1234 k 2 [\"h\",{\"base64\":\"/w==\"}];");
+
+	take_over(f);
+	assert_int_equal(f->loaded[0].parked_count, 1);
+	assert_int_equal(f->loaded[0].parked[0].offset, 43);
+	assert_int_equal(f->loaded[0].parked[0].part, 2);
+	assert_int_equal(f->loaded[0].parked[0].keys.n, 8);
+	assert_in_range(f->loaded[0].parked[0].age_ms, 0, 60000);
+	assert_int_equal(f->loaded[1].parked_count, 0);
+
+	/* It is tried again in vain, then its row is there. */
+	f->changes->tx.count = 1;
+	f->changes->events[0] = missing;
+	missing->parked = &parked;
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	assert_string_equal(rows(f, "SELECT count(*) FROM streamlua_parked"), "1;");
+	run(f, "INSERT INTO t VALUES (2, 0)");
+	missing->outcome = OUTCOME_PENDING;
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	assert_string_equal(rows(f, "SELECT * FROM t"), "1,5;2,6;");
+	assert_string_equal(rows(f, "SELECT count(*) FROM streamlua_parked"), "0;");
+	assert_string_equal(recalled(f, owner), "");
+	partition_unref(owner);
+}
+
 static void closing_forgets_who_waits_for_a_takeover(void **state)
 {
 	static const struct source_partition_name name = { SLICE("t"), 0 };
@@ -641,6 +732,7 @@ int main(void)
 		TEST(what_sqlite_would_round_is_refused),
 		TEST(doubles_keep_every_bit),
 		TEST(a_dead_letter_is_kept_whole),
+		TEST(what_misses_its_row_is_parked_and_comes_back_whole),
 		TEST(a_batch_does_what_its_changes_do_in_order),
 		TEST(closing_forgets_who_waits_for_a_takeover),
 		TEST(a_path_that_cannot_be_is_said),

@@ -1,0 +1,278 @@
+/* Rows that have to be there, and streamlua_parked. */
+#include "flow/parking.h"
+#include "flow/progress.h"
+#include "flow/script.h"
+#include "flow/sql_parts.h"
+
+/* ---- the guard ---- */
+
+/* What fails where `condition` follows and holds: a row of NULLs is made, which the table does not take (error 1048 of MySQL, in
+ * strict mode), in the one round trip that the whole text takes. Where it does not hold, nothing is made. */
+static void begin_guard(struct buf *out, enum sql_dialect dialect)
+{
+	buf_text(out, "INSERT INTO streamlua_parked (job, topic, `partition`, `offset`, part, `keys`, time_ms, script_version) "
+		      "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL");
+	buf_text(out, dialect == SQL_SQLITE ? " WHERE " : " FROM DUAL WHERE ");
+}
+
+static void put_missing(struct buf *out, enum sql_dialect dialect, const struct change *change)
+{
+	buf_text(out, "NOT EXISTS (SELECT 1 FROM ");
+	sql_table(out, change->target->name);
+	sql_where_key(out, dialect, change->target, change);
+	buf_char(out, ')');
+}
+
+static bool same_key(const struct change *a, const struct change *b)
+{
+	for (uint32_t k = 0; k < a->target->key_count; k++) {
+		const struct value *x = &a->values[a->target->key[k]], *y = &b->values[a->target->key[k]];
+
+		if (x->kind != y->kind || x->n != y->n || memcmp(x->p, y->p, x->n) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Of changes as they came: one that a later delete takes along need not find its row. */
+static void guard_each(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		bool waits = table->changes[i]->waits;
+
+		for (size_t k = i + 1; waits && k < table->count; k++)
+			waits = table->changes[k]->op != CHANGE_DELETE || !same_key(table->changes[i], table->changes[k]);
+		if (!waits)
+			continue;
+		begin_guard(&sql->text, dialect);
+		put_missing(&sql->text, dialect, table->changes[i]);
+		sql_text_end(sql, SQL_GUARD);
+	}
+}
+
+static void end_count(struct sql_text *sql, size_t rows)
+{
+	buf_printf(&sql->text, ")) <> %zu", rows);
+	sql_text_end(sql, SQL_GUARD);
+}
+
+/* Of merged changes no two are of one row, so their rows can be counted. */
+static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
+{
+	const struct target *target = table->target;
+	struct buf *out = &sql->text;
+	size_t rows = 0, begin = 0;
+
+	for (size_t i = table->deletes; i < table->count; i++) {
+		const struct change *change = table->changes[i];
+
+		if (!change->waits)
+			continue;
+		if (rows && (rows == SQL_STATEMENT_ROWS_MOST || out->n - begin > SQL_STATEMENT_BYTES_MOST)) {
+			end_count(sql, rows);
+			rows = 0;
+		}
+		if (!rows) {
+			begin = out->n;
+			begin_guard(out, dialect);
+			buf_text(out, "(SELECT COUNT(*) FROM ");
+			sql_table(out, target->name);
+			buf_text(out, target->key_count > 1 ? " WHERE (" : " WHERE ");
+			for (uint32_t k = 0; k < target->key_count; k++) {
+				buf_text(out, k ? ", " : "");
+				sql_identifier(out, target->columns[target->key[k]].name);
+			}
+			buf_text(out, target->key_count == 1 ? " IN (" : dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN (");
+		} else {
+			buf_char(out, ',');
+		}
+		rows++;
+		buf_text(out, target->key_count > 1 ? "(" : "");
+		for (uint32_t k = 0; k < target->key_count; k++) {
+			buf_text(out, k ? "," : "");
+			sql_value(out, dialect, &change->values[target->key[k]], &target->columns[target->key[k]]);
+		}
+		buf_text(out, target->key_count > 1 ? ")" : "");
+	}
+	if (rows)
+		end_count(sql, rows);
+}
+
+void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
+{
+	if (!table->target->parks)
+		return;
+	if (table->mode == BATCH_ORDERED)
+		guard_each(sql, dialect, table);
+	else
+		guard_all(sql, dialect, table);
+}
+
+size_t sql_parked_probe(struct buf *out, enum sql_dialect dialect, const struct tx *tx)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < tx->count; i++) {
+		if (tx->events[i]->outcome != OUTCOME_PENDING)
+			continue;
+		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
+			if (!change->waits)
+				continue;
+			buf_text(out, dialect == SQL_SQLITE ? "SELECT 1 WHERE " : "SELECT 1 FROM DUAL WHERE ");
+			put_missing(out, dialect, change);
+			buf_text(out, ";\n");
+			count++;
+		}
+	}
+	return count;
+}
+
+void sql_parked_missed(const struct tx *tx, size_t question)
+{
+	for (size_t i = 0; i < tx->count; i++) {
+		if (tx->events[i]->outcome != OUTCOME_PENDING)
+			continue;
+		for (struct change *change = tx->events[i]->changes; change; change = change->next)
+			if (change->waits && question-- == 0) {
+				tx->events[i]->missed = change->missed = true;
+				return;
+			}
+	}
+	BUG_IF("a row that nobody asked for");
+}
+
+/* ---- the table ---- */
+
+static void put_place(struct buf *out, enum sql_dialect dialect, const char *job, const struct partition *partition)
+{
+	buf_text(out, " WHERE job = ");
+	sql_text_literal(out, dialect, slice_of(job));
+	buf_text(out, " AND topic = ");
+	sql_text_literal(out, dialect, partition->topic);
+	buf_printf(out, " AND `partition` = %d", partition->number);
+}
+
+/* What the event waits for, for people: "orders" where it stands behind others of its row. */
+static void put_waits_for(struct buf *out, enum sql_dialect dialect, const struct event *event)
+{
+	const struct change *change = event->changes;
+
+	while (change && change->next && !change->missed)
+		change = change->next;
+	sql_any_text(out, dialect, change ? change->target->name : (struct slice){ 0 }, 250);
+}
+
+static void put_parked(struct buf *out, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct event *event)
+{
+	const struct message *message = event->message;
+	const struct partition *owner = message->owner;
+	bool elsewhere = message->partition != owner->number || message->offset != message->position || !slice_equal(message->topic, owner->topic);
+	struct buf keys = BUF_INIT;
+
+	buf_char(out, '(');
+	sql_text_literal(out, dialect, slice_of(job));
+	buf_text(out, ", ");
+	sql_text_literal(out, dialect, owner->topic);
+	buf_printf(out, ", %d, %lld, %u, ", owner->number, (long long)message->position, event->part);
+	put_waits_for(out, dialect, event);
+	buf_text(out, ", ");
+	parking_pack(&keys, event);
+	sql_bytes_literal(out, (struct slice){ keys.p ? keys.p : "", keys.n });
+	buf_free(&keys);
+	buf_text(out, ", ");
+	if (elsewhere) {
+		sql_any_text(out, dialect, message->topic, 2000);
+		buf_printf(out, ", %d, %lld", message->partition, (long long)message->offset);
+	} else {
+		buf_text(out, "NULL, NULL, NULL");
+	}
+	buf_printf(out, ", %lld, ", (long long)message->time_ms);
+	sql_text_literal(out, dialect, event->script_version.p ? event->script_version : slice_of(tx->script_version));
+	buf_text(out, ", ");
+	sql_bytes_literal(out, message->key);
+	buf_text(out, ", ");
+	sql_bytes_literal(out, message->value);
+	buf_text(out, ", ");
+	sql_headers(out, dialect, message);
+	buf_char(out, ')');
+}
+
+static void write_parked(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx)
+{
+	size_t rows = 0, begin = 0;
+
+	for (size_t i = 0; i < tx->count; i++) {
+		if (tx->events[i]->outcome != OUTCOME_PARKED || tx->events[i]->parked)
+			continue;
+		if (rows && (rows == SQL_STATEMENT_ROWS_MOST || sql->text.n - begin > SQL_STATEMENT_BYTES_MOST)) {
+			sql_text_end(sql, SQL_PARKED);
+			rows = 0;
+		}
+		if (!rows) {
+			begin = sql->text.n;
+			buf_text(&sql->text, "REPLACE INTO streamlua_parked (job, topic, `partition`, `offset`, part, waits_for, `keys`, "
+					     "message_topic, message_partition, message_offset, time_ms, script_version, `key`, `value`, headers) "
+					     "VALUES\n");
+		}
+		buf_text(&sql->text, rows++ ? ",\n" : "");
+		put_parked(&sql->text, dialect, job, tx, tx->events[i]);
+	}
+	if (rows)
+		sql_text_end(sql, SQL_PARKED);
+}
+
+static bool is_taken_out(const struct event *event)
+{
+	return event->parked && event->outcome != OUTCOME_PARKED;
+}
+
+/* One statement a partition. */
+static void take_out(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx)
+{
+	for (size_t p = 0; p < tx->progress_count; p++) {
+		const struct progress_row *row = &tx->progress[p];
+		struct partition place = { .topic = row->topic, .number = row->partition };
+		bool any = false;
+
+		for (size_t i = 0; i < tx->count; i++) {
+			const struct event *event = tx->events[i];
+
+			if (!is_taken_out(event) || event->message->owner->number != row->partition ||
+			    !slice_equal(event->message->owner->topic, row->topic))
+				continue;
+			if (!any) {
+				buf_text(&sql->text, "DELETE FROM streamlua_parked");
+				put_place(&sql->text, dialect, job, &place);
+				buf_text(&sql->text, dialect == SQL_SQLITE ? " AND (`offset`, part) IN (VALUES " : " AND (`offset`, part) IN (");
+			}
+			buf_printf(&sql->text, any ? ",(%lld,%u)" : "(%lld,%u)", (long long)event->message->position, event->part);
+			any = true;
+		}
+		if (any) {
+			buf_char(&sql->text, ')');
+			sql_text_end(sql, SQL_PARKED);
+		}
+	}
+}
+
+void sql_parked_write(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx)
+{
+	bool out = false;
+
+	for (size_t i = 0; i < tx->count; i++)
+		out |= is_taken_out(tx->events[i]);
+	write_parked(sql, dialect, job, tx);
+	if (out)
+		take_out(sql, dialect, job, tx);
+}
+
+void sql_parked_recall(struct buf *out, enum sql_dialect dialect, const char *job, const struct recall *recall)
+{
+	buf_text(out, "SELECT `offset`, part, message_topic, message_partition, message_offset, time_ms, `key`, `value`, headers "
+		      "FROM streamlua_parked");
+	put_place(out, dialect, job, recall->partition);
+	buf_text(out, " AND `offset` IN (");
+	for (size_t i = 0; i < recall->count; i++)
+		buf_printf(out, i ? ",%lld" : "%lld", (long long)recall->offsets[i]);
+	buf_text(out, ") ORDER BY `offset`, part");
+}
