@@ -201,6 +201,15 @@ class Soak:
         except ProcessLookupError:
             pass
 
+    def freeze_worker_with_work_waiting(self):
+        """Once it wakes up it goes on with what it had, which is others' by then."""
+        self.proxy.latency(0.5)
+        time.sleep(1)
+        try:
+            self.freeze_worker()
+        finally:
+            self.proxy.latency(0)
+
     def freeze_a_whole_process(self):
         job = self.dice.choice(self.running())
         job.freeze()
@@ -285,7 +294,7 @@ class Soak:
 
     def faults(self):
         """One, or several at a time."""
-        kinds = [self.kill_worker, self.kill_worker, self.kill_master, self.kill_a_whole_process_for_a_while, self.leave_and_join, self.freeze_worker,
+        kinds = [self.kill_worker, self.kill_worker, self.kill_master, self.kill_a_whole_process_for_a_while, self.leave_and_join, self.freeze_worker, self.freeze_worker_with_work_waiting, self.freeze_worker_with_work_waiting,
                  self.freeze_a_whole_process, self.kill_broker, self.freeze_broker, self.kill_database, self.stop_database, self.freeze_database,
                  self.cut_connections, self.cut_connections, self.cut_and_leave_the_server_unaware, self.drop_connections, self.refuse_connections,
                  self.errors, self.errors, self.slow_target, self.narrow_target, self.reload, self.reload_what_is_broken]
