@@ -22,16 +22,24 @@ static struct reading reading(enum meaning meaning, int16_t scale, uint32_t leng
 }
 
 /* A row that is written as it stands: only what the database would not take is changed. */
-static struct reading plain(const struct target_column *to)
+static struct reading plain(const struct target_column *to, const struct reading_settings *settings)
 {
 	switch ((enum column_type)to->type) {
 	case COLUMN_INTEGER:
 	case COLUMN_DECIMAL:
-	case COLUMN_FLOAT:
-	case COLUMN_DOUBLE:
-	case COLUMN_BIT:
 	case COLUMN_YEAR:
 		return reading(MEANING_NUMERIC, 0, 0);
+	case COLUMN_FLOAT:
+	case COLUMN_DOUBLE:
+		return reading(MEANING_DOUBLE, 0, 0);
+	case COLUMN_BIT:
+		return reading(MEANING_BIT_NUMBER, 0, to->length);
+	case COLUMN_BINARY:
+	case COLUMN_BYTES:
+		return settings->binary ? reading((enum meaning)settings->binary, 0, to->type == COLUMN_BINARY ? to->length : 0)
+					: reading(MEANING_PLAIN, 0, 0);
+	case COLUMN_GEOMETRY:
+		return reading(MEANING_GEOMETRY, 0, 0);
 	case COLUMN_DATETIME:
 	case COLUMN_TIMESTAMP:
 		return reading(MEANING_ZONED, to->scale, 0);
@@ -66,7 +74,7 @@ static struct reading captured(const struct target_column *to, const struct read
 	case COLUMN_GEOMETRY:
 		return reading(maxwell ? MEANING_WKT : (enum meaning)bytes[settings->capture], 0, 0);
 	default:
-		return plain(to);
+		return plain(to, settings);
 	}
 }
 
@@ -134,12 +142,13 @@ static struct reading by_target(bool declared, const struct target_column *to, c
 		return !declared && settings->decimal == MEANING_DECIMAL ? reading(MEANING_DECIMAL, 0, 0) : reading(MEANING_NUMERIC, 0, 0);
 	case COLUMN_FLOAT:
 	case COLUMN_DOUBLE:
+		return reading(MEANING_DOUBLE, 0, 0);
 	case COLUMN_YEAR:
 		return reading(MEANING_NUMERIC, 0, 0);
 	case COLUMN_DECIMAL:
 		return decimal(declared, to, settings);
 	case COLUMN_BIT:
-		return reading(declared ? MEANING_NUMERIC : MEANING_BITS, 0, to->length);
+		return reading(declared ? MEANING_BIT_NUMBER : MEANING_BITS, 0, to->length);
 	case COLUMN_BINARY:
 	case COLUMN_BYTES:
 		return bytes(declared, to, settings);
@@ -171,6 +180,8 @@ struct reading reading_resolve(const struct column *from, const struct target_co
 	if (found.meaning > MEANING_PLAIN) {
 		if (is_time(found.meaning))
 			found.scale = to && is_temporal(to) ? to->scale : -1;
+		if (value_is_bits(found) && to && to->type == COLUMN_BIT)
+			found.length = (int32_t)to->length;
 		if (is_bytes(found.meaning) && to && to->type == COLUMN_BINARY)
 			found.length = (int32_t)to->length;
 		if (found.meaning == MEANING_ZONED)
@@ -181,5 +192,5 @@ struct reading reading_resolve(const struct column *from, const struct target_co
 		return reading(MEANING_PLAIN, 0, 0);
 	if (!settings->plain)
 		return by_target(declared, to, settings);
-	return in_zone(declared || !settings->capture ? plain(to) : captured(to, settings), to, settings);
+	return in_zone(declared || !settings->capture ? plain(to, settings) : captured(to, settings), to, settings);
 }

@@ -10,6 +10,9 @@
 #include "base/utf8.h"
 #include "flow/plan.h"
 #include "flow/script_private.h"
+#include "flow/value_bytes.h"
+
+_Static_assert(MEANING_DOUBLE == 3 && MEANING_BITS == 13 && MEANING_BIT_NUMBER == 14, "lua/streamlua/native.lua has these numbers");
 
 const char *sl_layout(const uint32_t *sizes)
 {
@@ -36,6 +39,23 @@ const char *sl_error(struct script_host *host)
 int sl_number(const struct value *value, double *number)
 {
 	return value_to_double(value, number);
+}
+
+double sl_nearest(const struct value *value)
+{
+	return value_nearest(value);
+}
+
+int sl_bits(const struct value *value, const struct reading *reading, char *out)
+{
+	return value_is_bits(*reading) ? (int)value_bits(value, reading->length, out) : 0;
+}
+
+int sl_change_bits(const struct change *change, uint32_t column, char *out)
+{
+	const struct target_column *to = &change->target->columns[column];
+
+	return to->type == COLUMN_BIT ? (int)value_bits(&change->values[column], (int32_t)to->length, out) : 0;
 }
 
 int sl_read(struct event *event, struct image *image, uint32_t column)
@@ -186,6 +206,8 @@ int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t
 			if (is < 0)
 				return -1;
 			value.kind = (uint8_t)is;
+			if (to->type == COLUMN_BIT && value_bytes_number(&value, &event->intake->arena, err) < 0)
+				return error_prefix(err, "column %.*s", SLICE_ARG(to->name));
 		}
 	}
 	*value_at(event, change, column) = value;

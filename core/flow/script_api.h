@@ -14,6 +14,10 @@ SL_EXPORT const char *sl_layout(const uint32_t *sizes);
 SL_EXPORT const char *sl_error(struct script_host *host);
 /* 1: *number is the value; 0: it is a text of digits to scripts. */
 SL_EXPORT int sl_number(const struct value *value, double *number);
+SL_EXPORT double sl_nearest(const struct value *value);
+/* How many bytes of a bit string are put into out: of a value as it was read, and as it is to be written. 0: it is none. */
+SL_EXPORT int sl_bits(const struct value *value, const struct reading *reading, char *out);
+SL_EXPORT int sl_change_bits(const struct change *change, uint32_t column, char *out);
 SL_EXPORT int sl_read(struct event *event, struct image *image, uint32_t column);
 SL_EXPORT int sl_apply(struct event *event, struct change **row);
 SL_EXPORT int sl_key_changed(struct event *event);

@@ -1,3 +1,4 @@
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -116,6 +117,21 @@ static bool put_double_exactly(struct buf *out, struct slice text)
 	return true;
 }
 
+/* The largest FLOAT in its fewest digits (3.4028235e38) is a little more than it is, which MySQL refuses. */
+static bool put_largest_float(struct buf *out, struct slice text)
+{
+	char copy[64];
+
+	if (text.n >= sizeof copy)
+		return false;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = 0;
+	if (fabs(strtod(copy, NULL)) <= (double)FLT_MAX || !isfinite(strtof(copy, NULL)))
+		return false;
+	buf_printf(out, "%s%.17g", copy[0] == '-' ? "-" : "", (double)FLT_MAX);
+	return true;
+}
+
 /* A number for a numeric column. With an exponent it would be a DOUBLE literal, and without one in a DOUBLE column a DECIMAL: either
  * may lose digits, so it is spelled in the way of its column. */
 static void put_number(struct buf *out, enum sql_dialect dialect, struct slice text, enum column_type type)
@@ -123,7 +139,7 @@ static void put_number(struct buf *out, enum sql_dialect dialect, struct slice t
 	bool exponent, point;
 	struct number number;
 
-	if (is_plain_integer(text)) {
+	if (is_plain_integer(text) && !(type == COLUMN_FLOAT && text.n > FLT_MAX_10_EXP)) {
 		buf_slice(out, text);
 		return;
 	}
@@ -135,6 +151,8 @@ static void put_number(struct buf *out, enum sql_dialect dialect, struct slice t
 	point = memchr(text.p, '.', text.n);
 	if (type == COLUMN_FLOAT || type == COLUMN_DOUBLE) {
 		if (dialect == SQL_SQLITE && put_double_exactly(out, text))
+			return;
+		if (type == COLUMN_FLOAT && dialect != SQL_SQLITE && (exponent || text.n > FLT_MAX_10_EXP) && put_largest_float(out, text))
 			return;
 		buf_slice(out, text);
 		if (!exponent)

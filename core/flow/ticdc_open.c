@@ -93,19 +93,23 @@ static struct reading reading_of(int64_t type, bool binary)
 
 	switch (type) {
 	case 0: /* DECIMAL, as it was */
-	case 1: /* TINYINT, SMALLINT, INT, FLOAT, DOUBLE */
+	case 1: /* TINYINT, SMALLINT, INT */
 	case 2:
 	case 3:
-	case 4:
-	case 5:
 	case 8: /* BIGINT, MEDIUMINT */
 	case 9:
 	case 13:  /* YEAR */
-	case 16:  /* BIT */
 	case 246: /* DECIMAL */
 	case 247: /* ENUM and SET, as their numbers */
 	case 248:
 		meaning = MEANING_NUMERIC;
+		break;
+	case 4: /* FLOAT, DOUBLE */
+	case 5:
+		meaning = MEANING_DOUBLE;
+		break;
+	case 16: /* BIT */
+		meaning = MEANING_BIT_NUMBER;
 		break;
 	case 7: /* TIMESTAMP */
 		meaning = MEANING_ZONED;

@@ -247,6 +247,7 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 	case MEANING_PLAIN:
 		return 0;
 	case MEANING_NUMERIC:
+	case MEANING_DOUBLE:
 		read_numeric(v, arena);
 		return 0;
 	case MEANING_UNSIGNED:
@@ -268,6 +269,11 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 		if (truth_as_number(v) || v->kind == VALUE_NUMBER)
 			return 0;
 		return v->kind == VALUE_TEXT || v->kind == VALUE_BYTES ? value_bytes_bits(v, arena, err) : is_no(v, "bit string", arena, err);
+	case MEANING_BIT_NUMBER:
+		read_numeric(v, arena);
+		if (v->kind == VALUE_TEXT || v->kind == VALUE_BYTES)
+			return value_bytes_number(v, arena, err);
+		return v->kind == VALUE_NUMBER ? 0 : is_no(v, "bit string", arena, err);
 	case MEANING_DAYS:
 	case MEANING_DATETIME_MS:
 	case MEANING_DATETIME_US:
@@ -286,7 +292,10 @@ static int read_by_meaning(struct value *v, struct reading reading, struct arena
 	case MEANING_SET:
 		return v->kind == VALUE_JSON ? read_set(v, arena, err) : 0;
 	case MEANING_GEOMETRY:
-		return v->kind == VALUE_JSON ? read_geometry(v, arena, err) : 0;
+		if (v->kind == VALUE_JSON)
+			return read_geometry(v, arena, err);
+		/* Else it is the internal form already, which begins with a number. */
+		return v->kind == VALUE_TEXT && value_is_wkt(v) ? value_wkt(v, arena, err) : 0;
 	case MEANING_WKT:
 		return v->kind == VALUE_TEXT ? value_wkt(v, arena, err) : is_no(v, "geometry", arena, err);
 	case MEANING_JSON:

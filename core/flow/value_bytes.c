@@ -216,6 +216,43 @@ int value_bytes_bits(struct value *v, struct arena *arena, struct error *err)
 	return 0;
 }
 
+int value_bytes_number(struct value *v, struct arena *arena, struct error *err)
+{
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (number >> 56)
+			return error_set(err, "a bit string of more than 64 bits");
+		number = number << 8 | (unsigned char)v->p[i];
+	}
+	set(v, arena_printf(arena, "%llu", (unsigned long long)number), VALUE_NUMBER);
+	return 0;
+}
+
+bool value_is_bits(struct reading reading)
+{
+	return reading.meaning == MEANING_BITS || reading.meaning == MEANING_BIT_NUMBER;
+}
+
+size_t value_bits(const struct value *v, int32_t bits, char out[8])
+{
+	size_t n = bits > 0 ? ((size_t)bits + 7) / 8 : 1;
+	uint64_t number = 0;
+
+	if (v->kind != VALUE_NUMBER)
+		return 0;
+	for (uint32_t i = 0; i < v->n; i++)
+		if (v->p[i] < '0' || v->p[i] > '9' || __builtin_mul_overflow(number, 10u, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(v->p[i] - '0'), &number))
+			return 0;
+	while (n < 8 && number >> (8 * n))
+		n++;
+	n = n < 8 ? n : 8;
+	for (size_t i = n; i-- > 0; number >>= 8)
+		out[i] = (char)number;
+	return n;
+}
+
 /* The decimal digits of a big-endian number, which is used up, written backwards from end; returns where they begin. */
 static char *decimal_digits(uint8_t *number, size_t n, char *end)
 {

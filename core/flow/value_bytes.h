@@ -11,6 +11,8 @@ int value_bytes_base64(struct slice text, bool url, struct slice *bytes, struct 
 int value_bytes_text(struct value *v, struct reading reading, struct arena *arena, struct error *err);
 /* TEXT by MEANING_BASE64_TEXT: becomes the TEXT. -1 where that is no UTF-8. */
 int value_bytes_of_text(struct value *v, struct arena *arena, struct error *err);
+/* The bytes of a bit string, the first the most significant, become a NUMBER. */
+int value_bytes_number(struct value *v, struct arena *arena, struct error *err);
 /* A little-endian bit string, as BYTES or as base64 of them (TEXT), becomes a NUMBER. */
 int value_bytes_bits(struct value *v, struct arena *arena, struct error *err);
 /* A two's complement integer over 10^scale, as BYTES or as base64 of them (TEXT), becomes a NUMBER. */

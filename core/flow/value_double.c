@@ -23,6 +23,16 @@ static bool small_integer(const struct value *value, double *number)
 	return true;
 }
 
+double value_nearest(const struct value *value)
+{
+	char copy[512]; /* 1e308 without an exponent takes 309 */
+	size_t n = value->n < sizeof copy ? value->n : sizeof copy - 1;
+
+	memcpy(copy, value->p, n);
+	copy[n] = 0;
+	return strtod(copy, NULL);
+}
+
 bool value_to_double(const struct value *value, double *number)
 {
 	int digits = 0;

@@ -14,6 +14,19 @@ struct wkt {
 	char *out;
 };
 
+static const struct {
+	const char *name;
+	enum kind kind;
+} kinds[] = {
+	{ "POINT", POINT },
+	{ "LINESTRING", LINESTRING },
+	{ "POLYGON", POLYGON },
+	{ "MULTIPOINT", MULTIPOINT },
+	{ "MULTILINESTRING", MULTILINESTRING },
+	{ "MULTIPOLYGON", MULTIPOLYGON },
+	{ "GEOMETRYCOLLECTION", GEOMETRYCOLLECTION },
+};
+
 static bool geometry(struct wkt *in, int depth);
 
 static void blanks(struct wkt *in)
@@ -160,22 +173,19 @@ static bool body(struct wkt *in, enum kind kind, int depth)
 
 static bool geometry(struct wkt *in, int depth)
 {
-	static const struct {
-		const char *name;
-		enum kind kind;
-	} kinds[] = {
-		{ "POINT", POINT },
-		{ "LINESTRING", LINESTRING },
-		{ "POLYGON", POLYGON },
-		{ "MULTIPOINT", MULTIPOINT },
-		{ "MULTILINESTRING", MULTILINESTRING },
-		{ "MULTIPOLYGON", MULTIPOLYGON },
-		{ "GEOMETRYCOLLECTION", GEOMETRYCOLLECTION },
-	};
-
 	for (size_t i = 0; depth < NESTED_MOST && i < sizeof kinds / sizeof *kinds; i++)
 		if (word(in, kinds[i].name))
 			return body(in, kinds[i].kind, depth);
+	return false;
+}
+
+bool value_is_wkt(const struct value *v)
+{
+	struct wkt in = { v->p, v->p + v->n, NULL };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (word(&in, kinds[i].name))
+			return true;
 	return false;
 }
 

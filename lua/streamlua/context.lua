@@ -23,7 +23,7 @@ local function key(event)
   end
   local values = {}
   for i = 0, image.shape.count - 1 do
-    values[text(image.shape.columns[i].name)] = row.to_lua(row.read(image, i))
+    values[text(image.shape.columns[i].name)] = row.get(image, i)
   end
   return values
 end

@@ -28,6 +28,9 @@ struct script_host;
 const char *sl_layout(const uint32_t *sizes);
 const char *sl_error(struct script_host *host);
 int sl_number(const struct value *value, double *number);
+double sl_nearest(const struct value *value);
+int sl_bits(const struct value *value, const struct reading *reading, char *out);
+int sl_change_bits(const struct change *change, uint32_t column, char *out);
 int sl_read(struct event *event, struct image *image, uint32_t column);
 int sl_apply(struct event *event, struct change **row);
 int sl_key_changed(struct event *event);
@@ -64,6 +67,7 @@ end
 return {
   C = ffi.C,
   ABSENT = 0, NULL = 1, FALSE = 2, TRUE = 3, NUMBER = 4, TEXT = 5, BYTES = 6, JSON = 7, DEFAULT = 8, -- enum value_kind
+  DOUBLE = 3, BITS = 13, BIT_NUMBER = 14, -- enum meaning
   INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, -- enum op
   OPS = { [0] = "insert", "update", "delete", "snapshot" },
   CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op

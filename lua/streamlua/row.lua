@@ -5,6 +5,7 @@ local host = require "streamlua.host"
 local native = require "streamlua.native"
 
 local C, NUMBER, TRUE, FALSE, TEXT = native.C, native.NUMBER, native.TRUE, native.FALSE, native.TEXT
+local DOUBLE, BITS, BIT_NUMBER = native.DOUBLE, native.BITS, native.BIT_NUMBER
 local ffi_string = ffi.string
 
 -- What the engine works on. One for the VM: scripts run one event at a time.
@@ -69,6 +70,26 @@ local function image_of(row)
   return state.event.old
 end
 
+local bits = ffi.new "char[8]"
+
+-- A column as scripts see it. Bit strings are numbers everywhere but in scripts: there they are the bytes that MySQL shows.
+local function get(image, column)
+  local value = read(image, column)
+  if value.kind == NUMBER then
+    local reading = image.readings ~= nil and image.readings[column] or image.shape.columns[column].declared
+    local meaning = reading.meaning
+    if meaning == DOUBLE then
+      return C.sl_nearest(value)
+    elseif meaning == BITS or meaning == BIT_NUMBER then
+      local n = C.sl_bits(value, reading, bits)
+      if n > 0 then
+        return ffi_string(bits, n)
+      end
+    end
+  end
+  return to_lua(value)
+end
+
 local function find(image, name)
   local shape = image.shape
   if shape == nil then
@@ -87,7 +108,7 @@ local function index(row, name)
   local image = image_of(row)
   local column = find(image, name)
   if column then
-    return to_lua(read(image, column))
+    return get(image, column)
   elseif name == "has" then
     return has
   end
@@ -102,7 +123,7 @@ local function next_column(row, name)
   end
   local i = name == nil and 0 or find(image, name) + 1
   while i < image.shape.count do
-    local value = to_lua(read(image, i))
+    local value = get(image, i)
     if value ~= nil then
       local column = image.shape.columns[i].name
       return ffi_string(column.p, column.n), value
@@ -134,7 +155,7 @@ return {
   NEW = NEW, OLD = OLD,
   new = Row,
   is_row = is_row,
-  read = read,
+  get = get,
   to_lua = to_lua,
   -- For the closed environment's pairs.
   pairs = function(value)

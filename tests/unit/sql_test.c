@@ -89,6 +89,9 @@ static void literals_keep_every_digit_and_byte(void **state)
 		{ "#1e90", COLUMN_DECIMAL, "'1e90'", "'1e90'" },
 		{ "#0.1", COLUMN_DOUBLE, "0.1e0", "0.1e0" },
 		{ "#1e-7", COLUMN_DOUBLE, "1e-7", "(7555786372591432*1.0/4503599627370496/16777216)" },
+		{ "#3.4028235e38", COLUMN_FLOAT, "3.4028234663852886e+38", NULL },
+		{ "#-340282350000000000000000000000000000000", COLUMN_FLOAT, "-3.4028234663852886e+38", NULL },
+		{ "#3.5e38", COLUMN_FLOAT, "3.5e38", NULL },
 		{ "#5", COLUMN_TEXT, "'5'", "'5'" },
 		{ "#5", COLUMN_ENUM, "5", "5" },
 		{ "5", COLUMN_ENUM, "'5'", "'5'" },
@@ -121,7 +124,8 @@ static void literals_keep_every_digit_and_byte(void **state)
 		assert_string_equal(buf_cstr(&out), cases[i].mysql);
 		buf_clear(&out);
 		sql_value(&out, SQL_SQLITE, &value, &column);
-		assert_string_equal(buf_cstr(&out), cases[i].sqlite);
+		if (cases[i].sqlite) /* how it writes its doubles has a test of its own */
+			assert_string_equal(buf_cstr(&out), cases[i].sqlite);
 	}
 	buf_free(&out);
 }

@@ -209,6 +209,39 @@ static void bits_are_little_endian(void **state)
 	assert_string_equal(number("3", MEANING_BITS, 0), "3");
 }
 
+static void bit_strings_are_shown_as_bytes(void **state)
+{
+	static const struct {
+		const char *number;
+		int32_t bits;
+		size_t n;
+		const char *bytes;
+	} cases[] = {
+		{ "5", 8, 1, "\5" },
+		{ "0", 1, 1, "\0" },
+		{ "5", 12, 2, "\0\5" },
+		{ "8589934591", 33, 5, "\1\xff\xff\xff\xff" },
+		{ "18446744073709551615", 64, 8, "\xff\xff\xff\xff\xff\xff\xff\xff" },
+		{ "18446744073709551616", 64, 0, "" },
+		{ "256", 0, 2, "\1\0" },
+		{ "-1", 8, 0, "" },
+	};
+	char out[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct value v = { .p = cases[i].number, .n = (uint32_t)strlen(cases[i].number), .kind = VALUE_NUMBER };
+
+		assert_int_equal(value_bits(&v, cases[i].bits, out), cases[i].n);
+		assert_memory_equal(out, cases[i].bytes, cases[i].n);
+	}
+	assert_string_equal(text("5", MEANING_BIT_NUMBER, 0), "5");
+	assert_string_equal(number("5", MEANING_BIT_NUMBER, 0), "5");
+	assert_string_equal(read_as(VALUE_TEXT, SLICE("\1\0"), (struct reading){ .meaning = MEANING_BIT_NUMBER }), "256");
+	assert_string_equal(read_as(VALUE_BYTES, SLICE("\0\0\0\0\0\0\0\0\1"), (struct reading){ .meaning = MEANING_BIT_NUMBER }), "1");
+	assert_string_equal(read_as(VALUE_BYTES, SLICE("\1\0\0\0\0\0\0\0\0"), (struct reading){ .meaning = MEANING_BIT_NUMBER }), "error");
+}
+
 static void days_are_dates(void **state)
 {
 	(void)state;
@@ -388,8 +421,8 @@ static void the_target_says_what_no_schema_does(void **state)
 		{ { .type = COLUMN_INTEGER, .length = 64, .is_unsigned = true }, MEANING_UNSIGNED, MEANING_NUMERIC },
 		{ { .type = COLUMN_INTEGER, .length = 32, .is_unsigned = true }, MEANING_NUMERIC, MEANING_NUMERIC },
 		{ { .type = COLUMN_DECIMAL, .scale = 2 }, MEANING_DECIMAL_GUESS, MEANING_NUMERIC },
-		{ { .type = COLUMN_DOUBLE }, MEANING_NUMERIC, MEANING_NUMERIC },
-		{ { .type = COLUMN_BIT, .length = 8 }, MEANING_BITS, MEANING_NUMERIC },
+		{ { .type = COLUMN_DOUBLE }, MEANING_DOUBLE, MEANING_DOUBLE },
+		{ { .type = COLUMN_BIT, .length = 8 }, MEANING_BITS, MEANING_BIT_NUMBER },
 		{ { .type = COLUMN_TEXT }, MEANING_PLAIN, MEANING_PLAIN },
 		{ { .type = COLUMN_BINARY, .length = 16 }, MEANING_BASE64, MEANING_PLAIN },
 		{ { .type = COLUMN_BYTES }, MEANING_BASE64, MEANING_PLAIN },
@@ -403,7 +436,7 @@ static void the_target_says_what_no_schema_does(void **state)
 		{ { .type = COLUMN_ENUM }, MEANING_PLAIN, MEANING_PLAIN },
 		{ { .type = COLUMN_SET }, MEANING_SET, MEANING_SET },
 		{ { .type = COLUMN_JSON }, MEANING_PLAIN, MEANING_PLAIN },
-		{ { .type = COLUMN_GEOMETRY }, MEANING_GEOMETRY, MEANING_PLAIN },
+		{ { .type = COLUMN_GEOMETRY }, MEANING_GEOMETRY, MEANING_GEOMETRY },
 		{ { .type = COLUMN_UNKNOWN }, MEANING_PLAIN, MEANING_PLAIN },
 	};
 
@@ -412,6 +445,20 @@ static void the_target_says_what_no_schema_does(void **state)
 		assert_int_equal(resolve(MEANING_UNKNOWN, cases[i].to, (struct reading_settings){ 0 }).meaning, cases[i].bare);
 		assert_int_equal(resolve(MEANING_UNKNOWN, cases[i].to, (struct reading_settings){ .plain = true }).meaning, cases[i].plain);
 	}
+	for (int i = 0; i < 3; i++) {
+		static const enum meaning datetimes[] = { MEANING_DATETIME_MS, MEANING_DATETIME_US, MEANING_DATETIME_NS };
+		static const enum meaning times[] = { MEANING_TIME_MS, MEANING_TIME_US, MEANING_TIME_NS };
+		struct reading_settings settings = { .time = (uint8_t)(TIME_MODE_CONNECT + i) };
+
+		assert_int_equal(resolve(MEANING_UNKNOWN, (struct target_column){ .type = COLUMN_DATETIME, .scale = 6 }, settings).meaning,
+				 datetimes[i]);
+		assert_int_equal(resolve(MEANING_UNKNOWN, (struct target_column){ .type = COLUMN_TIME }, settings).meaning, times[i]);
+		assert_int_equal(resolve(MEANING_TIME_US, (struct target_column){ .type = COLUMN_TIME }, settings).meaning, MEANING_TIME_US);
+	}
+	assert_int_equal(resolve(MEANING_UNKNOWN, (struct target_column){ .type = COLUMN_BINARY, .length = 4 },
+				 (struct reading_settings){ .plain = true, .binary = MEANING_HEX })
+				 .length,
+			 4);
 	assert_int_equal(resolve(MEANING_UNKNOWN, (struct target_column){ .type = COLUMN_DECIMAL, .scale = 4 }, (struct reading_settings){ 0 }).scale,
 			 4);
 	assert_int_equal(
@@ -484,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup(truth_is_a_number_in_a_numeric_column, reset),
 		cmocka_unit_test_setup(bytes_come_in_many_alphabets, reset),
 		cmocka_unit_test_setup(bits_are_little_endian, reset),
+		cmocka_unit_test_setup(bit_strings_are_shown_as_bytes, reset),
 		cmocka_unit_test_setup(days_are_dates, reset),
 		cmocka_unit_test_setup(the_calendar_is_right_for_every_day, reset),
 		cmocka_unit_test_setup(datetimes_keep_every_digit, reset),
