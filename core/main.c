@@ -1,6 +1,7 @@
 /* streamlua: the commands. Each returns what the program ends with; it ends here and nowhere else. */
 #include <stdio.h>
 
+#include "run/capture.h"
 #include "run/check.h"
 #include "run/cli.h"
 #include "run/control.h"
@@ -40,6 +41,11 @@ static int stop(const struct cli *cli)
 	return control_stop(&cli->run);
 }
 
+static int capture(const struct cli *cli)
+{
+	return capture_job(&cli->run);
+}
+
 static int new (const struct cli *cli)
 {
 	return new_job(cli->operands[0]);
@@ -61,6 +67,11 @@ static const struct command commands[] = {
 	{ "status", "JOB.lua", "Tells how a running job is", NULL, 1, 1, "pid-file", status },
 	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },
 	{ "stop", "JOB.lua", "Ends a running job after what is on its way", NULL, 1, 1, "pid-file", stop },
+	{ "capture", "JOB.lua [options]", "Prints the job's messages, as lines that a source reads elsewhere",
+	  "A JSON object a line, as kcat -J prints them: sl.source.file { path =, envelope = \"kcat\", format = }. Without --until it ends with what "
+	  "is\n"
+	  "there now. The job's progress and its consumer group are not touched.",
+	  1, 1, "from until max-events", capture },
 	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
 	{ "demo", "", "Shows it all: a broker, sample changes and a target that need nothing installed",
 	  "Makes the folder streamlua-demo here, with a job and its scripts; files in it that you edited stay.\n"

@@ -21,6 +21,7 @@ struct header {
 struct message {
 	struct slice topic;
 	int32_t partition;
+	bool time_is_brokers; /* LogAppendTime: when the broker got it */
 	int64_t offset;
 	int64_t time_ms;         /* Kafka's timestamp, or 0 */
 	struct slice key, value; /* p is NULL where there is none: a NULL value is a tombstone, an empty one is not */

@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "flow/headers.h"
+#include "io/message_text.h"
 
 static const char *const stage_names[] = { [STAGE_DECODE] = "decode", [STAGE_SCRIPT] = "script", [STAGE_SINK] = "sink" };
 
@@ -20,27 +19,6 @@ void dead_letter_file_deinit(struct dead_letter_file *file)
 	line_writer_close(&file->out);
 	free(file->path);
 	free(file->job);
-}
-
-static void put_text(struct buf *out, const char *name, struct slice text)
-{
-	buf_printf(out, ",\"%s\":", name);
-	if (text.p)
-		buf_json_string(out, text);
-	else
-		buf_text(out, "null");
-}
-
-/* Bytes that are no text are kept whole too, under a name that says how. */
-static void put_bytes(struct buf *out, const char *name, struct slice bytes)
-{
-	if (!bytes.p || utf8_valid(bytes)) {
-		put_text(out, name, bytes);
-		return;
-	}
-	buf_printf(out, ",\"%s_base64\":\"", name);
-	base64_encode(out, bytes);
-	buf_char(out, '"');
 }
 
 /* "database.table", or as much of it as the message said. */
@@ -67,14 +45,14 @@ static void put_members(struct buf *out, const char *job, const struct tx *tx, c
 
 	buf_text(out, "\"job\":");
 	buf_json_string(out, slice_of(job));
-	put_text(out, "topic", message->topic);
+	message_put_text(out, "topic", message->topic);
 	buf_printf(out, ",\"partition\":%d,\"offset\":%lld,\"source_table\":", message->partition, (long long)message->offset);
 	put_table(out, event);
 	buf_printf(out, ",\"stage\":\"%s\"", stage_names[event->stage]);
-	put_text(out, "error", event->error);
-	put_text(out, "script_version", event->script_version.p ? event->script_version : slice_of(tx->script_version));
-	put_bytes(out, "key", message->key);
-	put_bytes(out, "value", message->value);
+	message_put_text(out, "error", event->error);
+	message_put_text(out, "script_version", event->script_version.p ? event->script_version : slice_of(tx->script_version));
+	message_put_bytes(out, "key", message->key);
+	message_put_bytes(out, "value", message->value);
 	buf_text(out, ",\"headers\":");
 	headers_write(out, message);
 }

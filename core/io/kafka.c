@@ -104,6 +104,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	serve(kafka);
 	kafka_group_commit(kafka);
+	if (kafka->alone && !kafka->alone_given && !kafka->stopped)
+		kafka_alone_give(kafka);
 	if (kafka->stopped || kafka->assigning)
 		return;
 	if (kafka->until.kind == KAFKA_TIME && kafka_offsets_resolve(kafka) == 0)
@@ -194,6 +196,10 @@ static int kafka_start(struct source *source, const struct source_events *events
 	kafka->data = rd_kafka_queue_new(kafka->rk);
 	rd_kafka_queue_io_event_enable(kafka->control, kafka->wake_fd, &one, sizeof one);
 	rd_kafka_queue_io_event_enable(kafka->data, kafka->wake_fd, &one, sizeof one);
+	if (kafka->alone) {
+		event_active(kafka->tick, EV_TIMEOUT, 0);
+		return 0;
+	}
 	code = rd_kafka_subscribe(kafka->rk, kafka->topics);
 	if (code)
 		return error_set(err, "source: topics: %s", rd_kafka_err2str(code));
@@ -281,7 +287,7 @@ static void kafka_close(struct source *source)
 		rd_kafka_queue_destroy(kafka->control);
 		/* librdkafka before 2.3 aborts where it is destroyed after joining a group and before its first assignment (its #4312): then it
 		 * is left to the end of the process, which is near. */
-		if (kafka->rebalanced_ms || rd_kafka_version() >= 0x02030000)
+		if (kafka->alone || kafka->rebalanced_ms || rd_kafka_version() >= 0x02030000)
 			rd_kafka_destroy_flags(kafka->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 		event_free(kafka->wake);
 		event_free(kafka->work);
@@ -294,6 +300,7 @@ static void kafka_close(struct source *source)
 		rd_kafka_topic_partition_list_destroy(kafka->topics);
 	free(kafka->partitions);
 	free(kafka->headers);
+	free(kafka->only_topic);
 	free(kafka);
 }
 

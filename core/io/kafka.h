@@ -26,6 +26,11 @@ struct kafka_options {
 	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */
 	bool from, group_keeps_progress;
 	bool first; /* nothing has run yet: a login or a certificate that is refused is the job's fault, and not tried again */
+	/* No member of the group: all partitions of the topics, or this one, are read beside whoever owns them, from `start` on. Nothing is ever
+	 * committed. The topics have to be there; what is added to them later is not seen. */
+	bool alone;
+	const char *only_topic; /* NULL: all partitions */
+	int32_t only_partition;
 };
 
 /* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */

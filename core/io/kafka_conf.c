@@ -113,6 +113,9 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	kafka->from = options->from;
 	kafka->first = options->first;
 	kafka->group_keeps_progress = options->group_keeps_progress;
+	kafka->alone = options->alone;
+	kafka->only_topic = options->only_topic ? strdup(options->only_topic) : NULL;
+	kafka->only_partition = options->only_partition;
 	if (!options->group || !*options->group)
 		return error_set(err, "source: the consumer group has no name");
 	if (read_point(&kafka->start, "start", options->start ? options->start : "earliest", options->run_started_ms, err) < 0)

@@ -119,7 +119,7 @@ static struct kafka_partition *find(struct kafka *kafka, const rd_kafka_topic_pa
 	return NULL;
 }
 
-static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
+void kafka_group_on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
 	struct source_partition *given;
 
@@ -136,7 +136,8 @@ static void on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 	}
 	if (kafka->stopped)
 		return; /* nothing will be delivered any more: what we do not answer, close gives back */
-	log_info("%d partitions are assigned to this worker", list->cnt);
+	if (!kafka->alone)
+		log_info("%d partitions are assigned to this worker", list->cnt);
 	given = calloc((size_t)list->cnt, sizeof *given);
 	BUG_IF(!given);
 	for (int i = 0; i < list->cnt; i++) {
@@ -193,7 +194,7 @@ void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka
 	}
 	seek_back(kafka);
 	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-		on_assign(kafka, list);
+		kafka_group_on_assign(kafka, list);
 	} else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
 		on_revoke(kafka, list);
 	} else {
@@ -249,8 +250,11 @@ int kafka_group_answer(struct kafka *kafka)
 
 void kafka_group_commit(struct kafka *kafka)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+	rd_kafka_topic_partition_list_t *list;
 
+	if (kafka->alone)
+		return;
+	list = rd_kafka_topic_partition_list_new(8);
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
 		struct kafka_partition *p = kafka->partitions[i];
 

@@ -64,6 +64,9 @@ struct kafka {
 	rd_kafka_topic_partition_list_t *topics;
 	struct kafka_point start, until;
 	bool from, group_keeps_progress;
+	bool alone, alone_given; /* kafka_alone.c */
+	char *only_topic;
+	int32_t only_partition;
 
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *control; /* rebalances, errors, logs: served whenever there is one */
@@ -102,7 +105,11 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err);
 void kafka_fetch_dry(struct kafka *kafka);
 
+/* kafka_alone.c: gives itself the partitions that it is to read; asks the brokers, and with the tick again until they answer. */
+void kafka_alone_give(struct kafka *kafka);
+
 /* kafka_group.c */
+void kafka_group_on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t *list);
 void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 /* Assigns in librdkafka what is TAKEN, if all is: -1 where offsets could not be resolved yet. */
 int kafka_group_answer(struct kafka *kafka);
@@ -121,6 +128,8 @@ void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *parti
 
 /* kafka_share.c: all partitions of the topics are ours, or those that are not are a living member's. May ask the brokers. */
 bool kafka_share_is_whole(struct kafka *kafka);
+/* Whether the job means this topic. */
+bool kafka_share_means(const struct kafka *kafka, const char *topic);
 
 /* kafka_messages.c */
 size_t kafka_messages_poll(struct kafka *kafka, size_t most);

@@ -65,12 +65,14 @@ static void take_headers(struct kafka *kafka, const rd_kafka_message_t *m, struc
 
 static void deliver(struct kafka *kafka, struct kafka_partition *p, const rd_kafka_message_t *m)
 {
-	int64_t time_ms = rd_kafka_message_timestamp(m, NULL);
+	rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+	int64_t time_ms = rd_kafka_message_timestamp(m, &kind);
 	struct message message = {
 		.topic = p->name,
 		.partition = p->partition,
 		.offset = m->offset,
 		.time_ms = time_ms < 0 ? 0 : time_ms,
+		.time_is_brokers = kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
 		.key = { m->key, m->key_len },
 		.value = { m->payload, m->len },
 		.owner = p->owner,

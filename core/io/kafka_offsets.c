@@ -65,7 +65,7 @@ static bool is_start_mark(const rd_kafka_topic_partition_t *entry)
  * have ended before its first transaction. */
 static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
-	if (list->cnt == 0 || kafka->from)
+	if (list->cnt == 0 || kafka->from || kafka->alone)
 		return 0;
 	if (answered(kafka, rd_kafka_committed(kafka->rk, list, KAFKA_ASK_MS), list) < 0)
 		return -1;
@@ -83,7 +83,7 @@ static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 /* So that a worker that dies before its first transaction, and the one that follows it, begin at the same message. */
 static void remember(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
-	if (list->cnt == 0 || (kafka->start.kind == KAFKA_EARLIEST && !kafka->from))
+	if (list->cnt == 0 || kafka->alone || (kafka->start.kind == KAFKA_EARLIEST && !kafka->from))
 		return;
 	for (int i = 0; i < list->cnt; i++) {
 		free(list->elems[i].metadata);

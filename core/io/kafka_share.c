@@ -8,7 +8,7 @@
 
 enum { ASK_EVERY_MS = 500, SLACK_MS = 1000 };
 
-static bool is_meant(const struct kafka *kafka, const char *topic)
+bool kafka_share_means(const struct kafka *kafka, const char *topic)
 {
 	for (int i = 0; i < kafka->topics->cnt; i++) {
 		const char *name = kafka->topics->elems[i].topic;
@@ -37,7 +37,7 @@ static bool has_all(struct kafka *kafka)
 	if (rd_kafka_metadata(kafka->rk, 1, NULL, &metadata, KAFKA_ASK_MS))
 		return false;
 	for (int i = 0; i < metadata->topic_cnt; i++)
-		if (is_meant(kafka, metadata->topics[i].topic))
+		if (kafka_share_means(kafka, metadata->topics[i].topic))
 			there += (size_t)metadata->topics[i].partition_cnt;
 	rd_kafka_metadata_destroy(metadata);
 	return kafka->partition_count >= there;
@@ -57,7 +57,7 @@ bool kafka_share_is_whole(struct kafka *kafka)
 	int64_t now = clock_mono_ms();
 
 	/* By then the dead are out of the group and their partitions are given away: what is not ours is a living member's. */
-	if (kafka->whole || now - kafka->rebalanced_ms > session_timeout_ms(kafka) + SLACK_MS)
+	if (kafka->alone || kafka->whole || now - kafka->rebalanced_ms > session_timeout_ms(kafka) + SLACK_MS)
 		return true;
 	if (now - kafka->share_asked_ms < ASK_EVERY_MS)
 		return false;

@@ -101,6 +101,9 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		options.group = dry_group;
 	}
 	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "blackhole") == 0;
+	options.alone = run->alone;
+	options.only_topic = run->only_topic;
+	options.only_partition = run->only_partition;
 	read_list(job, "source.topics", &topics);
 	read_pairs(job, "source.config", &config);
 	options.topics = (const char *const *)topics.items;
@@ -118,7 +121,7 @@ static struct source *file_source(struct job *job, struct event_base *loop, cons
 		.topic = job_text(job, "source.topic"),
 		.key_separator = job_text(job, "source.key_separator"),
 		.kcat = job_text(job, "source.envelope") != NULL,
-		.progress_bar = true,
+		.progress_bar = !run->alone,
 		.worker = run->worker,
 		.workers = run->workers,
 	};

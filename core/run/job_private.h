@@ -27,6 +27,9 @@ struct job_run {
 	int64_t run_started_ms;
 	bool restarted;
 	const char *instance; /* group.instance.id; may be NULL */
+	bool alone;           /* only looks: no member of the consumer group, nothing is committed */
+	const char *only_topic;
+	int32_t only_partition; /* with `alone`: this one, unless only_topic is NULL */
 };
 
 /* run/job_connect.c: the source and sink that job.lua names. NULL with err. */
