@@ -6,6 +6,7 @@
 #include "run/cli.h"
 #include "run/control.h"
 #include "run/demo.h"
+#include "run/explain.h"
 #include "run/master.h"
 #include "run/new.h"
 
@@ -46,6 +47,11 @@ static int capture(const struct cli *cli)
 	return capture_job(&cli->run);
 }
 
+static int explain(const struct cli *cli)
+{
+	return explain_message(&cli->run, cli->operands[1]);
+}
+
 static int new (const struct cli *cli)
 {
 	return new_job(cli->operands[0]);
@@ -72,6 +78,9 @@ static const struct command commands[] = {
 	  "is\n"
 	  "there now. The job's progress and its consumer group are not touched.",
 	  1, 1, "from until max-events", capture },
+	{ "explain", "JOB.lua TOPIC:PARTITION:OFFSET", "Shows what the job makes of one message, stage by stage; writes nothing",
+	  "Topic, partition and offset as dead letters and the log have them; of a file, its name, 0 and the number of the line from 0.", 2, 2, "",
+	  explain },
 	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
 	{ "demo", "", "Shows it all: a broker, sample changes and a target that need nothing installed",
 	  "Makes the folder streamlua-demo here, with a job and its scripts; files in it that you edited stay.\n"

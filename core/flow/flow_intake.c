@@ -2,6 +2,7 @@
 #include "flow/flow_private.h"
 
 #include "base/log.h"
+#include "flow/decode.h"
 
 /* How many events may wait in lanes: two full transactions for each. More would only be memory. */
 enum { WAITING_FACTOR = 2 };
@@ -23,75 +24,6 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition)
 		if (flow->messages[i]->owner != partition)
 			flow->messages[kept++] = flow->messages[i];
 	flow->message_count = kept;
-}
-
-/* ---- decoding ---- */
-
-static struct event *add_event(struct intake *intake, const struct message *message, enum op op)
-{
-	struct event *event = arena_zalloc(&intake->arena, sizeof *event);
-
-	event->op = (uint8_t)op;
-	event->message = message;
-	intake_add(intake, event);
-	return event;
-}
-
-static void decode_message(struct flow *flow, struct intake *intake, const struct message *message)
-{
-	struct decoder *decoder = &flow->decoder;
-	struct error err = { "" };
-	uint32_t parts = 0;
-	int failed;
-
-	decoder->first = NULL;
-	decoder->end = &decoder->first;
-	failed = message->flaw ? error_set(&err, "%s", message->flaw) : decoder->format->decode(decoder, message, &err);
-	if (failed) {
-		script_event_fault(add_event(intake, message, OP_CONTROL), STAGE_DECODE, slice_of(err.text));
-		return;
-	}
-	for (struct event *event = decoder->first, *next; event; event = next) {
-		next = event->next;
-		event->part = parts++;
-		intake_add(intake, event);
-	}
-}
-
-/* The script's events come in the order of the messages; a message of which it made none still needs its place. */
-static void decode_in_lua(struct flow *flow, struct intake *intake, struct message **messages, size_t count)
-{
-	struct event *event;
-
-	script_host_decode(flow->host, intake, messages, count);
-	event = intake->first;
-	intake->first = NULL;
-	intake->end = &intake->first;
-	intake->unfinished -= intake->count;
-	intake->count = 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct message *message = messages[i];
-
-		if (!event || event->message != message)
-			add_event(intake, message, OP_CONTROL);
-		while (event && event->message == message) {
-			struct event *next = event->next;
-
-			intake_add(intake, event);
-			event = next;
-		}
-	}
-}
-
-void flow_intake_decode(struct flow *flow, struct intake *intake, struct message **messages, size_t count)
-{
-	flow->decoder.arena = &intake->arena;
-	if (!flow->decoder.format) {
-		decode_in_lua(flow, intake, messages, count);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		decode_message(flow, intake, messages[i]);
 }
 
 /* ---- what is no row ---- */
@@ -241,18 +173,6 @@ static void read_messages(struct flow *flow, size_t most)
 	flow->messages_read += flow->message_count;
 }
 
-bool flow_intake_ready(struct flow *flow, struct message *const *messages, size_t count)
-{
-	struct decoder *decoder = &flow->decoder;
-	bool ready = true;
-
-	if (!decoder->format || !decoder->format->ready)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		ready &= messages[i]->flaw || decoder->format->ready(decoder, messages[i]);
-	return ready;
-}
-
 size_t flow_intake_turn(struct flow *flow)
 {
 	size_t most, count;
@@ -266,10 +186,10 @@ size_t flow_intake_turn(struct flow *flow)
 	}
 	intake = flow->intake;
 	count = flow->message_count;
-	if (count && !flow->over && !flow_intake_ready(flow, flow->messages, count))
+	if (count && !flow->over && !decode_ready(&flow->decoder, flow->messages, count))
 		return 0;
 	if (count && !flow->over) {
-		flow_intake_decode(flow, intake, flow->messages, count);
+		decode_messages(&flow->decoder, flow->host, intake, flow->messages, count);
 		enter(flow);
 		flow_intake_process(flow, intake);
 	}

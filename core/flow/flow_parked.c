@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "flow/decode.h"
 #include "flow/headers.h"
 
 /* How much is read at once. */
@@ -160,7 +161,7 @@ static void come_back(struct flow *flow, struct recalling *r)
 	struct intake *intake = r->intake;
 	size_t gone = 0;
 
-	flow_intake_decode(flow, intake, r->messages, r->count);
+	decode_messages(&flow->decoder, flow->host, intake, r->messages, r->count);
 	keep_asked(r, intake);
 	for (size_t i = 0; i < r->asked_count; i++) {
 		const struct message *message;
@@ -267,7 +268,7 @@ int64_t flow_parked_turn(struct flow *flow)
 
 	if (r && r->partition) {
 		/* Either wakes us: the sink, or what the format lacks. */
-		if (!r->whole || !flow_intake_ready(flow, r->messages, r->count))
+		if (!r->whole || !decode_ready(&flow->decoder, r->messages, r->count))
 			return INT64_MAX;
 		finish_recall(flow, r);
 		parking->stirred = true; /* there may be more of it */

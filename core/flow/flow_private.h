@@ -53,12 +53,8 @@ void flow_on_message(void *ctx, const struct message *message);
 size_t flow_intake_turn(struct flow *flow);
 /* A partition is taken away in the middle of a poll: what was read of it is not ours any more. */
 void flow_intake_forget(struct flow *flow, const struct partition *partition);
-/* Makes events of messages, into the intake. */
-void flow_intake_decode(struct flow *flow, struct intake *intake, struct message **messages, size_t count);
 /* The intake's events go through their scripts and on their way. */
 void flow_intake_process(struct flow *flow, struct intake *intake);
-/* Whether messages can be decoded. Asks of each, so that all that is missing is on its way at once. */
-bool flow_intake_ready(struct flow *flow, struct message *const *messages, size_t count);
 bool flow_intake_has_room(const struct flow *flow);
 /* Everything that waits goes through the (new) scripts again. */
 void flow_intakes_again(struct flow *flow);

@@ -237,9 +237,18 @@ class Kafka(Server):
         consumer = self._consumer(**{"group.id": group})
         try:
             asked = [confluent_kafka.TopicPartition(topic, p) for p in range(self.partitions(topic))]
-            return {p.partition: p.offset if p.offset >= 0 else None for p in consumer.committed(asked, timeout=30)}
+            return {p.partition: p.offset if p.offset >= 0 else None for p in wait_for(lambda: self._ask_group(consumer, asked), "the group's coordinator")}
         finally:
             consumer.close()
+
+    @staticmethod
+    def _ask_group(consumer, asked):
+        try:
+            return consumer.committed(asked, timeout=30)
+        except confluent_kafka.KafkaException as error:
+            if error.args[0].name() in ("NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS"):
+                return None  # a broker that has just begun
+            raise
 
     def delete_records(self, topic, partition, before):
         """Makes the broker forget the records below an offset, as retention does. Returns the first offset left.
