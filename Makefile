@@ -13,7 +13,7 @@ VERSION  := 0.1.0
 MYSQL      = $(shell pkg-config --exists libmariadb && echo libmariadb || echo mysqlclient libcrypto)
 PACKAGES   = luajit rdkafka $(MYSQL) libevent libcurl sqlite3 libarchive
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lsimdjson -lm
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lsimdjson -lcctz -lm
 
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wno-format-truncation
 CWARNINGS := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition

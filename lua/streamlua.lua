@@ -5,6 +5,7 @@ local codec = require "streamlua.codec"
 local decimal = require "streamlua.decimal"
 local format = require "streamlua.format"
 local host = require "streamlua.host"
+local int64 = require "streamlua.int64"
 local job = require "streamlua.job"
 local json = require "streamlua.json"
 local readonly = require "streamlua.readonly"
@@ -105,6 +106,7 @@ return readonly.new("sl", {
   base64 = text_codec("base64", codec.base64),
   hex = text_codec("hex", codec.hex),
   decimal = readonly.new("sl.decimal", all_blaming_caller(decimal)),
+  int64 = readonly.new("sl.int64", all_blaming_caller(int64)),
   time = readonly.new("sl.time", all_blaming_caller(time)),
 }, {
   job = placed(job.new),

@@ -1,4 +1,4 @@
-/* simdjson behind json.h; the one C++ file. simdjson's first stage finds the tokens of a text, checks its UTF-8 and its quotes, and
+/* simdjson behind json.h. simdjson's first stage finds the tokens of a text, checks its UTF-8 and its quotes, and
  * later unescapes strings; here the tokens are walked once, in order. Its On-Demand reader does the same above the first stage, but
  * a reader on top of it took a third longer (copies of iterators), and takes more than it is given for valid: it skips without looking.
  * Everything is walked: what lies too deep to be wanted goes through the same functions, and leaves no nodes behind. */

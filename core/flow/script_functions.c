@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/zone.h"
 
 static struct script_host *host_of(lua_State *lua)
 {
@@ -105,6 +106,28 @@ static int host_time_format(lua_State *lua)
 	return 1;
 }
 
+static int zone_answer(lua_State *lua, int (*convert)(struct slice zone, int64_t from, int64_t *to, struct error *err))
+{
+	int64_t seconds;
+	struct error err;
+
+	if (convert(text_argument(lua, 1), (int64_t)luaL_checknumber(lua, 2), &seconds, &err) < 0)
+		return failed(lua, err.text);
+	lua_pushnumber(lua, (double)seconds);
+	return 1;
+}
+
+/* zone_to_local(zone, seconds since the epoch) -> what clocks there show, as seconds since the epoch that UTC's would show; and back */
+static int host_zone_to_local(lua_State *lua)
+{
+	return zone_answer(lua, zone_to_local);
+}
+
+static int host_zone_to_utc(lua_State *lua)
+{
+	return zone_answer(lua, zone_to_utc);
+}
+
 /* ---- json_decode(text, null, array_metatable) ---- */
 
 static void push_scalar(lua_State *lua, const struct value *value, int null)
@@ -192,6 +215,8 @@ void host_functions_push(struct script_host *host)
 		{ "digest", host_digest },
 		{ "time_parse", host_time_parse },
 		{ "time_format", host_time_format },
+		{ "zone_to_local", host_zone_to_local },
+		{ "zone_to_utc", host_zone_to_utc },
 		{ "json_decode", host_json_decode },
 		{ "put", host_put },
 		{ NULL, NULL },

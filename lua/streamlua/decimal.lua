@@ -140,12 +140,16 @@ function decimal.compare(left, right)
   return sign_a * compare_limbs(a, b)
 end
 
+local function check_places(places, what)
+  if type(places) ~= "number" or places ~= math.floor(places) or places < 0 or places > DIGITS_MOST then
+    error(("decimal: %s needs a whole number of places, 0 or more"):format(what), 0)
+  end
+  return places
+end
+
 -- To exactly that many digits behind the point; a half goes away from zero, as in MySQL's ROUND.
 function decimal.round(value, places)
-  places = places or 0
-  if type(places) ~= "number" or places ~= math.floor(places) or places < 0 or places > DIGITS_MOST then
-    error("decimal: round needs a whole number of places, 0 or more", 0)
-  end
+  places = check_places(places or 0, "round")
   local sign, digits, scale = split(value)
   if scale <= places then
     return to_text(sign, to_limbs(digits .. ("0"):rep(places - scale)), places)
@@ -154,6 +158,43 @@ function decimal.round(value, places)
   local cut = #digits - (scale - places)
   local up = digits:byte(cut + 1) >= ("5"):byte()
   return to_text(sign, combine(to_limbs(digits:sub(1, cut)), up and { 1 } or {}, 1), places)
+end
+
+-- limbs * 10 + digit
+local function append(limbs, digit)
+  local carry = digit
+  for i = 1, #limbs do
+    local limb = limbs[i] * 10 + carry
+    carry = math.floor(limb / BASE)
+    limbs[i] = limb - carry * BASE
+  end
+  if carry > 0 then
+    limbs[#limbs + 1] = carry
+  end
+  return limbs
+end
+
+-- To so many places, by default four more than the left one has, as MySQL divides; a half goes away from zero.
+function decimal.div(left, right, places)
+  local sign_a, digits_a, scale_a = split(left)
+  local sign_b, digits_b, scale_b = split(right)
+  places = check_places(places or scale_a + 4, "div")
+  local zeros = places + 1 + scale_b - scale_a -- for one digit more than is wanted
+  local by = to_limbs(digits_b .. ("0"):rep(-zeros))
+  if #by == 0 then
+    error("decimal: a division by zero", 0)
+  end
+  digits_a = digits_a .. ("0"):rep(zeros)
+  local rest, quotient = {}, {}
+  for i = 1, #digits_a do
+    rest = append(rest, digits_a:byte(i) - 48)
+    local digit = 0
+    while compare_limbs(rest, by) >= 0 do
+      rest, digit = combine(rest, by, -1), digit + 1
+    end
+    quotient[i] = digit
+  end
+  return decimal.round(to_text(sign_a * sign_b, to_limbs(table.concat(quotient)), places + 1), places)
 end
 
 return decimal

@@ -1,33 +1,76 @@
--- Times as scripts have them: milliseconds since the epoch on one side, text on the other.
+-- Times as scripts have them: milliseconds since the epoch on one side, text on the other. Zones are the system's
+-- ("Europe/Berlin") or offsets ("+08:00"); without one a time of day is UTC's.
 local host = require "streamlua.host"
 
 local time = {}
 
--- "2024-01-31 12:00:00.5", "2024-01-31", "2024-01-31T12:00:00+08:00" -> milliseconds. UTC where the text says nothing else.
-function time.parse(text)
-  if type(text) ~= "string" then
-    error(("time.parse: a text is needed, not a %s"):format(type(text)), 0)
-  end
-  local day, rest = text:match "^(%d%d%d%d%-%d%d%-%d%d)[Tt ]?(.*)$"
-  if not day then
-    error(("time.parse: '%s' is no time"):format(text), 0)
-  end
-  local clock, zone = rest:match "^([%d:.]*)(.*)$"
-  clock = clock == "" and "00:00:00" or clock
-  zone = (zone == "" or zone == "z") and "Z" or zone
-  local ms, reason = host.time_parse(day .. "T" .. clock .. zone)
-  if not ms then
-    error(("time.parse: '%s': %s"):format(text, reason), 0)
-  end
-  return ms
+local function bad(what, text, reason)
+  error(("%s: '%s'%s"):format(what, text, reason), 0)
 end
 
--- Milliseconds -> "2024-01-31 12:00:00.123", UTC, as MySQL writes a DATETIME(3).
-function time.format(ms)
+local function need_text(what, text)
+  if type(text) ~= "string" then
+    error(("%s: a text is needed, not a %s"):format(what, type(text)), 0)
+  end
+end
+
+local function zoned(what, convert, zone, seconds)
+  if type(zone) ~= "string" then
+    error(("%s: the name of a zone is needed, not a %s"):format(what, type(zone)), 0)
+  end
+  local moved, reason = convert(zone, seconds)
+  return moved or error(("%s: %s"):format(what, reason), 0)
+end
+
+-- Milliseconds, and the fraction as it stands: a text may have more digits of it than milliseconds do.
+local function parse(what, text, zone)
+  need_text(what, text)
+  local day, rest = text:match "^(%d%d%d%d%-%d%d%-%d%d)[Tt ]?(.*)$"
+  if not day then
+    bad(what, text, " is no time")
+  end
+  local clock, own = rest:match "^([%d:.]*)(.*)$"
+  clock = clock == "" and "00:00:00" or clock
+  local ms, reason = host.time_parse(day .. "T" .. clock .. ((own == "" or own == "z") and "Z" or own))
+  if not ms then
+    bad(what, text, ": " .. reason)
+  end
+  if zone ~= nil and own == "" then
+    local seconds = math.floor(ms / 1000)
+    ms = ms + (zoned(what, host.zone_to_utc, zone, seconds) - seconds) * 1000
+  end
+  return ms, clock:match "%.%d+$" or ""
+end
+
+local function format(what, ms, zone)
+  if zone ~= nil then
+    local seconds = math.floor(ms / 1000)
+    ms = ms + (zoned(what, host.zone_to_local, zone, seconds) - seconds) * 1000
+  end
+  return (host.time_format(ms):gsub("T", " "):gsub("Z$", ""))
+end
+
+-- "2024-01-31 12:00:00.5", "2024-01-31", "2024-01-31T12:00:00+08:00" -> milliseconds. A text's own zone counts before `zone`.
+function time.parse(text, zone)
+  return (parse("time.parse", text, zone))
+end
+
+-- Milliseconds -> "2024-01-31 12:00:00.123", as MySQL writes a DATETIME(3).
+function time.format(ms, zone)
   if type(ms) ~= "number" or ms ~= ms or math.abs(ms) > 8.64e15 then
     error("time.format: milliseconds since the epoch are needed", 0)
   end
-  return (host.time_format(math.floor(ms)):gsub("T", " "):gsub("Z$", ""))
+  return format("time.format", math.floor(ms), zone)
+end
+
+-- "2024-01-31 12:00:00.123456" as clocks in one zone show it -> as they do in the other, with every digit of its fraction.
+function time.convert(text, from, to)
+  need_text("time.convert", text)
+  if text:find "^0000%-00%-00" then
+    return text -- no time, whatever the zone
+  end
+  local ms, fraction = parse("time.convert", text, from)
+  return format("time.convert", ms, to):sub(1, 19) .. fraction
 end
 
 return time

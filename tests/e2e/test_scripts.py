@@ -145,3 +145,25 @@ def test_tables_by_name_and_by_database(job):
     run(job, records, "return {}", SCHEMA + "; CREATE TABLE special (id INTEGER PRIMARY KEY, v TEXT)", **{"b.t": 'return { target = "special" }'})
     assert [r["id"] for r in rows(job)] == [1, 3]
     assert [r["id"] for r in rows(job, "SELECT * FROM special")] == [2]
+
+
+def test_zones_are_those_of_the_system(job):
+    code = '''local sl = require "streamlua"
+return { columns = { id = "id", v = function(row) return sl.time.convert(row.v, "Europe/Berlin", row.w) end, w = function(row)
+  return sl.time.format(sl.time.parse(row.v, "Europe/Berlin"), row.w)
+end } }'''
+    moments = [("2024-01-31 12:00:00.123456", "UTC"), ("2024-07-01 12:00:00", "Asia/Shanghai"), ("2024-07-01 00:00:00.5", "-03:30"),
+               ("2024-10-27 02:30:00", "UTC"), ("2024-03-31 02:30:00", "UTC"), ("2024-01-31 12:00:00", "Mars/Olympus")]
+    run(job, [Table("t").insert({"id": i, "v": v, "w": w}) for i, (v, w) in enumerate(moments)], code).counts(written=5, dead_letters=1)
+    assert [(r["v"], r["w"]) for r in rows(job)] == [
+        ("2024-01-31 11:00:00.123456", "2024-01-31 11:00:00.123"), ("2024-07-01 18:00:00", "2024-07-01 18:00:00.000"),
+        ("2024-06-30 18:30:00.5", "2024-06-30 18:30:00.500"), ("2024-10-27 00:30:00", "2024-10-27 00:30:00.000"),
+        ("2024-03-31 01:30:00", "2024-03-31 01:30:00.000")]
+    assert 'there is no time zone "Mars/Olympus"' in dead_letters(job)[0]["error"]
+
+
+def test_large_integers_and_bits_are_worked_with_exactly(job):
+    code = '''local sl = require "streamlua"
+return { columns = { id = "id", v = function(row) return sl.int64.add(row.v, 1) end, w = function(row) return sl.decimal.div(row.v, 3, 2) end } }'''
+    run(job, [Table("t").insert({"id": 1, "v": str(2**64 - 2), "w": None}), Table("t").insert({"id": 2, "v": 41, "w": None})], code).counts(written=2)
+    assert [(r["v"], r["w"]) for r in rows(job)] == [("18446744073709551615", "6148914691236517204.67"), ("42", "13.67")]

@@ -17,6 +17,7 @@ OWNERS = {
     r"curl/": r"core/io/fetch",
     r"event2/http": r"core/io/http|core/run/control",
     r"simdjson": r"core/flow/json\.cc",
+    r"cctz/": r"core/base/zone\.cc",
     r"lua\.h|lauxlib\.h|lualib\.h": r"core/flow/script|core/run/job",
     r"sys/socket\.h|netinet/": r"core/(io|run)/",
 }

@@ -31,7 +31,19 @@ end
 
 function host.time_format(ms)
   host.asked = ms
-  return "2024-01-31T12:00:00.000Z"
+  return os.date("!%Y-%m-%dT%H:%M:%S", math.floor(ms / 1000)) .. (".%03dZ"):format(ms % 1000)
 end
+
+-- Knows one zone; that the real one knows all is for the tests of the engine.
+local function zone(sign)
+  return function(name, seconds)
+    if name == "Asia/Shanghai" then
+      return seconds + sign * 8 * 3600
+    end
+    return nil, "there is no time zone"
+  end
+end
+
+host.zone_to_local, host.zone_to_utc = zone(1), zone(-1)
 
 return host
