@@ -158,11 +158,20 @@ static size_t room(const struct flow *flow)
 	return most;
 }
 
+/* Runs the scripts. What they could not do because the target is away is no event's fault: a new worker reads the same again. */
+static void run_scripts(struct flow *flow, struct intake *intake)
+{
+	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+	if (script_host_outage(flow->host))
+		flow_fail(flow, false, script_host_outage(flow->host));
+	else
+		send(flow, intake);
+}
+
 void flow_intake_process(struct flow *flow, struct intake *intake)
 {
 	settle_control(flow, intake);
-	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
-	send(flow, intake);
+	run_scripts(flow, intake);
 }
 
 static void read_messages(struct flow *flow, size_t most)
@@ -229,8 +238,7 @@ void flow_intakes_again(struct flow *flow)
 			for (size_t i = 0; i < 3; i++)
 				images[i]->readings = NULL;
 		}
-		script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
-		send(flow, intake);
+		run_scripts(flow, intake);
 		next = intake->next;
 		intake_release(intake);
 	}

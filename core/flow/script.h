@@ -82,6 +82,8 @@ int script_host_bind(struct script_host *host, struct sink *sink, struct shapes 
 		     void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
 
 /* The bundle's version: what is written beside the progress. */
+/* Why what the last run made of its events is not to be believed: the target could not be asked for a table. NULL: it could. */
+const char *script_host_outage(const struct script_host *host);
 const char *script_host_version(const struct script_host *host);
 uint32_t script_host_count(const struct script_host *host);
 struct script *script_host_script(struct script_host *host, uint32_t index);

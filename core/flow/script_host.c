@@ -211,6 +211,11 @@ int64_t script_park_for(const struct script *script)
 
 /* ---- targets ---- */
 
+const char *script_host_outage(const struct script_host *host)
+{
+	return host->outage.text[0] ? host->outage.text : NULL;
+}
+
 struct target *script_host_target_at(struct script_host *host, uint32_t id)
 {
 	return id < host->target_count ? host->targets[id] : NULL;
@@ -235,6 +240,8 @@ struct target *script_host_target(struct script_host *host, struct slice name, s
 	if (!host->sink) {
 		target->open = target->exists = true;
 	} else if (host->sink->ops->describe(host->sink, target, err) < 0) {
+		if (target->unanswered)
+			host->outage = *err;
 		goto fail;
 	} else if (!target->exists) {
 		error_set(err, "the target has no table %.*s", SLICE_ARG(name));

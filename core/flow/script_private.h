@@ -31,6 +31,7 @@ struct script_host {
 	uint32_t target_count;
 
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
+	struct error outage; /* why the target could not be asked for a table; "": it could */
 	struct event **work; /* events of one script in one intake */
 	size_t work_cap;
 

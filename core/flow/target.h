@@ -53,6 +53,7 @@ struct target {
 	bool other_unique; /* a unique index beside the primary key: an upsert could overwrite another row */
 	bool open;         /* the sink has no schema: columns are added as they are named (target_add) */
 	bool exists;
+	bool unanswered;     /* describe() failed because the sink could not be reached: it is no fault of whoever asked */
 	bool parks;          /* a script updates rows of it that may not be there yet */
 	struct arena *arena; /* the names live here; borrowed from who holds all targets */
 };

@@ -241,15 +241,19 @@ static struct database *get_database(struct mysql_schema *schema, struct slice n
 	for (database = schema->databases; database; database = database->next)
 		if (slice_equal(database->name, name))
 			return database;
-	if (!schema->connection)
-		schema->connection = mysql_blocking_open(schema->options, &failure);
-	if (!schema->connection)
-		goto failed;
-	database = add_database(schema, name);
-	if (load(schema, database, &failure) == 0)
-		return database;
-failed:
-	forget(schema);
+	/* Once more on a new connection: the one that was kept may have ended long ago. */
+	for (int try = 0; try < 2; try++) {
+		if (!schema->connection)
+			schema->connection = mysql_blocking_open(schema->options, &failure);
+		if (schema->connection) {
+			database = add_database(schema, name);
+			if (load(schema, database, &failure) == 0)
+				return database;
+		}
+		forget(schema);
+		if (!failure.lost)
+			break;
+	}
 	mysql_errors_say(&failure, err);
 	error_prefix(err, "%s: the schema of `%.*s` cannot be read", schema->options->flavour, SLICE_ARG(name));
 	return NULL;
@@ -299,6 +303,7 @@ int mysql_schema_describe(struct mysql_schema *schema, struct target *target, st
 	}
 	*target = (struct target){ .name = target->name, .id = target->id, .arena = target->arena };
 	database = get_database(schema, name, err);
+	target->unanswered = !database;
 	if (!database)
 		return -1;
 	for (size_t i = 0; i < database->column_count; i++)

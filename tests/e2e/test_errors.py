@@ -148,3 +148,29 @@ def test_a_job_at_fault_waits_for_a_person_and_says_what_to_do(running, kafka, m
     running.wait_for(running.ready, "/readyz")
     assert running.value("SELECT COUNT(*) FROM streamlua_dead_letters") == 0
     assert running.stop().code == 0
+
+
+def test_a_table_that_cannot_be_asked_for_is_no_events_fault(running, kafka, mariadb, database, proxy):
+    """The first event that a script sends to another table: its columns are asked for in the middle of it."""
+    mariadb.execute("CREATE TABLE log (id INT PRIMARY KEY)", database=database)
+    running.write(orders="""
+local M = {}
+function M.map(row, ctx)
+  if row.note == "log it" then
+    ctx:emit("log", { id = row.id })
+  end
+  return { id = row.id, note = row.note }
+end
+return M""")
+    running.reload()
+    running.wait_for(lambda: running.http_json("/status")["reloads"]["accepted"] == 1, "the script")
+    kafka.produce([running.orders.insert({"id": 1, "note": "not yet"})])
+    running.wait_for(lambda: running.value("SELECT COUNT(*) FROM orders") == 1, "the first row")
+    proxy.refuse()
+    proxy.drop()
+    kafka.produce([running.orders.insert({"id": 2, "note": "log it"})])
+    running.wait_for(lambda: f"the schema of `{database}` cannot be read" in running.log(), "the outage")
+    proxy.accept()
+    running.wait_for(lambda: running.value("SELECT COUNT(*) FROM log") == 1, "the row of the other table")
+    assert running.value("SELECT COUNT(*) FROM streamlua_dead_letters") == 0
+    assert running.stop().code == 0

@@ -338,7 +338,9 @@ class Soak:
         self.never_twice()
         logged = self.mariadb.value("SELECT COUNT(*) FROM log", database=self.database)
         if logged != self.load.lines:
-            raise Difference(f"{logged} lines are in the log where {self.load.lines} should be")
+            dead = self.mariadb.execute("SELECT `partition`, `offset`, error FROM streamlua_dead_letters", database=self.database)
+            others = [row for row in dead if (row["partition"], row["offset"]) not in self.load.poison]
+            raise Difference(f"{logged} lines are in the log where {self.load.lines} should be; dead letters that are no poison: {others[:5]}")
         dead = Counter((row["p"], row["o"]) for row in
                        self.mariadb.execute("SELECT `partition` AS p, `offset` AS o FROM streamlua_dead_letters", database=self.database))
         if dead != Counter(self.load.poison):
@@ -398,7 +400,7 @@ class Soak:
         worst = sorted(((max(times), what) for what, times in self.recovery.items()), reverse=True)
         lines = [f"seed {self.seed}, {time.monotonic() - self.begin:.0f} s, {self.rounds} comparisons of everything without a difference",
                  f"faults survived {sum(self.survived.values())}: " + ", ".join(f"{what} {times}" for what, times in sorted(self.survived.items())),
-                 f"events {len(self.load.orders.changes) + len(self.load.poison)}, rows at the end {rows}, dead letters {len(self.load.poison)} (all of them poison)",
+                 f"events {len(self.load.orders.changes) + len(self.load.poison)}, rows at the end {rows}, lines of the log {self.load.lines}, dead letters {len(self.load.poison)} (all of them poison)",
                  "worst recovery, to the last event that was in the broker: " + ", ".join(f"{seconds:.1f} s after {what}" for seconds, what in worst[:5])]
         return "\n".join(lines)
 
