@@ -44,9 +44,9 @@ INT, BIG = Type("INT", "int", (), 32), Type("BIGINT UNSIGNED", "int", (), 64, un
 TEXT, BYTES = Type("VARCHAR(40) COLLATE utf8mb4_bin", "varchar", ()), Type("BINARY(6)", "binary", (), 6)
 DAY, MONEY = Type("DATE", "date", ()), Type("DECIMAL(20,4)", "decimal", (), 4)
 
-# Name, key columns, and whether its rows go through functions of a script.
-SHAPES = [("wide", {"id": INT}, False), ("scripted", {"id": INT}, True), ("texts", {"name": TEXT}, False), ("pairs", {"hash": BYTES, "big": BIG}, False),
-          ("days", {"day": DAY, "money": MONEY}, True)]
+# Name, key columns, and how its rows get through.
+SHAPES = [("wide", {"id": INT}, "copied"), ("scripted", {"id": INT}, "mapped"), ("texts", {"name": TEXT}, "copied"),
+          ("pairs", {"hash": BYTES, "big": BIG}, "functions"), ("days", {"day": DAY, "money": MONEY}, "row")]
 
 
 def create(name, keys, columns):
@@ -184,9 +184,13 @@ class Source:
         for kind, old, new in self.changes:
             yield from getattr(self.producer, kind)(self.table, *(row for row in (old, new) if row is not None))
 
-    def script(self, scripted):
-        if not scripted:
+    def script(self, way):
+        if way == "copied":
             return "return {}"
+        if way == "row":
+            return "return { map = function(row) return row end }"
+        if way == "mapped":
+            return f"return {{ map = function(row) return {{ {', '.join(f'{name} = row.{name}' for name in self.table.columns)} }} end }}"
         columns = "".join(f'  {name} = function(row) return row.{name} end,\n' for name in self.columns)
         keys = "".join(f'  {name} = "{name}",\n' for name in self.keys)
         return f"return {{ columns = {{\n{keys}{columns}}} }}\n"
@@ -214,7 +218,7 @@ def test_there_and_back(job, mariadb, database, name):
                 records += source.messages()
             assert all(len(source.changes) > CHANGES // 2 for source in sources)
         job.file("in.jsonl", kcat_lines(records))
-        job.write(**{source.table.name: source.script(scripted) for source, (_, _, scripted) in zip(sources, SHAPES)})
+        job.write(**{source.table.name: source.script(way) for source, (_, _, way) in zip(sources, SHAPES)})
         ended = job.job(file_source("in.jsonl", producer.source, envelope="kcat"), tidb_sink(mariadb, database)).run().ok()
         assert ended.counts()["dead_letters"] == 0, mariadb.execute("SELECT source_table, error FROM streamlua_dead_letters LIMIT 5", database=database)
         for source in sources:

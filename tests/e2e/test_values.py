@@ -157,7 +157,7 @@ def test_every_type(job, world, mode):
             if values_md.documented(type_):
                 id_, wire, _, _ = values[0]
                 row = (values_md.cut(dump(wire)), values_md.cut(there[id_]["seen"]), values_md.show(there[id_]["f"])) if id_ in there else None
-                shown[type_] = (row, list(dict.fromkeys(why for *_, why in values if why)))
+                shown[type_] = (row, sorted({why for *_, why in values if why}))
         cursor.execute("SELECT source_table, error FROM streamlua_dead_letters WHERE job = %s", [job.name])
         letters = cursor.fetchall()
     assert not wrong, "\n".join([f"{len(wrong)} cells are wrong", *wrong[:20], *sorted({f"dead letter: {t}: {e}" for t, e in letters})[:10]])

@@ -103,4 +103,4 @@ def read(modes):
             for label in expand(labels):
                 for name in names:
                     found[name, label][1].append(loss)
-    return found
+    return {place: (cells, sorted(losses)) for place, (cells, losses) in found.items()}
