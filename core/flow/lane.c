@@ -142,6 +142,7 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
+	uint32_t rows;
 
 	lane->tx_rows = 0;
 	lane_seen_reset(lane);
@@ -158,14 +159,19 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
-		if (count && (bytes + event->bytes > LANE_BYTES_MOST || lane->tx_rows + lane_rows_of(event) > rows_most))
+		rows = lane_rows_of(event);
+		if (count && bytes + event->bytes > LANE_BYTES_MOST)
 			break;
+		if (count && lane->tx_rows + rows > rows_most) {
+			pace_short(&lane->owner->pace);
+			break;
+		}
 		if ((event->parks || event->parked) && !lane_admits(lane, event))
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
 		bytes += event->bytes;
-		lane->tx_rows += lane_rows_of(event);
+		lane->tx_rows += rows;
 	}
 	return count;
 }

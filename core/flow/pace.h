@@ -42,6 +42,12 @@ struct pace {
 void pace_init(struct pace *pace, uint32_t lanes, uint32_t tx_rows);
 /* How many rows the next transaction may have where so many are on their way; 0: it has to wait for one of them. */
 uint32_t pace_room(struct pace *pace, uint32_t in_flight);
+/* A transaction would have had more rows. */
+static inline void pace_short(struct pace *pace)
+{
+	pace->limited = true;
+}
+
 /* With what has just begun, so many are. */
 void pace_sent(struct pace *pace, uint32_t in_flight);
 /* A transaction of `rows` rows, begun at sent_ms, has been committed. */

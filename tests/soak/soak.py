@@ -311,8 +311,11 @@ class Soak:
         return all(done.get(p, -1) >= mark for p, mark in enumerate(marks))
 
     def alive(self):
+        """A start that finds the database away ends with 2, and whoever supervises starts it again."""
         for job in self.jobs:
-            if job.process.poll() is not None:
+            if job.process.poll() == 2 and "error 20" in job.log()[-600:]:
+                self.start(job)
+            elif job.process.poll() is not None:
                 raise Difference(f"process {job.folder.name} ended by itself with {job.process.returncode}:\n{job.log()[-3000:]}")
 
     def recover(self, what):

@@ -21,6 +21,7 @@ struct world {
 	struct pace pace;
 	struct target target;
 	int64_t now_ms;
+	int busy; /* lanes that have rows */
 	uint32_t in_flight;
 	struct tx {
 		uint32_t rows;
@@ -33,7 +34,7 @@ struct world {
 
 static void open_world(struct world *w, double rows_per_second)
 {
-	*w = (struct world){ .now_ms = 1000, .target = { .rows_per_ms = rows_per_second / 1000, .answer_ms = 2 } };
+	*w = (struct world){ .now_ms = 1000, .busy = LANES, .target = { .rows_per_ms = rows_per_second / 1000, .answer_ms = 2 } };
 	pace_init(&w->pace, LANES, TX_ROWS);
 }
 
@@ -44,6 +45,8 @@ static void send(struct world *w, struct tx *tx)
 	if (room == 0)
 		return;
 	tx->rows = room < TX_ROWS ? room : TX_ROWS;
+	if (room < TX_ROWS)
+		pace_short(&w->pace);
 	tx->sent_ms = w->now_ms;
 	if (w->target.free_ms < (double)w->now_ms)
 		w->target.free_ms = (double)w->now_ms;
@@ -75,9 +78,9 @@ static uint64_t run(struct world *w, int64_t ms)
 		for (int i = 0; i < LANES; i++)
 			if (w->lanes[i].rows && w->lanes[i].done_ms <= w->now_ms)
 				finish(w, &w->lanes[i]);
-		for (int i = 0; i < LANES; i++)
-			if (!w->lanes[(i + w->now_ms) % LANES].rows)
-				send(w, &w->lanes[(i + w->now_ms) % LANES]);
+		for (int i = 0; i < w->busy; i++)
+			if (!w->lanes[(i + w->now_ms) % w->busy].rows)
+				send(w, &w->lanes[(i + w->now_ms) % w->busy]);
 	}
 	return w->rows * 1000 / (uint64_t)ms;
 }
@@ -173,12 +176,28 @@ static void one_row_that_waited_for_a_lock_costs_nothing_later(void **state)
 	assert_in_range(run(&w, 2000), 95000, 100100);
 }
 
+/* Where all rows are of one key the others' share is of no use to anybody. */
+static void one_lane_alone_keeps_large_transactions(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, 5000);
+	w.busy = 1;
+	w.target.answer_ms = 20;
+	run(&w, 5000);
+	assert_in_range(run(&w, 10000), 4400, 5000);
+	assert_true(w.transactions < 10000 / 100);
+	assert_true(w.latency_most_ms < 2 * PACE_GOAL_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quick_target_gets_all_there_is),
 		cmocka_unit_test(a_target_slowed_down_tenfold_is_held_at_a_bounded_latency_and_none_of_its_speed_is_lost),
 		cmocka_unit_test(a_target_slowed_down_a_hundredfold_is_too),
+		cmocka_unit_test(one_lane_alone_keeps_large_transactions),
 		cmocka_unit_test(a_target_that_is_far_away_is_not_taken_for_a_busy_one),
 		cmocka_unit_test(errors_that_ask_for_another_try_halve_the_window_down_to_its_least),
 		cmocka_unit_test(one_row_that_waited_for_a_lock_costs_nothing_later),
