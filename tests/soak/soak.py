@@ -7,6 +7,7 @@ with an independent model all the time, and with a log that grows by a line for 
 import argparse
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -311,9 +312,11 @@ class Soak:
         return all(done.get(p, -1) >= mark for p, mark in enumerate(marks))
 
     def alive(self):
-        """A start that finds the database away ends with 2, and whoever supervises starts it again."""
+        """A start that finds the database away, or a script that is broken, ends with 2, and a SIGHUP ends one that has not come to its first
+        line; whoever supervises starts it again."""
         for job in self.jobs:
-            if job.process.poll() == 2 and "error 20" in job.log()[-600:]:
+            code = job.process.poll()
+            if code == -signal.SIGHUP or code == 2 and re.search("error 20|unexpected symbol", job.log()[-600:]):
                 self.start(job)
             elif job.process.poll() is not None:
                 raise Difference(f"process {job.folder.name} ended by itself with {job.process.returncode}:\n{job.log()[-3000:]}")
