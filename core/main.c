@@ -5,6 +5,7 @@
 #include "run/check.h"
 #include "run/cli.h"
 #include "run/control.h"
+#include "run/dead_letters.h"
 #include "run/demo.h"
 #include "run/explain.h"
 #include "run/master.h"
@@ -35,6 +36,11 @@ static int status(const struct cli *cli)
 static int reload(const struct cli *cli)
 {
 	return control_reload(&cli->run);
+}
+
+static int dead_letters(const struct cli *cli)
+{
+	return dead_letters_run(&cli->run, cli->operands + 1, cli->operand_count - 1);
 }
 
 static int stop(const struct cli *cli)
@@ -73,6 +79,11 @@ static const struct command commands[] = {
 	{ "status", "JOB.lua", "Tells how a running job is", NULL, 1, 1, "pid-file", status },
 	{ "reload", "JOB.lua", "Makes a running job take its scripts over, all or none", NULL, 1, 1, "pid-file", reload },
 	{ "stop", "JOB.lua", "Ends a running job after what is on its way", NULL, 1, 1, "pid-file", stop },
+	{ "dead-letters", "JOB.lua [list|show ID|replay [ID]|drop ID]", "Shows what could not be written, replays it or drops it",
+	  "list (the default): a table in a terminal, JSON lines otherwise. show: one of them whole, as JSON; bytes that are no text as base64.\n"
+	  "replay sends them, or one, through the scripts as they are now, in their order. What was applied since is not known: an old change\n"
+	  "goes over it. Exit 1: some are dead letters again.",
+	  1, 3, "pid-file", dead_letters },
 	{ "capture", "JOB.lua [options]", "Prints the job's messages, as lines that a source reads elsewhere",
 	  "A JSON object a line, as kcat -J prints them: sl.source.file { path =, envelope = \"kcat\", format = }. Without --until it ends with what "
 	  "is\n"

@@ -31,7 +31,10 @@ static void decode_message(struct decoder *decoder, struct intake *intake, const
 	decoder->end = &decoder->first;
 	failed = message->flaw ? error_set(&err, "%s", message->flaw) : decoder->format->decode(decoder, message, &err);
 	if (failed) {
-		script_event_fault(add_event(intake, message, OP_CONTROL), STAGE_DECODE, slice_of(err.text));
+		struct event *event = add_event(intake, message, OP_CONTROL);
+
+		event->whole = true;
+		script_event_fault(event, STAGE_DECODE, slice_of(err.text));
 		return;
 	}
 	for (struct event *event = decoder->first, *next; event; event = next) {

@@ -88,6 +88,8 @@ struct change {
 	uint64_t key_hash;    /* parking_hash, where the target parks */
 };
 
+enum { PART_WHOLE = UINT32_MAX };
+
 struct event {
 	/* decoded */
 	uint8_t op;                   /* enum op */
@@ -97,7 +99,7 @@ struct event {
 	struct image key;             /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
 	int64_t time_ms;              /* of the change at its source; 0 unknown */
 	const struct message *message;
-	uint32_t part, parts; /* a message can hold many events: part 0 .. parts - 1 */
+	uint32_t part, parts; /* a message can hold many events: part 0 .. parts - 1. Of one that was parked whole: PART_WHOLE */
 
 	/* on its way */
 	struct intake *intake;
@@ -111,8 +113,10 @@ struct event {
 	bool must_stop;              /* the job says to stop at such an event */
 	bool missed;                 /* the sink says so of one of its changes */
 	bool parks;                  /* a change of it is on a target that parks */
+	bool whole;                  /* it stands for its whole message, which could not be decoded */
 	bool settled;                /* ended: its memory is only here for its neighbours' */
 	struct parked *parked;       /* it was parked, and comes back; NULL: it comes from the source */
+	uint32_t reparks;            /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
 	struct slice error;          /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version; /* that made the changes */
 	uint64_t lane_hash[2];       /* of the key; of the old key too where it changed */

@@ -52,6 +52,33 @@ void flow_stop_at(struct flow *flow, const struct event *event)
 	flow_fail(flow, true, err.text);
 }
 
+void flow_count_dead(struct flow *flow, const struct event *event)
+{
+	enum { MINUTE_MS = 60000 };
+	int64_t most = flow->options.dead_letters_most;
+	struct error err;
+
+	if (most < 0)
+		return;
+	if (!flow->dead_count || flow->mono_ms - flow->dead_since_ms >= MINUTE_MS) {
+		flow->dead_since_ms = flow->mono_ms;
+		flow->dead_count = 0;
+	}
+	if (flow->dead_count++ < most)
+		return;
+	error_set(&err,
+		  "stopped: more than %lld dead letters within a minute (dead_letter_limit). What is beyond them is read again by the next run. The "
+		  "one too many: %.*s:%d offset %lld, table %.*s: %.*s",
+		  (long long)most, SLICE_ARG(event->message->topic), event->message->partition, (long long)event->message->offset,
+		  SLICE_ARG(event->table), SLICE_ARG(event->error));
+	flow_fail(flow, true, err.text);
+}
+
+static void event_dies(void *ctx, struct event *event)
+{
+	flow_count_dead(ctx, event);
+}
+
 static void event_stops(void *ctx, struct event *event)
 {
 	flow_stop_at(ctx, event);
@@ -86,6 +113,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 		.fenced = partition_fenced,
 		.held = partition_held,
 		.stop = event_stops,
+		.dead = event_dies,
 		.problem = sink_problem,
 		.wake = lanes_wake,
 		.ctx = flow,
@@ -194,8 +222,8 @@ static void drain(struct flow *flow)
 	if (lanes_in_flight(flow->lanes) || flow->takings || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
 		return;
 	/* What is parked has until its park_for is over, unless somebody stops the job: then it stays where it is. */
-	if (flow->parking.count && !flow->stopping) {
-		if (!flow->parked_said)
+	if (flow->parking.count && !flow->stopping && !(flow->options.parked_once && flow_parked_tried(flow))) {
+		if (!flow->parked_said && !flow->options.parked_once)
 			log_info("all is read; %zu parked events wait for their rows (park_for says how long)", flow->parking.count);
 		flow->parked_said = true;
 		return;

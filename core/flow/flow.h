@@ -23,6 +23,8 @@ struct flow_options {
 	double rows_per_second_most;    /* 0: no limit */
 	_Atomic int64_t *rate_taken_us; /* shared by all that it limits together; borrowed; may be NULL where there is no limit */
 	int64_t events_most;            /* --max-events; 0: no limit */
+	int64_t dead_letters_most;      /* within a minute, after which the flow stops; -1: no limit */
+	bool parked_once;               /* ends when what is parked was tried once, and leaves the rest where it is */
 };
 
 struct flow_events {

@@ -114,6 +114,11 @@ static void send(struct flow *flow, struct intake *intake)
 			flow_stop_at(flow, event);
 			return;
 		}
+		if (event->outcome == OUTCOME_DEAD) {
+			flow_count_dead(flow, event);
+			if (flow->over)
+				return;
+		}
 		/* What was parked is taken out there by a transaction, whatever becomes of it. */
 		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD || event->parked)
 			lanes_add(flow->lanes, event);

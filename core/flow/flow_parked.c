@@ -10,17 +10,21 @@
 /* How much is read at once. */
 enum { RECALL_MOST = INTAKE_MESSAGES_MOST, RECALL_BYTES_MOST = 4 << 20 };
 
+/* How often it is looked whether dead letters were given back. */
+enum { GIVEN_MS = 2000 };
+
 /* What is being read of one partition. */
 struct recalling {
 	struct recall recall;
 	struct flow *flow;
-	struct partition *partition;       /* referenced while it is read; NULL: nothing is */
+	struct partition *partition;       /* referenced while it is read; NULL: it is looked what has been given back */
 	struct parked *asked[RECALL_MOST]; /* by offset and part; all are gone where the partition is revoked */
 	size_t asked_count;
 	int64_t offsets[RECALL_MOST];
 	struct intake *intake; /* what has come so far */
 	struct message *messages[RECALL_MOST];
 	size_t count;
+	bool busy;
 	bool whole; /* all has come: the next turn makes events of it */
 	bool failed;
 };
@@ -32,8 +36,8 @@ static void on_message(struct recall *recall, const struct message *message, uin
 	struct error err;
 
 	(void)part;
-	if (r->count == RECALL_MOST)
-		return;
+	if (r->count && r->messages[r->count - 1]->position == message->position)
+		return; /* another part of it */
 	copy = intake_copy(r->intake, message);
 	copy->owner = r->partition;
 	if (headers.p && headers_read(r->flow->decoder.json, headers, &r->intake->arena, copy, &err) < 0)
@@ -42,12 +46,27 @@ static void on_message(struct recall *recall, const struct message *message, uin
 	r->messages[r->count++] = copy;
 }
 
+/* A dead letter that is to be replayed, perhaps of a partition of ours. */
+static void on_given(struct recall *recall, const struct message *message, uint32_t part, struct slice headers)
+{
+	struct flow *flow = ((struct recalling *)recall->ctx)->flow;
+
+	(void)headers;
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
+		if (!partition->taken || partition->number != message->partition || !slice_equal(partition->topic, message->topic) ||
+		    parking_find(partition, message->position, part))
+			continue;
+		parking_add(&flow->parking, partition, message->position, part, SLICE(""), 0, flow->mono_ms);
+		flow->read++;
+	}
+}
+
 static void on_done(struct recall *recall, const struct error *err)
 {
 	struct recalling *r = recall->ctx;
 
-	if (err)
-		log_warn("what is parked cannot be read, trying again: %s", err->text);
+	if (err && r->partition) /* who only looks says nothing: the target's trouble is told elsewhere */
+		log_warn("streamlua_parked cannot be read, trying again: %s", err->text);
 	r->failed = err != NULL;
 	r->whole = true;
 	r->flow->events.wake(r->flow->events.ctx);
@@ -91,6 +110,15 @@ void flow_parked_free(struct flow *flow)
 	free(flow->recalling);
 }
 
+bool flow_parked_tried(const struct flow *flow)
+{
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		for (const struct parked *parked = partition->parked_first; parked; parked = parked->next)
+			if (parked->state != PARKED_IDLE || !parked->tries)
+				return false;
+	return true;
+}
+
 /* ---- back ---- */
 
 static int compare_place(const void *place, const void *item)
@@ -107,7 +135,21 @@ static struct parked *find_asked(const struct recalling *r, const struct event *
 	struct parked place = { .offset = event->message->position, .part = event->part };
 	struct parked **found = bsearch(&place, r->asked, r->asked_count, sizeof(*r->asked), compare_place);
 
-	return found && (*found)->state == PARKED_ASKED ? *found : NULL;
+	if (!found) {
+		place.part = PART_WHOLE;
+		found = bsearch(&place, r->asked, r->asked_count, sizeof(*r->asked), compare_place);
+	}
+	return found ? *found : NULL;
+}
+
+/* One more event of a message that was asked for as a whole. The first stands for all of them: each gets a row of its own, and comes back by
+ * itself. */
+static void join_whole(struct parked *parked)
+{
+	if (parked->part != PART_WHOLE || !parked->event)
+		return;
+	parked->event->reparks++;
+	parked->event->outcome = OUTCOME_PARKED;
 }
 
 /* Only the asked parts of a message are events again; the intake forgets the others. */
@@ -119,13 +161,17 @@ static void keep_asked(struct recalling *r, struct intake *intake)
 		struct event *event = *at;
 		struct parked *parked = find_asked(r, event);
 
-		if (parked) {
+		if (parked && parked->state == PARKED_ASKED) {
 			parked->state = PARKED_BACK;
 			parked->event = event;
 			event->parked = parked;
+			event->part = parked->part;
+			event->reparks = parked->key_count == 0;
 			at = &event->next;
 			continue;
 		}
+		if (parked)
+			join_whole(parked);
 		*at = event->next;
 		intake->count--;
 		intake->unfinished--;
@@ -145,6 +191,8 @@ static void add_lost(struct intake *intake, const struct message *message, struc
 	intake_add(intake, event);
 	parked->state = PARKED_BACK;
 	parked->event = event;
+	if (parked->part == PART_WHOLE)
+		return; /* there is nothing in it: ignored */
 	script_event_fault(event, STAGE_DECODE, SLICE("it was parked, and what it was parked from makes no such event any more"));
 }
 
@@ -232,48 +280,52 @@ static int64_t choose(struct flow *flow, struct recalling *r, struct partition *
 	return next_ms;
 }
 
+static struct recalling *recalling_of(struct flow *flow)
+{
+	if (!flow->recalling) {
+		flow->recalling = calloc(1, sizeof *flow->recalling);
+		BUG_IF(!flow->recalling);
+		flow->recalling->flow = flow;
+	}
+	return flow->recalling;
+}
+
+static void begin(struct flow *flow, struct recalling *r, void (*message)(struct recall *, const struct message *, uint32_t, struct slice))
+{
+	struct sink *sink = flow->options.sink;
+
+	r->busy = true;
+	r->whole = r->failed = false;
+	r->recall.partition = r->partition;
+	r->recall.offsets = r->offsets;
+	r->recall.message = message;
+	r->recall.done = on_done;
+	r->recall.ctx = r;
+	sink->ops->recall(sink, &r->recall);
+}
+
 /* INT64_MAX where something is being read now, else when something of this partition is due. */
 static int64_t recall(struct flow *flow, struct partition *partition)
 {
-	struct sink *sink = flow->options.sink;
-	struct recalling *r = flow->recalling;
-	int64_t next_ms;
+	struct recalling *r = recalling_of(flow);
+	int64_t next_ms = choose(flow, r, partition);
 
-	if (!r) {
-		r = flow->recalling = calloc(1, sizeof *r);
-		BUG_IF(!r);
-		r->flow = flow;
-	}
-	next_ms = choose(flow, r, partition);
 	if (!r->asked_count)
 		return next_ms;
 	partition_ref(partition);
 	r->partition = partition;
 	r->intake = intake_new(&flow->intakes);
 	r->count = 0;
-	r->whole = r->failed = false;
-	r->recall.partition = partition;
-	r->recall.offsets = r->offsets;
-	r->recall.message = on_message;
-	r->recall.done = on_done;
-	r->recall.ctx = r;
-	sink->ops->recall(sink, &r->recall);
+	begin(flow, r, on_message);
 	return INT64_MAX;
 }
 
-int64_t flow_parked_turn(struct flow *flow)
+/* What is due of what we know of. */
+static int64_t recall_due(struct flow *flow)
 {
-	struct recalling *r = flow->recalling;
 	struct parking *parking = &flow->parking;
 
-	if (r && r->partition) {
-		/* Either wakes us: the sink, or what the format lacks. */
-		if (!r->whole || !decode_ready(&flow->decoder, r->messages, r->count))
-			return INT64_MAX;
-		finish_recall(flow, r);
-		parking->stirred = true; /* there may be more of it */
-	}
-	if (!parking->count || flow->stopping || flow->over || !flow_intake_has_room(flow))
+	if (!parking->count || !flow_intake_has_room(flow))
 		return INT64_MAX;
 	if (flow->mono_ms < flow->parked_due_ms && !parking->stirred)
 		return flow->parked_due_ms;
@@ -281,10 +333,39 @@ int64_t flow_parked_turn(struct flow *flow)
 	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
 		int64_t next_ms = partition->parked_count ? recall(flow, partition) : INT64_MAX;
 
-		if (flow->recalling && flow->recalling->partition)
+		if (flow->recalling && flow->recalling->busy)
 			return INT64_MAX;
 		flow->parked_due_ms = next_ms < flow->parked_due_ms ? next_ms : flow->parked_due_ms;
 	}
 	parking->stirred = false;
 	return flow->parked_due_ms;
+}
+
+int64_t flow_parked_turn(struct flow *flow)
+{
+	struct recalling *r = flow->recalling;
+	int64_t due_ms;
+
+	if (!flow->options.sink->ops->recall)
+		return INT64_MAX;
+	if (r && r->busy) {
+		/* Either wakes us: the sink, or what the format lacks. */
+		if (!r->whole || (r->partition && !decode_ready(&flow->decoder, r->messages, r->count)))
+			return INT64_MAX;
+		r->busy = false;
+		if (r->partition)
+			finish_recall(flow, r);
+		flow->parking.stirred = true; /* there may be more of it */
+	}
+	if (flow->stopping || flow->over)
+		return INT64_MAX;
+	due_ms = recall_due(flow);
+	if (flow->recalling && flow->recalling->busy)
+		return INT64_MAX;
+	if (flow->mono_ms >= flow->given_due_ms) {
+		flow->given_due_ms = flow->mono_ms + GIVEN_MS;
+		begin(flow, recalling_of(flow), on_given);
+		return INT64_MAX;
+	}
+	return flow->given_due_ms < due_ms ? flow->given_due_ms : due_ms;
 }

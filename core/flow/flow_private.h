@@ -25,6 +25,7 @@ struct flow {
 	struct lanes *lanes;
 	struct parking parking;
 	struct recalling *recalling;
+	int64_t given_due_ms;  /* when it is looked again what has been given back */
 	int64_t parked_due_ms; /* when something of it is due, unless it is stirred */
 	struct intakes intakes;
 	struct intake *intake;     /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
@@ -34,6 +35,7 @@ struct flow {
 	struct taking *takings;       /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
 	int64_t watermark;
+	int64_t dead_since_ms, dead_count;       /* of the minute that is counted */
 	bool parked_said;                        /* that nothing is left to do but to wait for what is parked */
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
 	char problem[512];
@@ -65,6 +67,7 @@ void flow_finish_event(struct flow *flow, struct event *event);
 void flow_parked_load(struct flow *flow, struct partition *partition, const struct progress_loaded *loaded);
 void flow_parked_forget(struct flow *flow, struct partition *partition); /* it is no longer ours */
 void flow_parked_new_scripts(struct flow *flow);
+bool flow_parked_tried(const struct flow *flow); /* all of it, once */
 /* Brings back what is due. Returns when the next turn is. */
 int64_t flow_parked_turn(struct flow *flow);
 void flow_parked_free(struct flow *flow); /* before the partitions */
@@ -72,5 +75,7 @@ void flow_parked_free(struct flow *flow); /* before the partitions */
 void flow_fail(struct flow *flow, bool stop, const char *reason);
 /* The job says to stop at this event: event->error says why. */
 void flow_stop_at(struct flow *flow, const struct event *event);
+/* The event is to be a dead letter: stops where that is one too many. */
+void flow_count_dead(struct flow *flow, const struct event *event);
 
 #endif

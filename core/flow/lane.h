@@ -36,6 +36,8 @@ struct lanes_events {
 	void (*held)(void *ctx, struct partition *partition);
 	/* on_error = "stop": this event must stop the job. */
 	void (*stop)(void *ctx, struct event *event);
+	/* This event is to be written as a dead letter. */
+	void (*dead)(void *ctx, struct event *event);
 	/* What keeps transactions from being committed, for /readyz; "" when all is well again. */
 	void (*problem)(void *ctx, const char *text);
 	/* A transaction has ended: lanes_turn is due. */

@@ -106,6 +106,7 @@ static void at_fault(struct lane *lane, struct event *event, const struct error 
 		break;
 	case ON_ERROR_DEAD_LETTER:
 		event->outcome = OUTCOME_DEAD;
+		all->events.dead(all->events.ctx, event);
 		break;
 	}
 }

@@ -147,6 +147,16 @@ bool lane_admits(struct lane *lane, struct event *event)
 
 /* ---- afterwards ---- */
 
+/* As many rows as its message has events, whose keys are not known yet, take the place of the one that stood for them all. */
+static void split(struct lane *lane, struct event *event)
+{
+	const struct message *message = event->message;
+
+	for (uint32_t part = 0; part < event->reparks; part++)
+		parking_add(lane->owner->parking, message->owner, message->position, part, SLICE(""), (uint32_t)(message->key.n + message->value.n),
+			    lane->owner->now_ms);
+}
+
 static void park(struct lane *lane, struct event *event)
 {
 	struct lanes *all = lane->owner;
@@ -155,7 +165,7 @@ static void park(struct lane *lane, struct event *event)
 	struct buf keys = BUF_INIT;
 
 	parking_pack(&keys, event);
-	parked = parking_add(all->parking, message->owner, message->position, event->part, buf_view(&keys),
+	parked = parking_add(all->parking, message->owner, message->position, event->part == PART_WHOLE ? 0 : event->part, buf_view(&keys),
 			     (uint32_t)(message->key.n + message->value.n), all->now_ms);
 	parked->counted = true;
 	parking_again(all->parking, parked, all->now_ms);
@@ -190,8 +200,14 @@ void lane_parked_committed(struct lane *lane)
 
 		if (event->message->owner->revoked || event->outcome != OUTCOME_PARKED)
 			continue; /* revoked: whoever has it now has read the table */
-		if (event->parked)
+		if (event->parked && !event->reparks) {
 			parking_again(lane->owner->parking, event->parked, lane->owner->now_ms);
+			continue;
+		}
+		if (event->parked)
+			parking_remove(lane->owner->parking, event->parked);
+		if (event->reparks > 1)
+			split(lane, event);
 		else
 			park(lane, event);
 	}

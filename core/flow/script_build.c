@@ -111,6 +111,7 @@ void sl_build_fault(struct script_host *host, const struct message *message, con
 	}
 	if (!event)
 		event = sl_build_event(host, message, OP_CONTROL);
+	event->whole = true;
 	script_event_fault(event, STAGE_DECODE, (struct slice){ text, size });
 }
 

@@ -80,7 +80,9 @@ struct takeover {
 
 /* Events that were parked, to be read back. */
 struct recall {
-	const struct partition *partition; /* borrowed, like all of it, until done */
+	/* Borrowed, like all of it, until done. NULL: of all partitions those that a person has given back (dead letters to be replayed); only
+	 * their places are told: topic, partition and position of the message. */
+	const struct partition *partition;
 	const int64_t *offsets;
 	size_t count;
 	/* One of them, lent: as the source once lent it, but without owner and headers, which are JSON as they are kept (NULL: none). By
@@ -113,6 +115,10 @@ struct sink_ops {
 	/* Why transactions on their way are not answered yet (the server is away while the outcome of a COMMIT is in doubt); NULL: they
 	 * are. May be NULL where answers always come. */
 	const char *(*problem)(struct sink *sink);
+	/* Runs statements on our own tables for a command, and tells their rows (cells are lent, p is NULL for NULL). Blocks. All of them are one
+	 * transaction. NULL where there are no tables. After open() or look(). */
+	int (*query)(struct sink *sink, struct slice statements, void (*row)(void *ctx, const struct slice *cells, unsigned count), void *ctx,
+		     struct error *err);
 	/* The statements that commit() would send, for people (run --dry-run, explain). */
 	void (*show)(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
 	void (*close)(struct sink *sink); /* frees it; transactions on their way are rolled back, takeovers forgotten: done is not called */

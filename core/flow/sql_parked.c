@@ -162,25 +162,32 @@ static void put_waits_for(struct buf *out, enum sql_dialect dialect, const struc
 	sql_any_text(out, dialect, change ? change->target->name : (struct slice){ 0 }, 250);
 }
 
-static void put_parked(struct buf *out, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct event *event)
+bool sql_is_elsewhere(const struct message *message)
+{
+	const struct partition *owner = message->owner;
+
+	return message->partition != owner->number || message->offset != message->position || !slice_equal(message->topic, owner->topic);
+}
+
+static void put_parked(struct buf *out, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct event *event, uint32_t part)
 {
 	const struct message *message = event->message;
 	const struct partition *owner = message->owner;
-	bool elsewhere = message->partition != owner->number || message->offset != message->position || !slice_equal(message->topic, owner->topic);
 	struct buf keys = BUF_INIT;
 
 	buf_char(out, '(');
 	sql_text_literal(out, dialect, slice_of(job));
 	buf_text(out, ", ");
 	sql_text_literal(out, dialect, owner->topic);
-	buf_printf(out, ", %d, %lld, %u, ", owner->number, (long long)message->position, event->part);
+	buf_printf(out, ", %d, %lld, %u, ", owner->number, (long long)message->position, part);
 	put_waits_for(out, dialect, event);
 	buf_text(out, ", ");
-	parking_pack(&keys, event);
+	if (event->reparks <= 1)
+		parking_pack(&keys, event);
 	sql_bytes_literal(out, (struct slice){ keys.p ? keys.p : "", keys.n });
 	buf_free(&keys);
 	buf_text(out, ", ");
-	if (elsewhere) {
+	if (sql_is_elsewhere(message)) {
 		sql_any_text(out, dialect, message->topic, 2000);
 		buf_printf(out, ", %d, %lld", message->partition, (long long)message->offset);
 	} else {
@@ -194,7 +201,7 @@ static void put_parked(struct buf *out, enum sql_dialect dialect, const char *jo
 	sql_bytes_literal(out, message->value);
 	buf_text(out, ", ");
 	sql_headers(out, dialect, message);
-	buf_char(out, ')');
+	buf_text(out, event->reparks > 1 ? ", 1)" : ", 0)");
 }
 
 static void write_parked(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx)
@@ -202,7 +209,10 @@ static void write_parked(struct sql_text *sql, enum sql_dialect dialect, const c
 	size_t rows = 0, begin = 0;
 
 	for (size_t i = 0; i < tx->count; i++) {
-		if (tx->events[i]->outcome != OUTCOME_PARKED || tx->events[i]->parked)
+		const struct event *event = tx->events[i];
+		uint32_t parts = event->parked ? event->reparks : 1;
+
+		if (event->outcome != OUTCOME_PARKED || !parts)
 			continue;
 		if (rows && (rows == SQL_STATEMENT_ROWS_MOST || sql->text.n - begin > SQL_STATEMENT_BYTES_MOST)) {
 			sql_text_end(sql, SQL_PARKED);
@@ -210,12 +220,15 @@ static void write_parked(struct sql_text *sql, enum sql_dialect dialect, const c
 		}
 		if (!rows) {
 			begin = sql->text.n;
-			buf_text(&sql->text, "REPLACE INTO streamlua_parked (job, topic, `partition`, `offset`, part, waits_for, `keys`, "
-					     "message_topic, message_partition, message_offset, time_ms, script_version, `key`, `value`, headers) "
-					     "VALUES\n");
+			buf_text(&sql->text,
+				 "REPLACE INTO streamlua_parked (job, topic, `partition`, `offset`, part, waits_for, `keys`, "
+				 "message_topic, message_partition, message_offset, time_ms, script_version, `key`, `value`, headers, replay) "
+				 "VALUES\n");
 		}
-		buf_text(&sql->text, rows++ ? ",\n" : "");
-		put_parked(&sql->text, dialect, job, tx, tx->events[i]);
+		for (uint32_t part = 0; part < parts; part++) {
+			buf_text(&sql->text, rows++ ? ",\n" : "");
+			put_parked(&sql->text, dialect, job, tx, event, parts > 1 ? part : event->part == PART_WHOLE ? 0 : event->part);
+		}
 	}
 	if (rows)
 		sql_text_end(sql, SQL_PARKED);
@@ -223,7 +236,7 @@ static void write_parked(struct sql_text *sql, enum sql_dialect dialect, const c
 
 static bool is_taken_out(const struct event *event)
 {
-	return event->parked && event->outcome != OUTCOME_PARKED;
+	return event->parked && (event->outcome != OUTCOME_PARKED || (event->reparks && event->part == PART_WHOLE));
 }
 
 /* One statement a partition. */
@@ -266,8 +279,19 @@ void sql_parked_write(struct sql_text *sql, enum sql_dialect dialect, const char
 		take_out(sql, dialect, job, tx);
 }
 
+static void put_given(struct buf *out, enum sql_dialect dialect, const char *job)
+{
+	buf_text(out, "SELECT `offset`, part, topic, `partition`, `offset`, 0, NULL, NULL, NULL FROM streamlua_parked WHERE job = ");
+	sql_text_literal(out, dialect, slice_of(job));
+	buf_text(out, " AND replay = 1 ORDER BY topic, `partition`, `offset`, part LIMIT 10000");
+}
+
 void sql_parked_recall(struct buf *out, enum sql_dialect dialect, const char *job, const struct recall *recall)
 {
+	if (!recall->partition) {
+		put_given(out, dialect, job);
+		return;
+	}
 	buf_text(out, "SELECT `offset`, part, message_topic, message_partition, message_offset, time_ms, `key`, `value`, headers "
 		      "FROM streamlua_parked");
 	put_place(out, dialect, job, recall->partition);

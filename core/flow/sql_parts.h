@@ -22,6 +22,7 @@ void sql_text_literal(struct buf *out, enum sql_dialect dialect, struct slice te
 void sql_bytes_literal(struct buf *out, struct slice bytes); /* NULL where p is NULL */
 /* NULL where p is NULL; what is no UTF-8 becomes a question mark. */
 void sql_any_text(struct buf *out, enum sql_dialect dialect, struct slice text, size_t most);
+bool sql_is_elsewhere(const struct message *message); /* its own place is not that of its progress */
 void sql_headers(struct buf *out, enum sql_dialect dialect, const struct message *message);
 
 void sql_progress_dead_letters(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);

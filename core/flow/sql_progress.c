@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 #include "flow/headers.h"
+#include "flow/progress.h"
 #include "flow/sql_parts.h"
 
 static const char *const stage_names[] = { [STAGE_DECODE] = "decode", [STAGE_SCRIPT] = "script", [STAGE_SINK] = "sink" };
@@ -175,6 +176,19 @@ static void put_source_table(struct buf *out, enum sql_dialect dialect, const st
 	buf_free(&name);
 }
 
+/* Whose progress the message is part of, where that differs from what it says of itself (a file that replays records). */
+static void put_owner(struct buf *out, enum sql_dialect dialect, const struct message *message)
+{
+	const struct partition *owner = message->owner;
+
+	if (!owner || !sql_is_elsewhere(message)) {
+		buf_text(out, "NULL, NULL, NULL");
+		return;
+	}
+	sql_text_literal(out, dialect, owner->topic);
+	buf_printf(out, ", %d, %lld", owner->number, (long long)message->position);
+}
+
 static void put_dead_letter(struct buf *out, enum sql_dialect dialect, const char *job, const struct tx *tx, const struct event *event)
 {
 	const struct message *message = event->message;
@@ -196,6 +210,8 @@ static void put_dead_letter(struct buf *out, enum sql_dialect dialect, const cha
 	sql_bytes_literal(out, message->value);
 	buf_text(out, ", ");
 	sql_headers(out, dialect, message);
+	buf_printf(out, ", %lld, %lld, ", event->whole ? (long long)PART_WHOLE : (long long)event->part, (long long)message->time_ms);
+	put_owner(out, dialect, message);
 	buf_char(out, ')');
 }
 
@@ -213,7 +229,8 @@ void sql_progress_dead_letters(struct sql_text *sql, enum sql_dialect dialect, c
 		if (!rows) {
 			begin = sql->text.n;
 			buf_text(&sql->text, "INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, "
-					     "error, script_version, `key`, `value`, headers) VALUES\n");
+					     "error, script_version, `key`, `value`, headers, part, time_ms, progress_topic, progress_partition, "
+					     "progress_offset) VALUES\n");
 		}
 		buf_text(&sql->text, rows++ ? ",\n" : "");
 		put_dead_letter(&sql->text, dialect, job, tx, tx->events[i]);

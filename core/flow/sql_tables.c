@@ -15,14 +15,15 @@ static const char *const mysql_tables[] = {
 	"id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, job VARCHAR(64) NOT NULL, topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, "
 	"`offset` BIGINT NOT NULL, source_table VARCHAR(256) NULL, stage VARCHAR(16) NOT NULL, error TEXT NOT NULL, "
 	"script_version VARCHAR(32) NOT NULL, `key` LONGBLOB NULL, `value` LONGBLOB NULL, headers LONGTEXT NULL, "
-	"at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (job, at))" OWN_TABLE,
+	"part BIGINT NOT NULL DEFAULT 0, time_ms BIGINT NOT NULL DEFAULT 0, progress_topic VARCHAR(512) NULL, progress_partition INT NULL, "
+	"progress_offset BIGINT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (job, at))" OWN_TABLE,
 
 	"CREATE TABLE IF NOT EXISTS streamlua_parked ("
 	"job VARCHAR(64) NOT NULL, topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, `offset` BIGINT NOT NULL, part BIGINT NOT NULL, "
 	"waits_for VARCHAR(256) NULL, `keys` MEDIUMBLOB NOT NULL, message_topic VARCHAR(2000) NULL, message_partition INT NULL, "
 	"message_offset BIGINT NULL, time_ms BIGINT NOT NULL, script_version VARCHAR(32) NOT NULL, `key` LONGBLOB NULL, `value` LONGBLOB NULL, "
-	"headers LONGTEXT NULL, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
-	"PRIMARY KEY (job, topic, `partition`, `offset`, part))" OWN_TABLE,
+	"headers LONGTEXT NULL, replay TINYINT NOT NULL DEFAULT 0, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
+	"PRIMARY KEY (job, topic, `partition`, `offset`, part), KEY (job, replay))" OWN_TABLE,
 
 	NULL,
 };
@@ -39,13 +40,17 @@ static const char *const sqlite_tables[] = {
 	"CREATE TABLE IF NOT EXISTS streamlua_dead_letters ("
 	"id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, "
 	"`offset` INTEGER NOT NULL, source_table TEXT NULL, stage TEXT NOT NULL, error TEXT NOT NULL, script_version TEXT NOT NULL, "
-	"`key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, at " OWN_TIME ")",
+	"`key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, part INTEGER NOT NULL DEFAULT 0, time_ms INTEGER NOT NULL DEFAULT 0, "
+	"progress_topic TEXT NULL, progress_partition INTEGER NULL, progress_offset INTEGER NULL, at " OWN_TIME ")",
 
 	"CREATE TABLE IF NOT EXISTS streamlua_parked ("
 	"job TEXT NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, `offset` INTEGER NOT NULL, part INTEGER NOT NULL, "
 	"waits_for TEXT NULL, `keys` BLOB NOT NULL, message_topic TEXT NULL, message_partition INTEGER NULL, message_offset INTEGER NULL, "
-	"time_ms INTEGER NOT NULL, script_version TEXT NOT NULL, `key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, at " OWN_TIME ", "
+	"time_ms INTEGER NOT NULL, script_version TEXT NOT NULL, `key` BLOB NULL, `value` BLOB NULL, headers TEXT NULL, replay INTEGER NOT NULL "
+	"DEFAULT 0, at " OWN_TIME ", "
 	"PRIMARY KEY (job, topic, `partition`, `offset`, part)) WITHOUT ROWID",
+
+	"CREATE INDEX IF NOT EXISTS streamlua_parked_replay ON streamlua_parked (job, replay)",
 
 	NULL,
 };

@@ -70,12 +70,15 @@ static void on_row(void *ctx, size_t statement, const struct slice *cells, unsig
 {
 	struct mysql_recall *own = ctx;
 	const struct partition *partition = own->request->partition;
-	struct message message = { .topic = partition->topic, .partition = partition->number };
+	struct message message = { 0 };
 
 	(void)statement;
 	BUG_IF(count != 9);
 	message.position = message.offset = strtoll(cells[0].p, NULL, 10);
-	if (cells[2].p) {
+	if (!cells[2].p) {
+		message.topic = partition->topic;
+		message.partition = partition->number;
+	} else {
 		message.topic = cells[2];
 		message.partition = (int32_t)strtol(cells[3].p, NULL, 10);
 		message.offset = strtoll(cells[4].p, NULL, 10);

@@ -223,6 +223,43 @@ static int sink_reset(struct sink *sink, struct error *err)
 	return result;
 }
 
+struct rows_to {
+	void (*row)(void *ctx, const struct slice *cells, unsigned count);
+	void *ctx;
+};
+
+static void on_query_row(void *ctx, size_t statement, const struct slice *cells, unsigned count)
+{
+	const struct rows_to *to = ctx;
+
+	(void)statement;
+	if (to->row)
+		to->row(to->ctx, cells, count);
+}
+
+static int sink_query(struct sink *sink, struct slice statements, void (*row)(void *ctx, const struct slice *cells, unsigned count), void *ctx,
+		      struct error *err)
+{
+	struct mysql_sink *own = self(sink);
+	struct mysql_failure failure;
+	struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
+	struct rows_to to = { row, ctx };
+	struct buf text = BUF_INIT;
+	int result;
+
+	if (!connection)
+		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
+	buf_text(&text, "BEGIN;\n");
+	buf_slice(&text, statements);
+	buf_text(&text, "COMMIT");
+	result = mysql_blocking_run(connection, buf_view(&text), on_query_row, &to, &failure);
+	if (result < 0)
+		say_where(&own->options, &failure, "the tables of streamlua cannot be used", mysql_errors_advice(&failure), err);
+	buf_free(&text);
+	mysql_blocking_close(connection);
+	return result;
+}
+
 static int sink_describe(struct sink *sink, struct target *target, struct error *err)
 {
 	return mysql_schema_describe(self(sink)->schema, target, err);
@@ -279,6 +316,7 @@ static const struct sink_ops ops = {
 	.open = sink_open,
 	.look = sink_look,
 	.reset = sink_reset,
+	.query = sink_query,
 	.describe = sink_describe,
 	.take_over = sink_take_over,
 	.commit = sink_commit,

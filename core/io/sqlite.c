@@ -303,6 +303,21 @@ static int sqlite_reset(struct sink *sink, struct error *err)
 	return code == SQLITE_OK ? 0 : failed(s, code, err);
 }
 
+static int sqlite_query(struct sink *sink, struct slice statements, void (*row)(void *ctx, const struct slice *cells, unsigned count), void *ctx,
+			struct error *err)
+{
+	struct sqlite *s = self(sink);
+	struct buf text = BUF_INIT;
+	int code;
+
+	buf_slice(&text, statements);
+	sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
+	code = sqlite_query_run(s->db, buf_cstr(&text), row, ctx);
+	sqlite3_busy_timeout(s->db, 0);
+	buf_free(&text);
+	return code == SQLITE_OK ? 0 : failed(s, code, err);
+}
+
 static int sqlite_open(struct sink *sink, struct error *err)
 {
 	/* FULL: a transaction is on the disk before anybody is told that it is committed. NORMAL would keep rows and progress together too,
@@ -381,6 +396,7 @@ static const struct sink_ops sqlite_ops = {
 	.open = sqlite_open,
 	.look = sqlite_look,
 	.reset = sqlite_reset,
+	.query = sqlite_query,
 	.describe = sqlite_describe,
 	.take_over = sqlite_take_over,
 	.commit = sqlite_commit,

@@ -63,6 +63,13 @@ bool job_flag(struct job *job, const char *path)
 	return flag;
 }
 
+enum on_control job_control(struct job *job, const char *field)
+{
+	const char *rule = job_text(job, field);
+
+	return !rule || strcmp(rule, "ignore") == 0 ? ON_CONTROL_IGNORE : strcmp(rule, "stop") == 0 ? ON_CONTROL_STOP : ON_CONTROL_DEAD_LETTER;
+}
+
 /* ---- scripts ---- */
 
 static int load_map(struct job *job, struct error *err)

@@ -43,6 +43,7 @@ const char *job_text(struct job *job, const char *path);
 /* A number, or `otherwise`. */
 int64_t job_number(struct job *job, const char *path, int64_t otherwise);
 bool job_flag(struct job *job, const char *path);
+enum on_control job_control(struct job *job, const char *field); /* on_ddl, on_truncate */
 /* Pushes the field, nil where there is none. */
 void job_push(struct job *job, const char *path);
 

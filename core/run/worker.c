@@ -232,13 +232,6 @@ static void on_end(void *ctx)
 
 /* ---- lifetime ---- */
 
-static enum on_control control_rule(struct job *job, const char *field)
-{
-	const char *rule = job_text(job, field);
-
-	return !rule || strcmp(rule, "ignore") == 0 ? ON_CONTROL_IGNORE : strcmp(rule, "stop") == 0 ? ON_CONTROL_STOP : ON_CONTROL_DEAD_LETTER;
-}
-
 static int connect_ends(struct worker *worker, struct error *err)
 {
 	const struct worker_start *start = worker->start;
@@ -277,10 +270,11 @@ static int start_flow(struct worker *worker, struct error *err)
 		.host = job->host,
 		.format = job->format,
 		.format_options = job->format_options,
-		.on_ddl = control_rule(job, "on_ddl"),
-		.on_truncate = control_rule(job, "on_truncate"),
+		.on_ddl = job_control(job, "on_ddl"),
+		.on_truncate = job_control(job, "on_truncate"),
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.events_most = worker->start->options->max_events,
+		.dead_letters_most = job_number(job, "dead_letter_limit", -1),
 		.rows_per_second_most = (double)job_number(job, "max_rows_per_second", 0),
 		.rate_taken_us = worker->start->rate_taken_us,
 	};

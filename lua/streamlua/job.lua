@@ -60,6 +60,7 @@ local OPTIONS = {
   tables = { tables, default = "scripts" },
   sink = { made_by("sink", "sl.sink.tidb { ... } or another of sl.sink"), needed = true },
   dead_letters = { check.text },
+  dead_letter_limit = { check.whole(0, 2 ^ 31 - 1) },
   on_ddl = { CONTROL, default = "ignore" },
   on_truncate = { CONTROL, default = "ignore" },
   memory = { check.bytes, default = 256 * 2 ^ 20 },

@@ -19,7 +19,7 @@ struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
   uint32_t part, parts;
   void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
-  bool was_done, unnamed, uncertain, must_stop, missed, parks, settled; void *parked;
+  bool was_done, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
   uint32_t ordinal; struct event *next; struct event *lane_next[2]; uint32_t bytes;
 };

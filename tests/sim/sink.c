@@ -312,10 +312,15 @@ static void step_recall(struct sim_sink *s)
 {
 	struct recall *recall = s->recall;
 	const struct database *db = &s->world->db;
-	uint32_t log = history_log(db->history, recall->partition->topic, recall->partition->number);
+	uint32_t log;
 	struct error err;
 
 	s->recall = NULL;
+	if (!recall->partition) { /* nobody gives anything back */
+		recall->done(recall, NULL);
+		return;
+	}
+	log = history_log(db->history, recall->partition->topic, recall->partition->number);
 	for (size_t i = 0; i < recall->count; i++) {
 		const struct log_message *kept = &db->history->logs[log].messages[recall->offsets[i]];
 		struct message message = { .topic = recall->partition->topic,

@@ -90,6 +90,7 @@ struct worker *worker_new(struct world *world)
 		.host = worker->host,
 		.format = world->history.json ? &format_json : &format_debezium,
 		.memory_bytes = SIZE_MAX,
+		.dead_letters_most = -1,
 	};
 	if (world->history.json)
 		options.format_options.readings = plain;

@@ -206,6 +206,7 @@ static void start(struct fixture *f, const char *text, int64_t events_most)
 		.host = script(f, text),
 		.format = format_find(SLICE("json")),
 		.memory_bytes = 64 << 20,
+		.dead_letters_most = -1,
 		.events_most = events_most,
 	};
 	struct flow_events events = { on_wake, on_ready, on_finished, on_failed, on_swapped, f };

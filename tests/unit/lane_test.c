@@ -78,6 +78,12 @@ static void stop(void *ctx, struct event *event)
 	fail();
 }
 
+static void dead(void *ctx, struct event *event)
+{
+	(void)ctx;
+	assert_int_equal(event->outcome, OUTCOME_DEAD);
+}
+
 static void problem(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -95,7 +101,7 @@ static int open_lanes(void **state)
 {
 	static const struct sink_ops ops = { .name = "fake", .commit = commit };
 	struct fixture *f = calloc(1, sizeof *f);
-	struct lanes_events events = { finished, dropped, fenced, held, stop, problem, wake, f };
+	struct lanes_events events = { finished, dropped, fenced, held, stop, dead, problem, wake, f };
 
 	f->sink = (struct sink){ &ops, LANES };
 	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);

@@ -344,8 +344,9 @@ static void a_dead_letter_has_the_message_as_bytes(void **state)
 	assert_string_equal(
 		text_of(f, SQL_MYSQL, SQL_DEAD_LETTERS),
 		"INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, error, script_version, `key`, `value`, "
-		"headers) VALUES\n('shop', 'shop.orders', 3, 42, 'shop.orders', 'script', 'bad ? \\'x\\'', 'v7', x'6b', x'76ff', "
-		"'[\"a\",\"1\",\"b\",null]');\n");
+		"headers, part, time_ms, progress_topic, progress_partition, progress_offset) VALUES\n('shop', 'shop.orders', 3, 42, 'shop.orders', "
+		"'script', 'bad ? \\'x\\'', 'v7', x'6b', x'76ff', "
+		"'[\"a\",\"1\",\"b\",null]', 0, 0, NULL, NULL, NULL);\n");
 	assert_rows(SQL_MYSQL, "");
 }
 
