@@ -221,6 +221,7 @@ void parking_wake(struct parking *parking, uint64_t hash)
 	for (struct parked_key *key = *bucket(parking, hash); key; key = key->next)
 		if (key->hash == hash) {
 			key->parked->next_try_ms = 0;
+			key->parked->woken = key->parked->state != PARKED_IDLE;
 			parking->stirred = true;
 		}
 }
@@ -233,5 +234,6 @@ void parking_again(struct parking *parking, struct parked *parked, int64_t now_m
 	parked->event = NULL;
 	parked->tries++;
 	parking->stirred = true;
-	parked->next_try_ms = now_ms + (wait < TRY_MS_MOST ? wait : TRY_MS_MOST);
+	parked->next_try_ms = parked->woken ? 0 : now_ms + (wait < TRY_MS_MOST ? wait : TRY_MS_MOST);
+	parked->woken = false;
 }

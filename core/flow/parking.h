@@ -33,6 +33,7 @@ struct parked {
 	int64_t since_ms, next_try_ms;  /* since_ms below 0: its age, of one that was there before us; dated when it is first read */
 	uint32_t tries, bytes;          /* bytes: of the message */
 	uint8_t state;                  /* enum parked_state */
+	bool woken;                     /* its row came while it was not IDLE: it is tried again at once */
 	bool counted;                   /* by the script that is in use */
 	struct event *event;            /* BACK */
 	struct parked *next, *previous; /* of the partition, by offset and part */

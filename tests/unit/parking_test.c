@@ -267,6 +267,20 @@ static void a_row_that_is_made_is_not_held_up_and_wakes_what_waits(void **state)
 	assert_int_equal(f->partition->parked_first->next_try_ms, 0);
 }
 
+static void a_row_that_is_made_while_it_is_tried_wakes_it_too(void **state)
+{
+	struct fixture *f = *state;
+
+	park(f, "a");
+	back(f, "a", 0, CHANGE_UPDATE, "#1");
+	sent(f);
+	parking_wake(&f->parking, f->partition->parked_first->keys[0].hash); /* another lane's */
+	missed(f, "a");
+	sent(f);
+	answer(f, SINK_COMMITTED);
+	assert_int_equal(f->partition->parked_first->next_try_ms, 0);
+}
+
 static void in_one_transaction_too(void **state)
 {
 	struct fixture *f = *state;
@@ -460,6 +474,7 @@ int main(void)
 		TEST(what_was_not_committed_is_not_parked),
 		TEST(a_later_update_of_the_row_stands_behind),
 		TEST(a_row_that_is_made_is_not_held_up_and_wakes_what_waits),
+		TEST(a_row_that_is_made_while_it_is_tried_wakes_it_too),
 		TEST(in_one_transaction_too),
 		TEST(what_comes_back_keeps_its_order),
 		TEST(a_delete_takes_along_what_waits_for_the_row),
