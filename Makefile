@@ -26,7 +26,7 @@ OPTIMIZE ?= -O2 -flto=auto
 FLAGS    = $(OPTIMIZE) -g -D_GNU_SOURCE -DSTREAMLUA_VERSION='"$(VERSION)"' -fvisibility=hidden -fno-omit-frame-pointer \
            $(WARNINGS) -Icore -I$(BUILD) $(PKG_CFLAGS) $(EXTRA_FLAGS)
 # Scripts reach the engine's sl_* functions through LuaJIT's FFI, which looks them up in the program itself.
-LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic-symbol='sl_*' $(EXTRA_FLAGS)
+LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic $(EXTRA_FLAGS)
 
 SOURCES  := $(sort $(wildcard core/*/*.c))
 CXX_SOURCES := $(sort $(wildcard core/*/*.cc))
