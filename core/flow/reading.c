@@ -190,6 +190,8 @@ struct reading reading_resolve(const struct column *from, const struct target_co
 	}
 	if (!to)
 		return reading(MEANING_PLAIN, 0, 0);
+	if (settings->as_seen)
+		return plain(to, &(struct reading_settings){ 0 });
 	if (!settings->plain)
 		return by_target(declared, to, settings);
 	return in_zone(declared || !settings->capture ? plain(to, settings) : captured(to, settings), to, settings);

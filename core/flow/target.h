@@ -86,6 +86,7 @@ struct reading_settings {
 	uint8_t capture;      /* enum capture; of plain values */
 	int32_t zone_minutes; /* of TIMESTAMPs that carry no zone, east of UTC: `zone = "+08:00"` */
 	bool sanitised;       /* names of source columns are spelt in letters, digits and underscores (flow/sanitised.h) */
+	bool as_seen;         /* values are as scripts see them, whatever the format: those of examples */
 	bool absent_is_null;  /* a whole row leaves its NULLs out: `absent = "null"` */
 };
 struct reading reading_resolve(const struct column *from, const struct target_column *to, const struct reading_settings *settings);

@@ -45,6 +45,7 @@ static void report_script(const struct script *script, void (*report)(void *ctx,
 
 int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err)
 {
+	job->readings.as_seen = true;
 	if (script_host_bind(job->host, NULL, job->shapes, &job->readings, report, ctx, err) < 0)
 		return -1;
 	return script_host_examples(job->host, report, ctx, passed, failed, err);
@@ -66,6 +67,7 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 
 	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
+	job->readings.as_seen = true; /* nothing but examples goes through these scripts */
 	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0)
 		return -1;
 	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)

@@ -167,3 +167,16 @@ def test_large_integers_and_bits_are_worked_with_exactly(job):
 return { columns = { id = "id", v = function(row) return sl.int64.add(row.v, 1) end, w = function(row) return sl.decimal.div(row.v, 3, 2) end } }'''
     run(job, [Table("t").insert({"id": 1, "v": str(2**64 - 2), "w": None}), Table("t").insert({"id": 2, "v": 41, "w": None})], code).counts(written=2)
     assert [(r["v"], r["w"]) for r in rows(job)] == [("18446744073709551615", "6148914691236517204.67"), ("42", "13.67")]
+
+
+def test_bit_strings_in_examples_are_bytes_or_numbers(job, mariadb, database):
+    mariadb.execute("CREATE TABLE t (id INT PRIMARY KEY, flags BIT(12), blob_ BLOB, day DATE)", database=database)
+    script = r'''return { columns = { id = "id", flags = function(row) return row.flags end, blob_ = function(row) return row.blob_ end, day = "day" }, examples = {
+  { op = "insert", row = { id = 1, flags = "\1\2", blob_ = "\0\255", day = "2024-01-31" },
+    expect = { id = 1, flags = "\1\2", blob_ = "\0\255", day = "2024-01-31" } },
+  { op = "insert", row = { id = 1, flags = 258 }, expect = { id = 1, flags = "\1\2" } },
+  { op = "insert", row = { id = 1, flags = 5 }, expect = { id = 1, flags = 5 } },
+} }'''
+    for format in ("debezium", "maxwell", "json"):
+        job.file("in.jsonl", "").write(t=script).job(file_source("in.jsonl", format), tidb_sink(mariadb, database))
+        job.command("check", "job.lua").ok()
