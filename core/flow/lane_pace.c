@@ -17,7 +17,7 @@ uint32_t lane_rows_of(const struct event *event)
 
 uint32_t lanes_room(struct lanes *all)
 {
-	uint32_t rows = pace_room(&all->pace, all->rows_in_flight);
+	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck);
 	int64_t wait_us = 0;
 
 	if (rows == 0)
@@ -30,9 +30,12 @@ uint32_t lanes_room(struct lanes *all)
 
 void lanes_learn_pace(struct lanes *all)
 {
+	all->rows_stuck = 0;
 	for (int32_t i = 0; i < all->count; i++) {
 		struct lane *lane = &all->lanes[i];
 
+		if (lane->busy && all->now_ms - lane->sent_ms >= pace_stuck_ms(&all->pace))
+			all->rows_stuck += lane->tx_rows;
 		if (lane->answered_rows)
 			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
 		lane->answered_rows = 0;

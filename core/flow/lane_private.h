@@ -47,6 +47,7 @@ struct lanes {
 	int32_t first; /* whose turn it is to begin: where the window is small, the others find it used */
 	uint32_t in_flight, waiting;
 	uint32_t rows_in_flight, events_in_flight;
+	uint32_t rows_stuck; /* of rows_in_flight, as of this turn */
 	struct pace pace;
 	struct rate rate;
 	bool slowed; /* since the last turn the target has asked for another try */

@@ -55,6 +55,12 @@ void pace_committed(struct pace *pace, int64_t now_ms, int64_t sent_ms, uint32_t
 /* The target asked for another try. */
 void pace_failed(struct pace *pace, int64_t now_ms);
 
+/* A transaction that takes longer is stuck (in a lock, most of the time), and says nothing of the others: it is not counted as on its way. */
+static inline int64_t pace_stuck_ms(const struct pace *pace)
+{
+	return pace->goal_ms * 2 > 1000 ? pace->goal_ms * 2 : 1000;
+}
+
 static inline uint32_t pace_window(const struct pace *pace)
 {
 	return (uint32_t)pace->window;

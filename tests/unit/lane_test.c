@@ -179,6 +179,32 @@ static void answer(struct fixture *f, int lane, enum sink_result result)
 	turn(f);
 }
 
+/* ---- pace ---- */
+
+static void a_stuck_lane_does_not_use_up_a_small_window(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 100; i++)
+		add(f, "a", 0, 0, -1);
+	turn(f);
+	for (int i = 0; i < 20; i++) { /* the window at its least, and more rows than that on their way */
+		f->now_ms += 200;
+		answer(f, 0, SINK_RETRY);
+	}
+	assert_true(pace_window(lanes_pace(f->lanes)) < 100);
+	answer(f, 0, SINK_COMMITTED);
+	for (int i = 0; i < 50; i++)
+		add(f, "a", 0, 0, -1);
+	turn(f);
+	add(f, "b", 0, 1, -1);
+	turn(f);
+	assert_null(f->on_its_way[1]);
+	f->now_ms += 1500;
+	turn(f);
+	assert_string_equal(on_its_way(f, 1), "b");
+}
+
 /* ---- order ---- */
 
 static void a_lane_has_one_transaction_at_a_time_and_gathers_the_next(void **state)
@@ -522,6 +548,7 @@ static void what_ended_without_a_transaction_is_in_the_progress_of_the_next(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LANE_TEST(a_stuck_lane_does_not_use_up_a_small_window),
 		LANE_TEST(a_lane_has_one_transaction_at_a_time_and_gathers_the_next),
 		LANE_TEST(an_event_of_two_lanes_is_written_once_when_both_have_come_to_it),
 		LANE_TEST(two_keys_in_one_lane_need_no_waiting),
