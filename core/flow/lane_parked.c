@@ -246,11 +246,12 @@ static void say_missing(const struct event *event, struct error *err)
 bool lane_parked_missed(struct lane *lane, struct event *event, struct error *err)
 {
 	int64_t park_for = event->script ? script_park_for(event->script) : 0;
-	int64_t waited = event->parked ? lane->owner->now_ms - event->parked->since_ms : 0;
+	int64_t waited;
 
 	event->missed = false;
-	if (event->outcome != OUTCOME_PENDING)
-		return true;
+	if (event->outcome != OUTCOME_PENDING || event->message->owner->revoked)
+		return true; /* revoked: it is dropped, and what is known of it as parked is gone already */
+	waited = event->parked ? lane->owner->now_ms - event->parked->since_ms : 0;
 	if (waited < park_for) {
 		event->outcome = OUTCOME_PARKED;
 		return true;
