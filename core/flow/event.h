@@ -6,11 +6,12 @@
 #include "flow/shape.h"
 #include "flow/value.h"
 
-struct partition; /* flow/progress.h */
-struct target;    /* flow/target.h */
-struct script;    /* flow/script.h */
-struct intake;    /* flow/intake.h */
-struct parked;    /* flow/parking.h */
+struct partition;   /* flow/progress.h */
+struct target;      /* flow/target.h */
+struct script;      /* flow/script.h */
+struct intake;      /* flow/intake.h */
+struct state_entry; /* flow/state.h */
+struct parked;      /* flow/parking.h */
 
 struct header {
 	struct slice name;
@@ -41,6 +42,7 @@ enum op {
 	OP_TRUNCATE,
 	OP_DDL,
 	OP_CONTROL, /* heartbeat, transaction mark, watermark, tombstone after a delete: counted and ignored */
+	OP_TIMER,   /* no message: a row of streamlua_state is due */
 };
 
 enum image_state { IMAGE_ABSENT = 0, IMAGE_WHOLE, IMAGE_PARTIAL, IMAGE_KEY_ONLY };
@@ -90,6 +92,13 @@ struct change {
 
 enum { PART_WHOLE = UINT32_MAX };
 
+/* A row of streamlua_state that an event runs with. */
+struct state_use {
+	struct state_use *next;
+	struct state_entry *entry;
+	bool old; /* of the key that the row had before this event */
+};
+
 struct event {
 	/* decoded */
 	uint8_t op;                   /* enum op */
@@ -126,7 +135,10 @@ struct event {
 	uint32_t ordinal;            /* its place in the partition's window (flow/progress.h) */
 	struct event *next;          /* in the intake, in order of arrival */
 	struct event *lane_next[2];
-	uint32_t bytes; /* of SQL, roughly: what bounds a transaction */
+	struct state_use *uses; /* of a stateful script */
+	int64_t at_ms;          /* event time as its script has it; INT64_MIN unknown */
+	bool finished;          /* its keys are checked and its lanes chosen: only the transaction is left */
+	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
 };
 
 #endif

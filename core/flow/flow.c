@@ -16,12 +16,21 @@ static void event_finished(void *ctx, struct event *event)
 /* Its partition has a new owner, who will read it again: it is counted there. */
 static void event_dropped(void *ctx, struct event *event)
 {
-	struct flow *flow = ctx;
+	flow_drop_event(ctx, event);
+}
 
-	flow->read--;
+void flow_drop_event(struct flow *flow, struct event *event)
+{
+	flow->read -= !event->was_done;
 	event->outcome = OUTCOME_IGNORED; /* a reload, which comes back to its neighbours, passes it over */
+	script_event_release(event);
 	event->settled = true;
 	intake_release(event->intake);
+}
+
+static void event_refused(void *ctx, struct event *event)
+{
+	flow_run_refused(ctx, event);
 }
 
 static void partition_fenced(void *ctx, struct partition *partition)
@@ -110,6 +119,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 	struct lanes_events from_lanes = {
 		.finished = event_finished,
 		.dropped = event_dropped,
+		.refused = event_refused,
 		.fenced = partition_fenced,
 		.held = partition_held,
 		.stop = event_stops,
@@ -130,6 +140,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 	lanes_limit(flow->lanes, options->rate_taken_us, options->rows_per_second_most);
 	flow->decoder = (struct decoder){ .format = options->format, .options = options->format_options, .shapes = options->shapes };
 	flow->decoder.json = json_new();
+	flow_run_init(flow);
 	if (options->format && options->format->open)
 		flow->decoder.state = options->format->open(&flow->decoder);
 	return flow;
@@ -150,6 +161,7 @@ void flow_free(struct flow *flow)
 	if (flow->decoder.format && flow->decoder.format->close)
 		flow->decoder.format->close(flow->decoder.state);
 	lanes_free(flow->lanes);
+	flow_run_deinit(flow);
 	flow_parked_free(flow);
 	flow_partitions_free(flow);
 	intakes_free(&flow->intakes);
@@ -186,17 +198,6 @@ void flow_swap(struct flow *flow, struct script_host *host)
 	flow->events.wake(flow->events.ctx);
 }
 
-static void swap(struct flow *flow)
-{
-	struct script_host *old = flow->host;
-
-	flow->host = flow->next_host;
-	flow->next_host = NULL;
-	lanes_hold(flow->lanes, false);
-	flow_intakes_again(flow);
-	flow->events.swapped(flow->events.ctx, old);
-}
-
 static bool all_ended(const struct flow *flow)
 {
 	struct source *source = flow->options.source;
@@ -219,7 +220,7 @@ static void drain(struct flow *flow)
 {
 	/* With nothing on its way, what still waits stands back for a unique value: the event that frees it will not be read any more, so
 	 * whoever stops leaves both to the next run. */
-	if (lanes_in_flight(flow->lanes) || flow->takings || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
+	if (lanes_in_flight(flow->lanes) || flow->takings || flow->unrun || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
 		return;
 	/* What is parked has until its park_for is over, unless somebody stops the job: then it stays where it is. */
 	if (flow->parking.count && !flow->stopping && !(flow->options.parked_once && flow_parked_tried(flow))) {
@@ -246,13 +247,17 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 		return TICK_MS;
 	flow->mono_ms = mono_ms;
 	flow->wall_ms = wall_ms;
-	if (flow->next_host && lanes_in_flight(flow->lanes) == 0)
-		swap(flow);
+	if ((flow->next_host || flow->again) && lanes_in_flight(flow->lanes) == 0 && !flow->loading.active)
+		flow_run_restart(flow);
 	flow_partitions_pause(flow);
-	if (!flow->next_host)
+	if (!flow->next_host && !flow->again) {
 		parked = flow_parked_turn(flow);
-	if (!flow->stopping && !flow->next_host)
-		count = flow_intake_turn(flow);
+		flow_run(flow);
+		if (!flow->unrun && !flow->stopping && !flow->over)
+			count = flow_intake_turn(flow);
+		if (!flow->again)
+			flow_run(flow);
+	}
 	if (flow->over)
 		return TICK_MS;
 	again = lanes_turn(flow->lanes, mono_ms, script_host_version(flow->host));
@@ -261,7 +266,7 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 		flow->tick_ms = mono_ms;
 		flow_partitions_tick(flow);
 	}
-	if (!flow->next_host && is_draining(flow) && count == 0)
+	if (!flow->next_host && !flow->again && is_draining(flow) && count == 0)
 		drain(flow);
 	if (count)
 		return 0;

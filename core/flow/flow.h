@@ -20,6 +20,7 @@ struct flow_options {
 	struct format_options format_options;
 	enum on_control on_ddl, on_truncate;
 	size_t memory_bytes;            /* events in memory; reading stops there */
+	size_t state_bytes;             /* of streamlua_state in memory, beyond what events on their way need */
 	double rows_per_second_most;    /* 0: no limit */
 	_Atomic int64_t *rate_taken_us; /* shared by all that it limits together; borrowed; may be NULL where there is no limit */
 	int64_t events_most;            /* --max-events; 0: no limit */

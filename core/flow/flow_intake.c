@@ -18,6 +18,7 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition)
 {
 	size_t kept = 0;
 
+	flow_run_forget(flow, partition);
 	if (!flow->intake)
 		return;
 	for (size_t i = 0; i < flow->message_count; i++)
@@ -99,32 +100,10 @@ void flow_finish_event(struct flow *flow, struct event *event)
 		else
 			partition_finish_unwritten(partition, event);
 	}
+	flow_run_keep(flow, event);
+	script_event_release(event);
 	event->settled = true;
 	intake_release(event->intake);
-}
-
-/* Sends the events of an intake where they go: into lanes, or to their end. */
-static void send(struct flow *flow, struct intake *intake)
-{
-	for (struct event *event = intake->first, *next; event; event = next) {
-		next = event->next; /* finishing the last event gives the intake back; `next` is NULL then */
-		if (event->settled)
-			continue;
-		if (event->must_stop || (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
-			flow_stop_at(flow, event);
-			return;
-		}
-		if (event->outcome == OUTCOME_DEAD) {
-			flow_count_dead(flow, event);
-			if (flow->over)
-				return;
-		}
-		/* What was parked is taken out there by a transaction, whatever becomes of it. */
-		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD || event->parked)
-			lanes_add(flow->lanes, event);
-		else
-			flow_finish_event(flow, event);
-	}
 }
 
 static void enter(struct flow *flow)
@@ -163,20 +142,10 @@ static size_t room(const struct flow *flow)
 	return most;
 }
 
-/* Runs the scripts. What they could not do because the target is away is no event's fault: a new worker reads the same again. */
-static void run_scripts(struct flow *flow, struct intake *intake)
-{
-	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
-	if (script_host_outage(flow->host))
-		flow_fail(flow, false, script_host_outage(flow->host));
-	else
-		send(flow, intake);
-}
-
 void flow_intake_process(struct flow *flow, struct intake *intake)
 {
 	settle_control(flow, intake);
-	run_scripts(flow, intake);
+	flow_run_add(flow, intake);
 }
 
 static void read_messages(struct flow *flow, size_t most)
@@ -210,41 +179,4 @@ size_t flow_intake_turn(struct flow *flow)
 	flow->intake = NULL;
 	intake_release(intake);
 	return count;
-}
-
-/* Nothing is on its way, so every unsettled event waits in a lane: it starts from what was decoded. */
-void flow_intakes_again(struct flow *flow)
-{
-	lanes_clear(flow->lanes);
-	flow_parked_new_scripts(flow);
-	/* The event that stood back may go another way now, or none: its partition would be paused for ever. */
-	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		for (int32_t i = 0; i < partition->lane_count; i++)
-			partition->lanes[i].held_until_ms = partition->lanes[i].held_since_ms = partition->lanes[i].held_tries = 0;
-	for (struct intake *intake = flow->intakes.oldest, *next; intake; intake = next) {
-		intake->unfinished++; /* it must not go back while it is walked */
-		for (struct event *event = intake->first; event; event = event->next) {
-			struct image *images[] = { &event->row, &event->old, &event->key };
-
-			if (event->settled) {
-				event->script = NULL; /* of a host that may be gone at the next reload */
-				continue;
-			}
-			/* What could not be decoded stays so; what a script's route found wrong is that script's to say anew. */
-			if (event->outcome == OUTCOME_DEAD && event->stage == STAGE_DECODE && !event->script)
-				continue;
-			event->outcome = OUTCOME_PENDING;
-			event->changes = NULL;
-			event->changes_end = &event->changes;
-			event->error = (struct slice){ 0 };
-			event->bytes = 0;
-			event->parks = event->missed = false;
-			event->lane_state = LANE_WAITING;
-			for (size_t i = 0; i < 3; i++)
-				images[i]->readings = NULL;
-		}
-		run_scripts(flow, intake);
-		next = intake->next;
-		intake_release(intake);
-	}
 }

@@ -131,6 +131,7 @@ static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
 		unlink_partition(flow, partition);
 		partition_unref(partition);
 	}
+	flow_run_again(flow); /* their state is another's from now on */
 }
 
 static void on_ended(void *ctx, uint32_t id)

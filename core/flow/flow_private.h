@@ -14,8 +14,10 @@ enum {
 	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
 };
 
-struct taking;    /* flow_partitions.c */
-struct recalling; /* flow_parked.c */
+struct taking;       /* flow_partitions.c */
+struct recalling;    /* flow_parked.c */
+struct taking;       /* flow_partitions.c */
+struct state_memory; /* flow/state_memory.h */
 
 struct flow {
 	struct flow_options options;
@@ -28,8 +30,16 @@ struct flow {
 	int64_t given_due_ms;  /* when it is looked again what has been given back */
 	int64_t parked_due_ms; /* when something of it is due, unless it is stirred */
 	struct intakes intakes;
-	struct intake *intake;     /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
-	struct message **messages; /* of it; INTAKE_MESSAGES_MOST */
+	struct intake *intake;             /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
+	struct intake *unrun, **unrun_end; /* those whose events have not run, in the order in which they will */
+	bool again;                        /* all events that are not settled run anew once nothing is on its way */
+	struct {                           /* what the events of `unrun` wait for */
+		struct state_load load;
+		struct arena arena;
+		bool active;
+	} loading;
+	struct state_memory *memory; /* the state of a job whose sink keeps none; else NULL */
+	struct message **messages;   /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
 	struct partition *partitions; /* ours, newest first */
 	struct taking *takings;       /* requests to take partitions over that are not answered yet */
@@ -58,8 +68,6 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition);
 /* The intake's events go through their scripts and on their way. */
 void flow_intake_process(struct flow *flow, struct intake *intake);
 bool flow_intake_has_room(const struct flow *flow);
-/* Everything that waits goes through the (new) scripts again. */
-void flow_intakes_again(struct flow *flow);
 /* The event has ended: counts it and gives its memory back. */
 void flow_finish_event(struct flow *flow, struct event *event);
 
@@ -71,6 +79,26 @@ bool flow_parked_tried(const struct flow *flow); /* all of it, once */
 /* Brings back what is due. Returns when the next turn is. */
 int64_t flow_parked_turn(struct flow *flow);
 void flow_parked_free(struct flow *flow); /* before the partitions */
+
+/* flow_run.c */
+void flow_run_add(struct flow *flow, struct intake *intake);
+/* Runs what can run: up to the first intake whose state is not at hand. */
+void flow_run(struct flow *flow);
+/* This partition's events that wait to run are not ours any more. */
+void flow_run_forget(struct flow *flow, const struct partition *partition);
+/* An event's state never came to be, or may be another worker's by now: as soon as nothing is on its way, all that is not settled runs anew. */
+void flow_run_again(struct flow *flow);
+/* Nothing is on its way: everything that waits begins anew, with the next host where there is one. */
+void flow_run_restart(struct flow *flow);
+/* The event has become a dead letter, or is skipped, after it ran. */
+void flow_run_refused(struct flow *flow, struct event *event);
+/* It is committed: where the sink keeps no state, this does. */
+void flow_run_keep(struct flow *flow, const struct event *event);
+uint32_t flow_run_waiting(const struct flow *flow); /* events that are read and have not run */
+void flow_run_init(struct flow *flow);
+void flow_run_deinit(struct flow *flow);
+/* Not ours any more, before anything came of it. */
+void flow_drop_event(struct flow *flow, struct event *event);
 
 void flow_fail(struct flow *flow, bool stop, const char *reason);
 /* The job says to stop at this event: event->error says why. */

@@ -10,7 +10,10 @@ struct intake {
 	struct slice topic;         /* of the last message, which is nearly always the next one's too */
 	struct event *first, **end; /* all events in order of arrival */
 	uint32_t count;             /* of events */
-	uint32_t unfinished;        /* not yet done, plus one while it is being filled */
+	uint32_t unfinished;        /* not yet done, plus one while it is being filled, plus one until its events have run */
+	bool begun;                 /* its events are routed, and the state they need is asked for */
+	bool ran;                   /* its events went through their scripts */
+	struct intake *next_to_run;
 	struct intakes *owner;
 	struct intake *next, *previous; /* in use, oldest first; or free */
 };

@@ -143,6 +143,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
 	uint32_t rows;
+	bool kept = false; /* what stands back has seen state: nothing that may have seen what it left goes before it */
 
 	lane->tx_rows = 0;
 	lane_seen_reset(lane);
@@ -150,8 +151,11 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		if (is_held(lane, event) || is_held_there(lane, event)) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
 				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
+			kept |= event->uses != NULL;
 			continue;
 		}
+		if (kept && event->uses)
+			continue;
 		if (!lane_is_home(lane, event)) {
 			if (count == 0)
 				wait_for(lane, event);

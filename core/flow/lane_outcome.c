@@ -27,7 +27,7 @@ static void finish_events(struct lane *lane)
 	lane_unlink_done(lane, tx->count);
 	for (size_t i = 0; i < tx->count; i++) {
 		if (tx->events[i]->outcome == OUTCOME_PENDING)
-			tx->events[i]->outcome = OUTCOME_WRITTEN;
+			tx->events[i]->outcome = tx->events[i]->changes ? OUTCOME_WRITTEN : OUTCOME_FILTERED;
 		all->waiting--;
 		all->events.finished(all->events.ctx, tx->events[i]);
 	}
@@ -109,6 +109,8 @@ static void at_fault(struct lane *lane, struct event *event, const struct error 
 		all->events.dead(all->events.ctx, event);
 		break;
 	}
+	if (event->uses)
+		all->events.refused(all->events.ctx, event);
 }
 
 static void refused(struct lane *lane, const struct error *err)

@@ -137,6 +137,9 @@ static int choose_lanes(struct event *event, struct error *err)
 	struct script *script = event->script;
 	int count = 0;
 
+	if (script->stateful)
+		return 0; /* chosen with the key of its state */
+
 	switch (script->key_by) {
 	case KEY_BY_FUNCTION:
 		return 0; /* chosen in Lua (sl_lane_key) */

@@ -7,6 +7,7 @@
 #include "flow/event.h"
 #include "flow/intake.h"
 #include "flow/sink.h"
+#include "flow/state.h"
 #include "flow/target.h"
 
 struct lua_State;
@@ -56,6 +57,11 @@ struct script {
 	enum on_error on_error;
 	int64_t park_for_ms;
 
+	bool stateful;   /* process, window: rows of streamlua_state belong to it */
+	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
+	int32_t state_version;
+	struct state_owner state;
+
 	struct target *target; /* bound */
 	struct plan **plans;   /* by shape id */
 	uint32_t plan_count;
@@ -96,7 +102,18 @@ struct shapes *script_host_shapes(struct script_host *host);
 const struct reading_settings *script_host_readings(struct script_host *host);
 struct json *script_host_json(struct script_host *host);
 
-/* Routes and processes the events of the intake that are still pending: afterwards each has an outcome, or changes and a lane. */
+/* Routes the events of the intake that are still pending and finds the rows of streamlua_state that they need. True: some are wanted and not at
+ * hand (script_host_state). */
+bool script_host_begin(struct script_host *host, struct intake *intake);
+/* The state at hand: lives and ends with the host. */
+struct state_cache *script_host_state(struct script_host *host);
+bool script_host_is_stateful(const struct script_host *host);
+/* A row of streamlua_state that was asked for. */
+void script_host_state_row(struct script_host *host, const struct state_row *row);
+/* The event is settled, or begins anew: it runs with nothing any more. */
+void script_event_release(struct event *event);
+/* Processes them: afterwards each has an outcome, or changes and a lane. Begins by itself where that was not done; rows that are still wanted
+ * do not exist. */
 void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark);
 /* Decodes the messages of an intake with the job's sl.format function; adds their events to the intake. False: the job has none. */
 bool script_host_has_format(const struct script_host *host);

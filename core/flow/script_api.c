@@ -20,9 +20,14 @@ const char *sl_layout(const uint32_t *sizes)
 		const char *name;
 		size_t size;
 	} expected[] = {
-		{ "struct value", sizeof(struct value) },     { "struct image", sizeof(struct image) },
-		{ "struct message", sizeof(struct message) }, { "struct change", sizeof(struct change) },
-		{ "struct event", sizeof(struct event) },     { "the last member of struct event", offsetof(struct event, bytes) },
+		{ "struct value", sizeof(struct value) },
+		{ "struct image", sizeof(struct image) },
+		{ "struct message", sizeof(struct message) },
+		{ "struct change", sizeof(struct change) },
+		{ "struct event", sizeof(struct event) },
+		{ "the last member of struct event", offsetof(struct event, bytes) },
+		{ "the last member of struct state_entry that Lua knows", offsetof(struct state_entry, loaded) },
+		{ "the last member of struct state_use", offsetof(struct state_use, old) },
 	};
 
 	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)

@@ -40,6 +40,16 @@ SL_EXPORT void sl_disown(struct event *event, struct change *change);
 SL_EXPORT int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);
 SL_EXPORT int sl_set_number(struct event *event, struct change *change, uint32_t column, double number);
 
+/* An event's key (JSON), and the one before it (size 0: the same), made in Lua. */
+SL_EXPORT int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
+/* The plain state of the event's key; NULL: sl_error says why it has none. */
+SL_EXPORT struct state_entry *sl_state_main(struct event *event);
+/* The event's rows are complete: checks their keys, so that its state is only changed by an event that can be written. */
+SL_EXPORT int sl_finish(struct event *event);
+/* What the entry's row is to be from this event on; NaN: never due. */
+SL_EXPORT void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
+			    double due, double wake);
+
 SL_EXPORT struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
 SL_EXPORT void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table,
 			      size_t table_size);

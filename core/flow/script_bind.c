@@ -167,11 +167,15 @@ static int bind_script(const struct binding *b)
 	struct script *script = b->script;
 	bool key_is_function = false;
 
-	script->target = script_host_target(host, script->target_name, b->err);
-	if (!script->target)
-		return error_prefix(b->err, "%.*s: target", SLICE_ARG(script->path));
-	if (settle_key(b) < 0 || settle_columns(b) < 0)
-		return -1;
+	if (script->has_target) {
+		script->target = script_host_target(host, script->target_name, b->err);
+		if (!script->target)
+			return error_prefix(b->err, "%.*s: target", SLICE_ARG(script->path));
+		if (settle_key(b) < 0 || settle_columns(b) < 0)
+			return -1;
+	} else { /* all that it writes goes through ctx:emit */
+		script->target = script_host_target_own(host, script->target_name);
+	}
 	for (uint32_t k = 0; k < script->target->key_count; k++)
 		key_is_function |= script->enters_lua && !is_copied(script, script->target->key[k]);
 	script->lua_makes_rows |= key_is_function;
@@ -192,6 +196,9 @@ int script_host_bind(struct script_host *host, struct sink *sink, struct shapes 
 	host->sink = sink;
 	host->shapes = shapes;
 	host->readings = readings;
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (host->scripts[i].stateful && !host->state_target)
+			state_bind(host);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		struct binding b = { host, &host->scripts[i], warn_line, ctx, err };
 

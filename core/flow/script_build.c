@@ -164,6 +164,9 @@ static int run_example(struct script_host *host, uint32_t script, int n, struct 
 	lua_pop(host->lua, 1);
 done:
 	build_end(host);
+	for (struct event *event = intake->first; event; event = event->next)
+		script_event_release(event);
+	state_clear(&host->state);
 	while (intake->unfinished > 1)
 		intake_release(intake);
 	intake_release(intake);

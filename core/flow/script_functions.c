@@ -128,9 +128,10 @@ static int host_zone_to_utc(lua_State *lua)
 	return zone_answer(lua, zone_to_utc);
 }
 
-/* ---- json_decode(text, null, array_metatable) ---- */
+/* ---- json_decode(text, null, array_metatable, doubles) ---- */
 
-static void push_scalar(lua_State *lua, const struct value *value, int null)
+/* doubles: every number is one, however many digits it has (a double's own may be 17). */
+static void push_scalar(lua_State *lua, const struct value *value, int null, bool doubles)
 {
 	double number;
 
@@ -140,7 +141,9 @@ static void push_scalar(lua_State *lua, const struct value *value, int null)
 		lua_pushboolean(lua, value->kind == VALUE_TRUE);
 		break;
 	case VALUE_NUMBER:
-		if (value_to_double(value, &number))
+		if (doubles)
+			lua_pushnumber(lua, strtod(value->p, NULL)); /* what follows it in JSON ends it */
+		else if (value_to_double(value, &number))
 			lua_pushnumber(lua, number);
 		else
 			lua_pushlstring(lua, value->p, value->n);
@@ -154,13 +157,13 @@ static void push_scalar(lua_State *lua, const struct value *value, int null)
 }
 
 /* Pushes the node at `at`; returns the one behind it. */
-static uint32_t push_node(lua_State *lua, const struct json_node *nodes, uint32_t at, int null, int array)
+static uint32_t push_node(lua_State *lua, const struct json_node *nodes, uint32_t at, int null, int array, bool doubles)
 {
 	const struct json_node *node = &nodes[at];
 	uint32_t child = at + 1;
 
 	if (node->value.kind != VALUE_JSON) {
-		push_scalar(lua, &node->value, null);
+		push_scalar(lua, &node->value, null, doubles);
 		return node->end;
 	}
 	lua_newtable(lua);
@@ -173,10 +176,10 @@ static uint32_t push_node(lua_State *lua, const struct json_node *nodes, uint32_
 
 		if (node->object) {
 			lua_pushlstring(lua, member->name.p, member->name.n);
-			child = push_node(lua, nodes, child, null, array);
+			child = push_node(lua, nodes, child, null, array, doubles);
 			lua_rawset(lua, -3);
 		} else {
-			child = push_node(lua, nodes, child, null, array);
+			child = push_node(lua, nodes, child, null, array, doubles);
 			lua_rawseti(lua, -2, i);
 		}
 	}
@@ -200,7 +203,7 @@ static int host_json_decode(lua_State *lua)
 		arena_free(&arena);
 		return failed(lua, err.text);
 	}
-	push_node(lua, nodes, 0, 2, 3);
+	push_node(lua, nodes, 0, 2, 3, lua_toboolean(lua, 4));
 	arena_free(&arena);
 	return 1;
 }

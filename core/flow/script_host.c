@@ -108,8 +108,13 @@ void script_host_free(struct script_host *host)
 {
 	if (!host)
 		return;
-	for (uint32_t i = 0; i < host->script_count; i++)
+	state_clear(&host->state);
+	for (uint32_t i = 0; i < host->script_count; i++) {
 		plans_free(&host->scripts[i]);
+		state_owner_deinit(&host->scripts[i].state);
+	}
+	buf_free(&host->key);
+	buf_free(&host->key_old);
 	for (uint32_t i = 0; i < host->target_count; i++)
 		free(host->targets[i]);
 	routes_free(host);
@@ -164,6 +169,7 @@ int script_host_load(struct script_host *host, const char *path, const char *ser
 	script = &host->scripts[host->script_count];
 	*script = (struct script){ .host = host, .index = host->script_count++ };
 	script_from_lua(host, script);
+	script->state.number = script->index;
 	lua_pop(host->lua, 1);
 	return 0;
 }
@@ -221,22 +227,44 @@ struct target *script_host_target_at(struct script_host *host, uint32_t id)
 	return id < host->target_count ? host->targets[id] : NULL;
 }
 
+static struct target *new_target(struct script_host *host, struct slice name)
+{
+	struct target *target = calloc(1, sizeof *target);
+
+	BUG_IF(!target);
+	target->arena = &host->arena;
+	target->name = arena_copy(&host->arena, name);
+	target->id = host->target_count;
+	return target;
+}
+
+static struct target *keep_target(struct script_host *host, struct target *target)
+{
+	host->targets = realloc(host->targets, (host->target_count + 1) * sizeof(*host->targets));
+	BUG_IF(!host->targets);
+	return host->targets[host->target_count++] = target;
+}
+
+struct target *script_host_target_own(struct script_host *host, struct slice name)
+{
+	struct target *target = new_target(host, name);
+
+	target->own = true;
+	return keep_target(host, target);
+}
+
 struct target *script_host_target(struct script_host *host, struct slice name, struct error *err)
 {
 	struct target *target;
 
 	for (uint32_t i = 0; i < host->target_count; i++)
-		if (slice_equal(host->targets[i]->name, name))
+		if (slice_equal(host->targets[i]->name, name) && !host->targets[i]->own)
 			return host->targets[i];
 	if (host->target_count == TARGETS_MOST) {
 		error_set(err, "more than %d target tables", TARGETS_MOST);
 		return NULL;
 	}
-	target = calloc(1, sizeof *target);
-	BUG_IF(!target);
-	target->arena = &host->arena;
-	target->name = arena_copy(&host->arena, name);
-	target->id = host->target_count;
+	target = new_target(host, name);
 	if (!host->sink) {
 		target->open = target->exists = true;
 	} else if (host->sink->ops->describe(host->sink, target, err) < 0) {
@@ -247,10 +275,7 @@ struct target *script_host_target(struct script_host *host, struct slice name, s
 		error_set(err, "the target has no table %.*s", SLICE_ARG(name));
 		goto fail;
 	}
-	host->targets = realloc(host->targets, (host->target_count + 1) * sizeof(*host->targets));
-	BUG_IF(!host->targets);
-	host->targets[host->target_count++] = target;
-	return target;
+	return keep_target(host, target);
 fail:
 	free(target);
 	return NULL;

@@ -139,6 +139,15 @@ void script_from_lua(struct script_host *host, struct script *script)
 	script->own_count = list_field(host, "owns", &script->owns);
 	script->lua_makes_rows = has_field(host->lua, "map", LUA_TFUNCTION);
 	script->enters_lua |= script->lua_makes_rows || has_field(host->lua, "filter", LUA_TFUNCTION) || has_field(host->lua, "where", LUA_TFUNCTION);
+	script->stateful = has_field(host->lua, "stateful", LUA_TBOOLEAN);
+	script->has_target = !script->stateful || has_field(host->lua, "has_target", LUA_TBOOLEAN);
+	if (script->stateful) {
+		script->enters_lua = script->lua_makes_rows = true;
+		script->copies_all = false;
+		lua_getfield(host->lua, -1, "version");
+		script->state_version = (int32_t)lua_tointeger(host->lua, -1);
+		lua_pop(host->lua, 1);
+	}
 	script->updates = slice_is(text_field(host, "write"), "update");
 	on_error = text_field(host, "on_error");
 	script->on_error = slice_is(on_error, "stop") ? ON_ERROR_STOP : slice_is(on_error, "skip") ? ON_ERROR_SKIP : ON_ERROR_DEAD_LETTER;

@@ -6,6 +6,7 @@
 #include <lua.h>
 #include <lualib.h>
 
+#include "base/buf.h"
 #include "flow/json.h"
 #include "flow/script.h"
 
@@ -32,6 +33,12 @@ struct script_host {
 
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
 	struct error outage; /* why the target could not be asked for a table; "": it could */
+	struct state_cache state;
+	struct target *state_target; /* streamlua_state; NULL: no script keeps state */
+	struct value *state_values;  /* of its columns: what all its rows of an intake have in common */
+	char state_updated[40];
+	struct buf key, key_old; /* being made */
+
 	struct event **work; /* events of one script in one intake */
 	size_t work_cap;
 
@@ -66,8 +73,15 @@ int host_put(lua_State *lua);
 
 int routes_build(struct script_host *host, struct error *err);
 void routes_free(struct script_host *host);
+/* A target that is not the user's: no columns yet. */
+struct target *script_host_target_own(struct script_host *host, struct slice name);
 /* Begins and ends building events into an intake. */
 void build_begin(struct script_host *host, struct intake *intake);
 void build_end(struct script_host *host);
+
+/* script_state.c: before scripts are bound, and before the events of an intake run. */
+void state_bind(struct script_host *host);
+void state_begin(struct script_host *host, struct script *script, struct event *const *events, size_t count);
+void state_now(struct script_host *host, int64_t now_ms);
 
 #endif

@@ -78,6 +78,7 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 		*last = (struct last_route){ event->database, event->table, event->unnamed, find_script(host, event) };
 	event->script = last->script;
 	event->row_matches = true;
+	event->at_ms = INT64_MIN;
 	if (!event->script) {
 		event->outcome = OUTCOME_UNMATCHED;
 		return;
@@ -116,23 +117,29 @@ static void run_lua(struct script_host *host, struct script *script, size_t coun
 			fault(host->work[i], &err);
 }
 
-static void run_scripts(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+/* The events of one script, into host->work. */
+static size_t gather(struct script_host *host, const struct intake *intake, const struct script *script)
 {
+	size_t count = 0;
+
 	if (intake->count > host->work_cap) {
 		host->work_cap = intake->count + 1024;
 		host->work = realloc(host->work, host->work_cap * sizeof(*host->work));
 		BUG_IF(!host->work);
 	}
+	for (struct event *event = intake->first; event; event = event->next)
+		if (event->script == script && event->outcome == OUTCOME_PENDING)
+			host->work[count++] = event;
+	return count;
+}
+
+static void run_scripts(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+{
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		struct script *script = &host->scripts[i];
-		size_t count = 0;
 
-		if (!script->enters_lua || !script->intake_count)
-			continue;
-		for (struct event *event = intake->first; event; event = event->next)
-			if (event->script == script && event->outcome == OUTCOME_PENDING)
-				host->work[count++] = event;
-		run_lua(host, script, count, now_ms, watermark);
+		if (script->enters_lua && script->intake_count)
+			run_lua(host, script, gather(host, intake, script), now_ms, watermark);
 	}
 }
 
@@ -148,7 +155,8 @@ static void finish(struct event *event)
 	bool done_in_lua = event->script && event->script->enters_lua && (event->script->lua_makes_rows || event->changes);
 	struct error err;
 
-	if (event->outcome == OUTCOME_PENDING) {
+	/* Without a row too it goes through its lane: that it made none of it follows from the state that events before it left. */
+	if (event->outcome == OUTCOME_PENDING && !event->finished) {
 		if (!done_in_lua && plan_apply(event, NULL, &err) < 0)
 			fault(event, &err);
 		else if (!event->changes)
@@ -160,7 +168,7 @@ static void finish(struct event *event)
 		lane_of_partition(event);
 }
 
-void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+bool script_host_begin(struct script_host *host, struct intake *intake)
 {
 	struct last_route last = { 0 };
 
@@ -177,6 +185,19 @@ void script_host_run(struct script_host *host, struct intake *intake, int64_t no
 	for (struct event *event = intake->first; event; event = event->next)
 		if (event->outcome == OUTCOME_PENDING)
 			set_readings(event);
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (host->scripts[i].stateful && host->scripts[i].intake_count)
+			state_begin(host, &host->scripts[i], host->work, gather(host, intake, &host->scripts[i]));
+	intake->begun = true;
+	return host->state.wanted_count > 0;
+}
+
+void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+{
+	if (!intake->begun)
+		script_host_begin(host, intake);
+	state_loaded(&host->state);
+	state_now(host, now_ms);
 	run_scripts(host, intake, now_ms, watermark);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);

@@ -4,6 +4,7 @@
 #define FLOW_SINK_H
 
 #include "flow/event.h"
+#include "flow/state.h"
 #include "flow/target.h"
 
 struct sink;
@@ -93,6 +94,32 @@ struct recall {
 	void *ctx;
 };
 
+/* A row of streamlua_state as it is in the database. */
+struct state_row {
+	struct slice script, map, key, value, timers;
+	int64_t at[STATE_CLOCKS];
+	int32_t version;
+};
+
+/* A question to streamlua_state. */
+struct state_load {
+	const struct state_key {
+		struct slice script, map, key;
+	} * keys; /* these rows, sorted by script and map ... */
+	size_t count;
+	struct state_due { /* ... or, where count is 0: rows of one script in the order in which they are due */
+		struct slice script;
+		enum state_clock clock;
+		const struct source_partition_name *partitions; /* whose last event came from one of these */
+		size_t partition_count;
+		struct state_row after; /* behind this one: at[clock], map, key */
+		uint32_t most;
+	} due;
+	void (*row)(struct state_load *load, const struct state_row *row); /* lent; some come again where a try failed half-way */
+	void (*done)(struct state_load *load);
+	void *ctx;
+};
+
 struct sink_ops {
 	const char *name;
 	/* Keeps progress: exactly once. Otherwise take_over finds nothing, and the source's own commits are the progress. */
@@ -112,6 +139,9 @@ struct sink_ops {
 	int (*reset)(struct sink *sink, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);
+	/* Answers from streamlua_state, as it is committed; retried by the sink until it works. done may be called from within. NULL: this sink
+	 * keeps no state, which lives in memory only. */
+	void (*load_state)(struct sink *sink, struct state_load *load);
 	/* Why transactions on their way are not answered yet (the server is away while the outcome of a COMMIT is in doubt); NULL: they
 	 * are. May be NULL where answers always come. */
 	const char *(*problem)(struct sink *sink);

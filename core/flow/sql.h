@@ -53,7 +53,13 @@ void sql_parked_recall(struct buf *out, enum sql_dialect dialect, const char *jo
 /* The statements for people (sink_ops.show), without BLOBs: progress rows and dead letters as comments. */
 void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
 
-/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters, streamlua_parked (also streamlua_state when it is used): NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
+/* SELECTs that answer a question to streamlua_state: columns as sql_state_row reads them. Each is ended by ";\n". */
+void sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load);
+enum { SQL_STATE_COLUMNS = 8 };
+/* A row of the answer; p of a cell is NULL where it is NULL. Lent as the cells are. */
+struct state_row sql_state_row(const struct slice cells[SQL_STATE_COLUMNS]);
+
+/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters, streamlua_parked, streamlua_state: NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
 const char *const *sql_tables(enum sql_dialect dialect);
 
 #endif

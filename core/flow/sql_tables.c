@@ -25,6 +25,13 @@ static const char *const mysql_tables[] = {
 	"headers LONGTEXT NULL, replay TINYINT NOT NULL DEFAULT 0, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
 	"PRIMARY KEY (job, topic, `partition`, `offset`, part), KEY (job, replay))" OWN_TABLE,
 
+	"CREATE TABLE IF NOT EXISTS streamlua_state ("
+	"job VARCHAR(64) NOT NULL, script VARCHAR(96) NOT NULL, map VARCHAR(160) NOT NULL, `key` VARCHAR(400) NOT NULL, "
+	"`value` MEDIUMTEXT NOT NULL, timers TEXT NULL, due BIGINT NULL, wake BIGINT NULL, version INT NOT NULL, "
+	"topic VARCHAR(512) NOT NULL, `partition` INT NOT NULL, "
+	"updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
+	"PRIMARY KEY (job, script, map, `key`), KEY due (job, script, due), KEY wake (job, script, wake))" OWN_TABLE,
+
 	NULL,
 };
 
@@ -51,6 +58,13 @@ static const char *const sqlite_tables[] = {
 	"PRIMARY KEY (job, topic, `partition`, `offset`, part)) WITHOUT ROWID",
 
 	"CREATE INDEX IF NOT EXISTS streamlua_parked_replay ON streamlua_parked (job, replay)",
+
+	"CREATE TABLE IF NOT EXISTS streamlua_state ("
+	"job TEXT NOT NULL, script TEXT NOT NULL, map TEXT NOT NULL, `key` TEXT NOT NULL, `value` TEXT NOT NULL, timers TEXT NULL, "
+	"due INTEGER NULL, wake INTEGER NULL, version INTEGER NOT NULL, topic TEXT NOT NULL, `partition` INTEGER NOT NULL, "
+	"updated_at " OWN_TIME ", PRIMARY KEY (job, script, map, `key`)) WITHOUT ROWID",
+	"CREATE INDEX IF NOT EXISTS streamlua_state_due ON streamlua_state (job, script, due) WHERE due IS NOT NULL",
+	"CREATE INDEX IF NOT EXISTS streamlua_state_wake ON streamlua_state (job, script, wake) WHERE wake IS NOT NULL",
 
 	NULL,
 };

@@ -55,6 +55,7 @@ struct target {
 	bool exists;
 	bool unanswered;     /* describe() failed because the sink could not be reached: it is no fault of whoever asked */
 	bool parks;          /* a script updates rows of it that may not be there yet */
+	bool own;            /* streamlua_state, or the stand-in of a script without a table of its own */
 	struct arena *arena; /* the names live here; borrowed from who holds all targets */
 };
 

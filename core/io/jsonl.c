@@ -170,6 +170,8 @@ static void jsonl_commit(struct sink *sink, struct tx *tx)
 		if (tx->events[i]->outcome == OUTCOME_DEAD)
 			continue;
 		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
+			if (change->target->own)
+				continue;
 			put_change(&j->out.text, change);
 			buf_char(&j->out.text, '\n');
 		}
@@ -192,6 +194,8 @@ static void jsonl_show(struct sink *sink, const struct tx *tx, void (*line)(void
 			continue;
 		}
 		for (const struct change *change = event->changes; change; change = change->next) {
+			if (change->target->own)
+				continue;
 			buf_clear(&out);
 			put_change(&out, change);
 			line(ctx, buf_view(&out));

@@ -9,6 +9,7 @@
 #include "io/mysql_progress.h"
 #include "io/mysql_recall.h"
 #include "io/mysql_schema.h"
+#include "io/mysql_state.h"
 #include "io/mysql_takeover.h"
 
 enum { LANES_MOST = 256, LANES_DEFAULT = 8, CONNECT_TIMEOUT_MS = 10000, READ_TIMEOUT_MS = 60000 };
@@ -20,6 +21,7 @@ struct mysql_sink {
 	struct mysql_lane **lanes; /* sink.lanes of them */
 	struct mysql_takeover *control;
 	struct mysql_recall *recall;
+	struct mysql_state *state;
 	struct mysql_schema *schema;
 	struct batch batch;
 	struct sql_text shown;
@@ -106,6 +108,7 @@ struct sink *mysql_new(struct event_base *loop, const struct mysql_options *opti
 		made->lanes[i] = mysql_lane_new(loop, &made->options, made->job, &made->batch);
 	made->control = mysql_takeover_new(loop, &made->options, made->job, made->sink.lanes);
 	made->recall = mysql_recall_new(loop, &made->options, made->job);
+	made->state = mysql_state_new(loop, &made->options, made->job);
 	made->schema = mysql_schema_new(loop, &made->options);
 	return &made->sink;
 }
@@ -119,6 +122,7 @@ static void sink_close(struct sink *sink)
 	free(own->lanes);
 	mysql_takeover_free(own->control);
 	mysql_recall_free(own->recall);
+	mysql_state_free(own->state);
 	mysql_schema_free(own->schema);
 	batch_free(&own->batch);
 	sql_text_free(&own->shown);
@@ -281,6 +285,11 @@ static void sink_commit(struct sink *sink, struct tx *tx)
 	mysql_lane_commit(self(sink)->lanes[tx->lane], tx);
 }
 
+static void sink_load_state(struct sink *sink, struct state_load *load)
+{
+	mysql_state_load(self(sink)->state, load);
+}
+
 static const char *sink_problem(struct sink *sink)
 {
 	const char *problem = NULL;
@@ -321,6 +330,7 @@ static const struct sink_ops ops = {
 	.take_over = sink_take_over,
 	.commit = sink_commit,
 	.recall = sink_recall,
+	.load_state = sink_load_state,
 	.problem = sink_problem,
 	.show = sink_show,
 	.close = sink_close,

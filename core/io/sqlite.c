@@ -8,6 +8,7 @@
 #include "io/sqlite_exact.h"
 #include "io/sqlite_recall.h"
 #include "io/sqlite_schema.h"
+#include "io/sqlite_state.h"
 #include "io/sqlite_takeover.h"
 
 /* Standing back: from the first to the last, doubling. A lock is held for milliseconds; anything else takes somebody's hand. */
@@ -41,6 +42,10 @@ struct sqlite {
 	struct event *control;        /* the first of them is to be tried */
 	unsigned control_failures;
 	struct arena arena;
+
+	struct state_load *load; /* a question that is not answered */
+	struct event *ask;
+	unsigned load_failures;
 };
 
 static struct sqlite *self(struct sink *sink)
@@ -261,6 +266,35 @@ static void sqlite_recall(struct sink *sink, struct recall *recall)
 	event_active(s->recalls, EV_TIMEOUT, 0);
 }
 
+static void answer(struct sqlite *s)
+{
+	struct state_load *load = s->load;
+	int code = sqlite_state_load(s->db, s->job, load);
+
+	if (code != SQLITE_OK) {
+		if (++s->load_failures % SAY_EVERY == 1 && (s->load_failures > 1 || !is_busy(code)))
+			log_warn("sqlite: reading streamlua_state waits: %s", sqlite3_errmsg(s->db));
+		stand_back(s->ask, s->load_failures, is_busy(code) ? BUSY_MS : TROUBLE_MS);
+		return;
+	}
+	s->load_failures = 0;
+	s->load = NULL;
+	load->done(load);
+}
+
+static void on_ask(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	answer(ctx);
+}
+
+static void sqlite_load_state(struct sink *sink, struct state_load *load)
+{
+	BUG_IF(self(sink)->load);
+	self(sink)->load = load;
+	answer(self(sink));
+}
+
 static int failed(struct sqlite *s, int code, struct error *err)
 {
 	return error_set(err, "sqlite: %s: %s", s->path, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
@@ -375,6 +409,7 @@ static void sqlite_close(struct sink *sink)
 	event_free(s->control);
 	event_free(s->recalls);
 	buf_free(&s->question);
+	event_free(s->ask);
 	while (s->first) {
 		struct request *request = s->first;
 
@@ -401,6 +436,7 @@ static const struct sink_ops sqlite_ops = {
 	.take_over = sqlite_take_over,
 	.commit = sqlite_commit,
 	.recall = sqlite_recall,
+	.load_state = sqlite_load_state,
 	.show = sqlite_show,
 	.close = sqlite_close,
 };
@@ -422,6 +458,7 @@ struct sink *sqlite_new(struct event_base *loop, const char *path, const char *j
 	s->due = event_new(loop, -1, 0, on_due, s);
 	s->control = event_new(loop, -1, 0, on_control, s);
 	s->recalls = event_new(loop, -1, 0, on_recalls, s);
-	BUG_IF(!s->path || !s->job || !s->due || !s->control || !s->recalls);
+	s->ask = event_new(loop, -1, 0, on_ask, s);
+	BUG_IF(!s->path || !s->job || !s->due || !s->control || !s->recalls || !s->ask);
 	return &s->sink;
 }

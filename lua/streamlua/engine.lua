@@ -16,6 +16,7 @@ local output = require "streamlua.output"
 local row = require "streamlua.row"
 local sandbox = require "streamlua.sandbox"
 local scripts = require "streamlua.script"
+local stateful = require "streamlua.stateful"
 
 local loader = sandbox.new {
   read = host.read,
@@ -79,6 +80,10 @@ function engine.bind(index, target_id, key_is_function)
       end
     end
   end
+  if script.stateful then
+    engine.loops[index] = stateful.new(script)
+    return
+  end
   engine.loops[index] = loop.new {
     name = script.name, filter = script.filter, where = script.where, map = script.map, functions = functions,
     key_by = type(script.key_by) == "function" and script.key_by or nil, fill = script.fill, target_id = target_id, owns = script.owns,
@@ -86,8 +91,13 @@ function engine.bind(index, target_id, key_is_function)
 end
 
 function engine.run(index, events, count, now, watermark)
-  row.state.now, row.state.watermark = now, watermark
+  row.state.now, row.state.watermark, row.state.stateful = now, watermark, engine.scripts[index].stateful or false
   engine.loops[index](ffi.cast("struct event **", events), count)
+end
+
+-- The keys of a stateful script whose key_by is a function, before its events run.
+function engine.keys(index, events, count)
+  stateful.keys(engine.scripts[index], ffi.cast("struct event **", events), count)
 end
 
 function engine.decode(messages, count)

@@ -21,8 +21,12 @@ struct event {
   void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
   bool was_done, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
-  uint32_t ordinal; struct event *next; struct event *lane_next[2]; uint32_t bytes;
+  uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses; int64_t at_ms; bool finished; uint32_t bytes;
 };
+struct state_entry {
+  double id; struct slice value, timers; int64_t at[2]; struct slice map, key; int32_t version; bool loaded;
+};
+struct state_use { struct state_use *next; struct state_entry *entry; bool old; };
 struct script_host;
 
 const char *sl_layout(const uint32_t *sizes);
@@ -49,6 +53,12 @@ void sl_disown(struct event *event, struct change *change);
 int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);
 int sl_set_number(struct event *event, struct change *change, uint32_t column, double number);
 
+int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
+struct state_entry *sl_state_main(struct event *event);
+int sl_finish(struct event *event);
+void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
+  double due, double wake);
+
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
 void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size);
 void sl_build_column(struct script_host *host, const char *name, size_t name_size, uint32_t kind, const char *text, size_t size);
@@ -57,8 +67,9 @@ int sl_build_image(struct script_host *host, struct event *event, uint32_t which
 void sl_build_fault(struct script_host *host, const struct message *message, const char *text, size_t size);
 ]]
 
-local sizes = ffi.new("uint32_t[6]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
-  ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "bytes"))
+local sizes = ffi.new("uint32_t[8]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
+  ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "bytes"),
+  ffi.offsetof("struct state_entry", "loaded"), ffi.offsetof("struct state_use", "old"))
 local wrong = ffi.C.sl_layout(sizes)
 if wrong ~= nil then
   error("lua/streamlua/native.lua does not fit the engine: " .. ffi.string(wrong))
@@ -68,7 +79,7 @@ return {
   C = ffi.C,
   ABSENT = 0, NULL = 1, FALSE = 2, TRUE = 3, NUMBER = 4, TEXT = 5, BYTES = 6, JSON = 7, DEFAULT = 8, -- enum value_kind
   DOUBLE = 3, BITS = 13, BIT_NUMBER = 14, -- enum meaning
-  INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, -- enum op
+  INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, TIMER = 7, -- enum op
   OPS = { [0] = "insert", "update", "delete", "snapshot" },
   CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op
   FILTERED = 2, -- enum outcome

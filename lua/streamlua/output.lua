@@ -110,10 +110,11 @@ local function is_new_row(id, values)
   return column >= 0 and values[name_of(C.sl_target_column_name(host.pointer, id, column))] == nil
 end
 
--- While a delete is processed, what the script makes of the old row is taken back; but a log only grows.
+-- While a delete is processed, what the script makes of the old row is taken back; but a log only grows, and what a stateful script
+-- writes says itself what is to become of it.
 local function emit(target, values)
   local id = target_id(target)
-  if state.op == native.DELETE and not is_new_row(id, values) then
+  if state.op == native.DELETE and not state.stateful and not is_new_row(id, values) then
     write(id, values, DELETE, ABSENT)
   else
     write(id, values, UPSERT, DEFAULT)

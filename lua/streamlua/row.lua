@@ -9,7 +9,7 @@ local DOUBLE, BITS, BIT_NUMBER = native.DOUBLE, native.BITS, native.BIT_NUMBER
 local ffi_string = ffi.string
 
 -- What the engine works on. One for the VM: scripts run one event at a time.
-ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; };"
+ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; bool stateful; };"
 local state = ffi.new "struct sl_state"
 
 -- The fields of a row's struct could be read by name like columns, so nobody is to know their names.

@@ -102,6 +102,20 @@ local function examples(value)
   return value
 end
 
+-- state = { ttl = "7d", version = 2 }
+local KEEPING = {
+  ttl = { check.duration },
+  version = { check.whole(1, 2 ^ 31 - 1), default = 1 },
+}
+
+local function keeping(value)
+  local ok, result = pcall(check.options, nil, nil, value, KEEPING)
+  if not ok then
+    return nil, result
+  end
+  return result
+end
+
 local FIELDS = {
   source = { check.texts },
   target = { check.text },
@@ -116,12 +130,14 @@ local FIELDS = {
   park_for = { check.duration },
   owns = { check.texts },
   examples = { examples },
+  process = { check.func },
+  state = { keeping },
+  time = { check.text },
 }
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
 local STATEFUL = {
-  process = true, on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true,
-  state = true, time = true, emit = true, late = true, lookup = true, repartition = true,
+  on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true, emit = true, late = true, lookup = true, repartition = true,
 }
 
 local function check_names(script, path)
@@ -150,8 +166,31 @@ local function check_row(script, path)
   if not script.owns then
     return
   end
-  if not script.columns and not script.map then
+  if not script.columns and not script.map and not script.process then
     check.fail(path, "owns", "it names the columns that map or columns write, and the script has neither")
+  end
+end
+
+-- What only makes sense with state, and what does not go with it.
+local function check_state(script, path)
+  if not script.process then
+    for _, name in ipairs { "state", "time" } do
+      if script[name] then
+        check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx)")
+      end
+    end
+    return
+  end
+  for _, name in ipairs { "map", "columns", "where" } do
+    if script[name] then
+      check.fail(path, name, "a script has process or %s, not both: process returns the row of `target`, or uses ctx:emit", name)
+    end
+  end
+  if script.write == "update" then
+    check.fail(path, "write", "an update may have to wait for its row, and a script that keeps state cannot: upsert the columns it `owns`")
+  end
+  if type(script.key_by) ~= "table" and type(script.key_by) ~= "function" then
+    check.fail(path, "key_by", 'the state of a script is kept for each key: name its columns, as in key_by = { "account_id" }')
   end
 end
 
@@ -179,6 +218,7 @@ local function validate(script, path, table_name)
 
   local result = check.options(path, nil, script, FIELDS)
   check_row(result, path)
+  check_state(result, path)
 
   result.path = path
   result.name = path:match("([^/]+)$"):gsub("%.lua$", "")
@@ -187,6 +227,9 @@ local function validate(script, path, table_name)
     result.sources[i] = served(name)
   end
   result.source = nil
+  result.stateful = result.process and true or nil
+  result.has_target = result.target and true or nil
+  result.version = result.stateful and (result.state or { version = 1 }).version
   result.target = result.target or served(result.name).table or result.name
   return result
 end

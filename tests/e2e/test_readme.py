@@ -11,7 +11,7 @@ LUA = ROOT / "lua/streamlua"
 
 # The tables of options in lua/streamlua, by file and by the local that holds them.
 OPTION_TABLES = [("job", "OPTIONS"), ("source", "KAFKA"), ("source", "FILE"), ("sink", "TLS"), ("sink", "known"), ("format", "SETTINGS"),
-                 ("script", "FIELDS"), ("script", "EXAMPLE")]
+                 ("script", "FIELDS"), ("script", "EXAMPLE"), ("script", "KEEPING")]
 
 
 def code(text):
@@ -73,7 +73,7 @@ def test_every_column_of_streamlua_s_own_tables_is_documented(job):
         target.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
     job.job(file_source("in.jsonl", "json"), sqlite_sink("target.db")).run().ok()
     with sqlite3.connect(job.folder / "target.db") as target:
-        for table in ("streamlua_progress", "streamlua_dead_letters"):
+        for table in ("streamlua_progress", "streamlua_dead_letters", "streamlua_state"):
             chapter = re.search(rf"^\*\*{table}\*\*.*?(?=^\*\*|^Sinks|\Z)", readme(), re.M | re.S)[0]
             columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
             assert len(columns) > 8

@@ -30,6 +30,8 @@ void database_free(struct database *db)
 	for (size_t i = 0; i < db->progress_count; i++)
 		buf_free(&db->progress[i].done);
 	free(db->progress);
+	for (int id = 0; id < ROWS_MOST; id++)
+		free(db->kept[id]);
 	free(db->endings);
 	free(db->sound);
 	batch_free(&db->batch);
@@ -95,6 +97,22 @@ static void copy_table(struct request *request, struct wire_table *wire, const s
 	}
 }
 
+static void copy_kept(struct request *request, const struct batch_table *table)
+{
+	struct target *target = (struct target *)table->target;
+	int key = target_find(target, SLICE("key")), value = target_find(target, SLICE("value"));
+
+	request->kept = arena_alloc(&request->arena, table->count * sizeof *request->kept);
+	request->kept_count = table->count;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct change *change = table->changes[i];
+
+		request->kept[i] = (struct wire_kept){ .id = strtoll(change->values[key].p + 1, NULL, 10) };
+		if (change->op != CHANGE_DELETE)
+			request->kept[i].value = arena_copy(&request->arena, (struct slice){ change->values[value].p, change->values[value].n }).p;
+	}
+}
+
 struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker)
 {
 	struct request *request = calloc(1, sizeof *request), **at = &db->requests;
@@ -106,14 +124,20 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 	request->worker = worker;
 	request->lane = tx->lane;
 	batch_build(&db->batch, tx);
-	request->table_count = db->batch.table_count;
 	request->tables = arena_alloc(arena, (db->batch.table_count + 1) * sizeof *request->tables);
-	for (size_t i = 0; i < db->batch.table_count; i++)
-		copy_table(request, &request->tables[i], &db->batch.tables[i]);
+	for (size_t i = 0; i < db->batch.table_count; i++) {
+		if (db->batch.tables[i].target->own)
+			copy_kept(request, &db->batch.tables[i]);
+		else
+			copy_table(request, &request->tables[request->table_count++], &db->batch.tables[i]);
+	}
 	request->event_count = tx->count;
 	request->events = arena_alloc(arena, (tx->count + 1) * sizeof *request->events);
 	for (size_t i = 0; i < tx->count; i++) {
 		const struct event *event = tx->events[i];
+
+		if (event->outcome == OUTCOME_DEAD)
+			trace_line("dead letter: %.*s", SLICE_ARG(event->error));
 		uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
 
 		struct buf keys = BUF_INIT;
@@ -121,8 +145,9 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 		if (event->outcome == OUTCOME_PARKED && !event->parked)
 			parking_pack(&keys, event);
 		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part),
-							  (enum outcome)event->outcome, event->parked != NULL,
-							  arena_copy(arena, (struct slice){ keys.p ? keys.p : "", keys.n }) };
+							  event->outcome == OUTCOME_PENDING && !event->changes ? OUTCOME_FILTERED
+													       : (enum outcome)event->outcome,
+							  event->parked != NULL, arena_copy(arena, (struct slice){ keys.p ? keys.p : "", keys.n }) };
 		buf_free(&keys);
 	}
 	request->progress_count = tx->progress_count;
@@ -276,6 +301,10 @@ static void end_event(struct database *db, const struct wire_event *event)
 		if (record->fate != FATE_DEAD)
 			trace_fail("%s is a dead letter", place_text(db, record, text));
 		break;
+	case OUTCOME_FILTERED: /* of a stateful script: in order with the others of its key */
+		if (record->fate != FATE_UNWRITTEN)
+			trace_fail("%s is filtered", place_text(db, record, text));
+		break;
 	case OUTCOME_SKIPPED:
 		ending->skipped++;
 		if (record->fate != FATE_SKIPPED)
@@ -355,6 +384,20 @@ static void check_rows(const struct database *db, const struct request *request)
 	}
 }
 
+/* What the script keeps is what made the row that it wrote. */
+static void check_kept(const struct database *db)
+{
+	char expected[64] = "";
+	int64_t n, hash;
+
+	for (int id = 0; id < ROWS_MOST; id++) {
+		history_kept(&db->model[TABLE_COUNTS][id], &n, &hash);
+		snprintf(expected, sizeof expected, n ? "{\"h\":%lld,\"n\":%lld}" : "none", (long long)hash, (long long)n);
+		if (strcmp(db->kept[id] ? db->kept[id] : "none", expected) != 0)
+			trace_fail("the state of key %d is %s, and its events make %s", id, db->kept[id] ? db->kept[id] : "none", expected);
+	}
+}
+
 bool database_is_stale(struct database *db, const struct request *request)
 {
 	for (size_t i = 0; i < request->progress_count; i++) {
@@ -416,7 +459,12 @@ enum verdict database_execute(struct database *db, struct request *request)
 	}
 	for (size_t i = 0; i < request->event_count; i++)
 		end_event(db, &request->events[i]);
+	for (size_t i = 0; i < request->kept_count; i++) {
+		free(db->kept[request->kept[i].id]);
+		db->kept[request->kept[i].id] = request->kept[i].value ? strdup(request->kept[i].value) : NULL;
+	}
 	check_rows(db, request);
+	check_kept(db);
 	for (size_t i = 0; i < request->progress_count; i++) {
 		struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
 

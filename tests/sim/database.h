@@ -38,6 +38,12 @@ struct wire_event {
 	struct slice keys; /* of one that is to be parked */
 };
 
+/* A row of streamlua_state. */
+struct wire_kept {
+	int64_t id;
+	const char *value; /* NULL: deleted */
+};
+
 struct request {
 	struct request *next;
 	struct client *client; /* NULL: nobody hears the answer */
@@ -45,6 +51,8 @@ struct request {
 	int32_t lane;
 	struct wire_table *tables;
 	size_t table_count;
+	struct wire_kept *kept;
+	size_t kept_count;
 	struct wire_event *events;
 	size_t event_count;
 	struct progress *progress; /* as the transaction moves them; seq is the new one */
@@ -66,6 +74,7 @@ struct database {
 	struct row rows[TABLE_COUNT][ROWS_MOST];
 	struct row model[TABLE_COUNT][ROWS_MOST]; /* what rows must be: the events applied one by one */
 	int64_t last[TABLE_COUNT][ROWS_MOST];     /* the last event applied to each source key: index of its record, or -1 */
+	char *kept[ROWS_MOST];                    /* streamlua_state of COUNTS by key: its value, or NULL */
 	struct progress *progress;
 	size_t progress_count;
 	struct ending *endings;   /* by record */

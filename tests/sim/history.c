@@ -6,11 +6,12 @@
 #include "base/error.h"
 #include "sim/trace.h"
 
-const char *const table_names[TABLE_COUNT] = { "plain", "items", "names", "skips", "stuck", "late", "notes", "lost", "other" };
-const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items", "sim.shop.names", "sim.shop.skips", "sim.shop.stuck",
-					       "sim.shop.late",  "sim.shop.notes", "sim.shop.lost",  "sim.shop.other" };
+const char *const table_names[TABLE_COUNT] = { "plain", "items", "names", "skips", "stuck", "late", "notes", "lost", "counts", "other" };
+const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items", "sim.shop.names", "sim.shop.skips",  "sim.shop.stuck",
+					       "sim.shop.late",  "sim.shop.notes", "sim.shop.lost",  "sim.shop.counts", "sim.shop.other" };
 
 enum { STUCK_HOLDER = ROWS_MOST - 1, STUCK_NAME = 900 };
+enum { COUNTS_MOST = 5 }; /* then the script begins anew */
 
 /* ---- writing messages ---- */
 
@@ -151,7 +152,7 @@ static int64_t absent_id(struct history *h, enum table table, int64_t like, uint
 static void choose_fate(struct history *h, struct record *record, bool delicate)
 {
 	enum fate fault = record->table == TABLE_SKIPS ? FATE_SKIPPED : FATE_DEAD;
-	bool in_lua = record->table == TABLE_ITEMS || record->table == TABLE_SKIPS;
+	bool in_lua = record->table == TABLE_ITEMS || record->table == TABLE_SKIPS || record->table == TABLE_COUNTS;
 	bool says_all = record->deed != DEED_DELETE || !h->json; /* a tombstone has only the key */
 
 	if (record->table == TABLE_OTHER) {
@@ -275,7 +276,7 @@ static void add_change(struct history *h, struct log *log, uint32_t parts)
 	struct row before = h->source[log->table][id];
 	bool gone;
 
-	happen(h, record, id, parts, false);
+	happen(h, record, id, parts, log->table == TABLE_COUNTS);
 	gone = record->deed == DEED_DELETE && record->fate == FATE_WRITTEN;
 	message->key = key_of(h, record->id);
 	if (h->json && record->deed == DEED_DELETE)
@@ -387,6 +388,8 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 		if (dice_percent(dice, 30))
 			add_logs(h, TABLE_LOST, 1);
 	}
+	if (dice_percent(dice, 60))
+		add_logs(h, TABLE_COUNTS, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 20))
 		add_logs(h, TABLE_OTHER, 1);
 	for (uint32_t i = 0; i < ROWS_MOST; i++)
@@ -454,6 +457,24 @@ void history_target(const struct history *h, struct row rows[TABLE_COUNT][ROWS_M
 	rows[TABLE_STUCK][STUCK_HOLDER] = (struct row){ true, { STUCK_HOLDER, 0, 0, STUCK_NAME } };
 }
 
+void history_kept(const struct row *row, int64_t *n, int64_t *hash)
+{
+	bool any = row->exists && row->cells[CELL_W] < COUNTS_MOST;
+
+	*n = any ? row->cells[CELL_W] : 0;
+	*hash = any ? row->cells[CELL_NAME] : 0;
+}
+
+static void apply_counts(const struct record *record, struct row *row)
+{
+	int64_t n, hash;
+
+	history_kept(row, &n, &hash);
+	*row = record->row;
+	row->cells[CELL_W] = n + 1;
+	row->cells[CELL_NAME] = (hash * 7 + row->cells[CELL_V]) % 997;
+}
+
 void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROWS_MOST])
 {
 	struct row *row = &rows[table_written(record->table)][record->id];
@@ -474,6 +495,10 @@ void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROW
 		if (!row->exists)
 			*row = (struct row){ true, { record->id, CELL_NULL, CELL_NULL, CELL_NULL } };
 		row->cells[CELL_V] = record->row.cells[CELL_V];
+		return;
+	}
+	if (record->table == TABLE_COUNTS) {
+		apply_counts(record, row);
 		return;
 	}
 	*row = record->row;

@@ -7,19 +7,20 @@
 #include "base/arena.h"
 #include "sim/dice.h"
 
-enum { ROWS_MOST = 24, PARTITIONS_MOST = 16 };
+enum { ROWS_MOST = 24, PARTITIONS_MOST = 24 };
 
 /* A topic for each table; the scripts are in scripts.c. */
 enum table {
-	TABLE_PLAIN, /* copied; never enters Lua */
-	TABLE_ITEMS, /* a filter, and errors, in Lua */
-	TABLE_NAMES, /* with a unique column, whose values go from row to row and from partition to partition */
-	TABLE_SKIPS, /* on_error = "skip" */
-	TABLE_STUCK, /* wants unique values that nobody frees */
-	TABLE_LATE,  /* makes rows, of some columns */
-	TABLE_NOTES, /* updates the other columns of LATE's rows, which may come later */
-	TABLE_LOST,  /* updates rows of LATE that never come */
-	TABLE_OTHER, /* no script serves it */
+	TABLE_PLAIN,  /* copied; never enters Lua */
+	TABLE_ITEMS,  /* a filter, and errors, in Lua */
+	TABLE_NAMES,  /* with a unique column, whose values go from row to row and from partition to partition */
+	TABLE_SKIPS,  /* on_error = "skip" */
+	TABLE_STUCK,  /* wants unique values that nobody frees */
+	TABLE_LATE,   /* makes rows, of some columns */
+	TABLE_NOTES,  /* updates the other columns of LATE's rows, which may come later */
+	TABLE_LOST,   /* updates rows of LATE that never come */
+	TABLE_COUNTS, /* each row is what its script made of the events of its key so far: keyed state */
+	TABLE_OTHER,  /* no script serves it */
 	TABLE_COUNT,
 };
 
@@ -101,6 +102,8 @@ uint32_t history_log(const struct history *history, struct slice topic, int32_t 
 const struct record *history_record(const struct history *history, uint32_t log, int64_t offset, uint32_t part);
 /* The target's rows before the first event. */
 void history_target(const struct history *history, struct row rows[TABLE_COUNT][ROWS_MOST]);
+/* COUNTS: what the script keeps of a key, by the row that it made last. */
+void history_kept(const struct row *row, int64_t *n, int64_t *hash);
 /* What a WRITTEN event does to them. */
 void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROWS_MOST]);
 bool row_equal(const struct row *a, const struct row *b);

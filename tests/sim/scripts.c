@@ -13,6 +13,15 @@
 	"end\n"
 #define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
 #define NOTE "columns = { id = 'id', w = 'w', name = 'name' }"
+#define COUNT                                                                                                                                        \
+	"process = function(row, state)\n"                                                                                                           \
+	"  if row.keep == 0 then return nil end\n"                                                                                                   \
+	"  state.n, state.h = (state.n or 0) + 1, ((state.h or 0) * 7 + row.v) % 997\n"                                                              \
+	"  if row.fault == 1 then error 'at fault' end\n"                                                                                            \
+	"  local made = { id = row.id, v = row.v, w = state.n, name = 'n' .. state.h }\n"                                                            \
+	"  if state.n == 5 then state.n, state.h = nil, nil end\n"                                                                                   \
+	"  return made\n"                                                                                                                            \
+	"end"
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
 
 enum { WAYS = 4 };
@@ -67,6 +76,12 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		"return { target = 'late', write = 'update', park_for = '1m', key_by = { 'id' }, " NOTE " }",
 		"return { target = 'late', write = 'update', park_for = '10s', " NOTE " }",
 	},
+	[TABLE_COUNTS] = {
+		"return { target = 'counts', key_by = { 'id' }, " COUNT " }",
+		"return { target = 'counts', key_by = function(row) return row.id end, " COUNT " }",
+		"return { target = 'counts', filter = function(row) return row.keep ~= 0 end, key_by = { 'id' }, " COUNT " }",
+		"return { target = 'counts', filter = function(row) return row.keep ~= 0 end, key_by = function(row) return row.id end, " COUNT " }",
+	},
 };
 
 /* A host with what it borrows. */
@@ -74,6 +89,7 @@ struct kept_host {
 	struct script_host *host;
 	struct bundle bundle;
 	struct kept_host *next;
+	bool used; /* by a worker: state is one worker's */
 };
 
 static struct {
@@ -161,15 +177,30 @@ struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
 		all.fresh = made;
 		return made->host;
 	}
+	while (*at && (*at)->used)
+		at = &(*at)->next;
 	if (!*at)
 		*at = make(version, json);
+	(*at)->used = true;
 	return (*at)->host;
+}
+
+/* For the next worker, which knows of no state. */
+static void give_back(struct script_host *host)
+{
+	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
+		for (int json = 0; json < 2; json++)
+			for (struct kept_host *kept = all.kept[version][json]; kept; kept = kept->next)
+				kept->used &= kept->host != host;
+	state_clear(script_host_state(host));
 }
 
 void scripts_free(struct script_host *host, bool fresh)
 {
 	struct kept_host **at = &all.fresh, *gone;
 
+	if (host && !fresh)
+		give_back(host);
 	if (!fresh || !host)
 		return;
 	while ((*at)->host != host)
@@ -183,7 +214,12 @@ void scripts_end(void)
 {
 	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
 		for (int json = 0; json < 2; json++)
-			unmake(all.kept[version][json]);
+			while (all.kept[version][json]) {
+				struct kept_host *kept = all.kept[version][json];
+
+				all.kept[version][json] = kept->next;
+				unmake(kept);
+			}
 	while (all.fresh)
 		scripts_free(all.fresh->host, true);
 	shapes_free(all.shapes);

@@ -29,7 +29,8 @@ struct sim_sink {
 	uint32_t worker;
 	struct client *clients;
 	struct taking *takings, **takings_end;
-	struct recall *recall; /* NULL: nothing is to be read back */
+	struct recall *recall;   /* NULL: nothing is to be read back */
+	struct state_load *load; /* not answered yet */
 };
 
 static struct sim_sink *self(struct sink *sink)
@@ -94,7 +95,7 @@ static void tell(struct client *client)
 
 	trace_line("worker %u lane %d: hears %s", client->sink->worker, tx->lane, names[result]);
 	for (size_t i = 0; result == SINK_COMMITTED && i < tx->count; i++) {
-		world->told_written += tx->events[i]->outcome == OUTCOME_PENDING;
+		world->told_written += tx->events[i]->outcome == OUTCOME_PENDING && tx->events[i]->changes;
 		world->told_dead += tx->events[i]->outcome == OUTCOME_DEAD;
 	}
 	client->state = CLIENT_IDLE;
@@ -338,6 +339,40 @@ static void step_recall(struct sim_sink *s)
 	recall->done(recall, goes_wrong(s->world, 10) ? &err : NULL);
 }
 
+/* ---- state ---- */
+
+static void sim_load_state(struct sink *sink, struct state_load *load)
+{
+	struct sim_sink *s = self(sink);
+
+	if (s->load)
+		trace_fail("worker %u asks for state, and waits for an answer already", s->worker);
+	s->load = load;
+}
+
+static void answer_load(struct sim_sink *s)
+{
+	struct state_load *state = s->load;
+
+	trace_line("worker %u: reads %zu rows of state", s->worker, state->count);
+	for (size_t i = 0; i < state->count; i++) {
+		int64_t id = strtoll(state->keys[i].key.p + 1, NULL, 10);
+		struct state_row row = { state->keys[i].script,
+					 state->keys[i].map,
+					 state->keys[i].key,
+					 slice_of(s->world->db.kept[id]),
+					 .at = { STATE_NO_TIME, STATE_NO_TIME },
+					 .version = 1 };
+
+		if (row.value.p)
+			state->row(state, &row);
+	}
+	if (goes_wrong(s->world, s->world->faults.unheard))
+		return; /* once more */
+	s->load = NULL;
+	state->done(state);
+}
+
 /* ---- the rest of it ---- */
 
 bool sim_sink_step(struct sink *sink)
@@ -345,6 +380,10 @@ bool sim_sink_step(struct sink *sink)
 	struct sim_sink *s = self(sink);
 	int32_t from = (int32_t)dice_below(&s->world->dice, (uint32_t)sink->lanes);
 
+	if (s->load && dice_percent(&s->world->dice, 50)) {
+		answer_load(s);
+		return true;
+	}
 	if (s->takings && dice_percent(&s->world->dice, 50)) {
 		step_taking(s);
 		return true;
@@ -389,6 +428,7 @@ struct sink *sim_sink_new(struct world *world, uint32_t worker, int32_t lanes)
 		.take_over = sim_take_over,
 		.commit = sim_commit,
 		.recall = sim_recall,
+		.load_state = sim_load_state,
 		.close = sim_close,
 	};
 	struct sim_sink *s = calloc(1, sizeof *s);

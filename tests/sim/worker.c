@@ -91,6 +91,7 @@ struct worker *worker_new(struct world *world)
 		.format = world->history.json ? &format_json : &format_debezium,
 		.memory_bytes = SIZE_MAX,
 		.dead_letters_most = -1,
+		.state_bytes = dice_percent(&world->dice, 50) ? 0 : 10000,
 	};
 	if (world->history.json)
 		options.format_options.readings = plain;
@@ -131,9 +132,10 @@ static void check_counters(const struct worker *worker)
 		ended += worker->flow->outcomes[i];
 	for (const struct partition *partition = worker->flow->partitions; partition; partition = partition->next_partition)
 		parked -= parking_back(partition);
-	if (worker->flow->read != ended + parked + lanes_waiting(worker->flow->lanes))
-		trace_fail("worker %u has read %llu events; %llu have ended, %u wait, %zu are parked", worker->number,
-			   (unsigned long long)worker->flow->read, (unsigned long long)ended, lanes_waiting(worker->flow->lanes), parked);
+	if (worker->flow->read != ended + parked + lanes_waiting(worker->flow->lanes) + flow_run_waiting(worker->flow))
+		trace_fail("worker %u has read %llu events; %llu have ended, %u wait, %zu are parked, %u have not run", worker->number,
+			   (unsigned long long)worker->flow->read, (unsigned long long)ended, lanes_waiting(worker->flow->lanes), parked,
+			   flow_run_waiting(worker->flow));
 }
 
 void worker_turn(struct worker *worker)

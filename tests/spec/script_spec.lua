@@ -111,9 +111,24 @@ test("an unknown field is an error with the nearest name", function()
 end)
 
 test("fields of stateful scripts are known, and refused as such", function()
-  for name in ("process on_timer window aggregate add sub merge result state time emit late lookup repartition"):gmatch "%S+" do
+  for name in ("on_timer window aggregate add sub merge result emit late lookup repartition"):gmatch "%S+" do
     refused(("scripts/orders.lua: '%s' is part of stateful scripts, which this version does not run yet"):format(name), { [name] = fn })
   end
+end)
+
+test("a script that keeps state names what it is kept for, and makes its rows itself", function()
+  local script = accepted { process = fn, key_by = { "k" }, state = { ttl = "1d" }, time = "at" }
+  is.equal(script.stateful, true)
+  is.equal(script.has_target, nil)
+  is.equal(script.version, 1)
+  is.same(script.state, { ttl = 86400000, version = 1 })
+  is.equal(accepted({ process = fn, key_by = fn, target = "t", state = { version = 3 } }).version, 3)
+  is.equal(accepted({}).stateful, nil)
+  refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn })
+  refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn, key_by = "table" })
+  refused("scripts/orders.lua: columns: a script has process or columns, not both", { process = fn, key_by = { "k" }, columns = { a = "a" } })
+  refused("scripts/orders.lua: state: it is for scripts that keep state", { state = { ttl = "1d" } })
+  refused("state: version: a whole number from 1", { process = fn, key_by = { "k" }, state = { version = 0 } })
 end)
 
 test("a script that returns no table is told what it returned", function()

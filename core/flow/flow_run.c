@@ -1,0 +1,271 @@
+/* Intakes through their scripts, one after the other: none runs before the state that its events need is at hand, and none before
+ * those that came earlier. What ran upon a state that never came to be runs again. */
+#include "flow/flow_private.h"
+
+#include <stdlib.h>
+
+#include "flow/state_memory.h"
+
+void flow_run_init(struct flow *flow)
+{
+	flow->unrun_end = &flow->unrun;
+	script_host_state(flow->host)->bytes_most = flow->options.state_bytes;
+	if (!flow->options.sink->ops->load_state)
+		flow->memory = state_memory_new();
+}
+
+void flow_run_deinit(struct flow *flow)
+{
+	arena_free(&flow->loading.arena);
+	state_memory_free(flow->memory);
+}
+
+void flow_run_add(struct flow *flow, struct intake *intake)
+{
+	intake->unfinished++; /* it must not go back before it has run */
+	intake->ran = intake->begun = false;
+	intake->next_to_run = NULL;
+	*flow->unrun_end = intake;
+	flow->unrun_end = &intake->next_to_run;
+}
+
+uint32_t flow_run_waiting(const struct flow *flow)
+{
+	uint32_t count = 0;
+
+	for (const struct intake *intake = flow->unrun; intake; intake = intake->next_to_run)
+		for (const struct event *event = intake->first; event; event = event->next)
+			count += !event->settled && !event->was_done;
+	return count;
+}
+
+/* ---- what state they need ---- */
+
+static void on_row(struct state_load *load, const struct state_row *row)
+{
+	struct flow *flow = load->ctx;
+
+	script_host_state_row(flow->host, row);
+}
+
+static void on_loaded(struct state_load *load)
+{
+	struct flow *flow = load->ctx;
+
+	state_loaded(script_host_state(flow->host));
+	flow->loading.active = false;
+	flow->events.wake(flow->events.ctx);
+}
+
+static struct slice script_name(struct script_host *host, const struct state_entry *entry)
+{
+	return script_host_script(host, entry->owner->number)->name;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct state_key *x = a, *y = b;
+	int order = slice_compare(x->script, y->script);
+
+	return order ? order : (order = slice_compare(x->map, y->map)) ? order : slice_compare(x->key, y->key);
+}
+
+/* Everything that is wanted, in one question. */
+static void load(struct flow *flow)
+{
+	struct state_cache *cache = script_host_state(flow->host);
+	size_t count = cache->wanted_count;
+	struct state_key *keys;
+
+	arena_reset(&flow->loading.arena);
+	keys = arena_alloc(&flow->loading.arena, count * sizeof *keys);
+	for (size_t i = 0; i < count; i++)
+		keys[i] = (struct state_key){ script_name(flow->host, cache->wanted[i]), cache->wanted[i]->map, cache->wanted[i]->key };
+	qsort(keys, count, sizeof *keys, compare_keys);
+	flow->loading.active = true;
+	flow->loading.load = (struct state_load){ .keys = keys, .count = count, .row = on_row, .done = on_loaded, .ctx = flow };
+	if (flow->memory)
+		state_memory_load(flow->memory, &flow->loading.load);
+	else
+		flow->options.sink->ops->load_state(flow->options.sink, &flow->loading.load);
+}
+
+static void gone(void *ctx, const struct state_entry *entry)
+{
+	(void)ctx, (void)entry;
+}
+
+/* ---- running ---- */
+
+/* Sends the events of an intake where they go: into lanes, or to their end. */
+static void send(struct flow *flow, struct intake *intake)
+{
+	for (struct event *event = intake->first, *next; event; event = next) {
+		next = event->next; /* finishing the last event gives the intake back; `next` is NULL then */
+		if (event->settled)
+			continue;
+		if (event->must_stop || (event->outcome == OUTCOME_DEAD && event->script && script_on_error(event->script) == ON_ERROR_STOP)) {
+			flow_stop_at(flow, event);
+			return;
+		}
+		if (event->outcome == OUTCOME_DEAD) {
+			flow_count_dead(flow, event);
+			if (flow->over)
+				return;
+		}
+		/* What the sink said to skip was in its lane already; what was parked is taken out there by a transaction, whatever becomes of it. */
+		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD ||
+		    (event->outcome == OUTCOME_SKIPPED && event->stage == STAGE_SINK) || event->parked)
+			lanes_add(flow->lanes, event);
+		else
+			flow_finish_event(flow, event);
+	}
+}
+
+/* False: it waits for its state. */
+static bool run(struct flow *flow, struct intake *intake)
+{
+	if (!intake->begun) {
+		state_trim(script_host_state(flow->host), gone, flow);
+		if (script_host_begin(flow->host, intake))
+			load(flow);
+	}
+	if (flow->loading.active)
+		return false;
+	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+	/* What they could not do because the target is away is no event's fault: a new worker reads the same again. */
+	if (script_host_outage(flow->host)) {
+		flow_fail(flow, false, script_host_outage(flow->host));
+		return false;
+	}
+	intake->ran = true;
+	flow->unrun = intake->next_to_run;
+	if (!flow->unrun)
+		flow->unrun_end = &flow->unrun;
+	send(flow, intake);
+	intake_release(intake);
+	return true;
+}
+
+void flow_run(struct flow *flow)
+{
+	while (flow->unrun && !flow->over && !flow->again && run(flow, flow->unrun))
+		;
+}
+
+void flow_run_forget(struct flow *flow, const struct partition *partition)
+{
+	for (struct intake *intake = flow->unrun; intake; intake = intake->next_to_run) {
+		for (struct event *event = intake->first; event; event = event->next)
+			if (!event->settled && event->message->owner == partition)
+				flow_drop_event(flow, event);
+	}
+}
+
+/* ---- running again ---- */
+
+void flow_run_again(struct flow *flow)
+{
+	if (!script_host_is_stateful(flow->host))
+		return;
+	flow->again = true;
+	lanes_hold(flow->lanes, true);
+	flow->events.wake(flow->events.ctx);
+}
+
+/* Where nobody else ran with its state, it is enough to read that anew. */
+void flow_run_refused(struct flow *flow, struct event *event)
+{
+	bool alone = true;
+
+	for (const struct state_use *used = event->uses; used; used = used->next)
+		alone &= used->entry->users == 1;
+	if (!alone) {
+		flow_run_again(flow);
+		return;
+	}
+	for (const struct state_use *used = event->uses; used; used = used->next)
+		state_forget(script_host_state(flow->host), used->entry);
+	event->uses = NULL;
+}
+
+void flow_run_keep(struct flow *flow, const struct event *event)
+{
+	if (flow->memory && event->outcome == OUTCOME_WRITTEN)
+		for (const struct change *change = event->changes; change; change = change->next)
+			state_memory_apply(flow->memory, change);
+}
+
+/* What is no row, or could not be decoded, stays so (what a script's route found wrong is that script's to say anew); and what the sink refused, as
+ * long as the scripts are the same. */
+static bool stays(const struct event *event, bool same_host)
+{
+	if (event->outcome != OUTCOME_DEAD && event->outcome != OUTCOME_SKIPPED)
+		return event->outcome == OUTCOME_IGNORED;
+	return (event->stage == STAGE_DECODE && !event->script) || (event->stage == STAGE_SINK && same_host);
+}
+
+static void begin_anew(struct event *event, bool same_host)
+{
+	struct image *images[] = { &event->row, &event->old, &event->key };
+
+	event->uses = NULL;
+	event->lane_state = LANE_WAITING;
+	if (event->settled && !same_host)
+		event->script = NULL; /* of a host that may be gone at the next reload */
+	if (event->settled || stays(event, same_host))
+		return;
+	if (event->script && same_host)
+		event->script->counters.outcomes[OUTCOME_PENDING]--; /* it is routed once more */
+	event->outcome = OUTCOME_PENDING;
+	event->changes = NULL;
+	event->changes_end = &event->changes;
+	event->error = (struct slice){ 0 };
+	event->bytes = 0;
+	event->finished = event->parks = event->missed = false;
+	for (size_t i = 0; i < 3; i++)
+		images[i]->readings = NULL;
+}
+
+static bool is_among(const struct intake *intake, const struct intake *list)
+{
+	while (list && list != intake)
+		list = list->next_to_run;
+	return list != NULL;
+}
+
+void flow_run_restart(struct flow *flow)
+{
+	struct script_host *old = flow->host;
+
+	state_clear(script_host_state(old));
+	if (flow->next_host)
+		flow->host = flow->next_host;
+	script_host_state(flow->host)->bytes_most = flow->options.state_bytes;
+	lanes_hold(flow->lanes, false);
+	lanes_clear(flow->lanes);
+	if (flow->next_host)
+		flow_parked_new_scripts(flow);
+	/* The event that stood back may go another way now, or none: its partition would be paused for ever. */
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		for (int32_t i = 0; i < partition->lane_count; i++)
+			partition->lanes[i].held_until_ms = partition->lanes[i].held_since_ms = partition->lanes[i].held_tries = 0;
+	for (struct intake *intake = flow->unrun; intake; intake = intake->next_to_run)
+		intake->unfinished--; /* it is added once more */
+	for (struct intake *intake = flow->intakes.oldest, *waits = flow->unrun; intake; intake = intake->next)
+		intake->ran |= is_among(intake, waits);
+	flow->unrun = NULL;
+	flow->unrun_end = &flow->unrun;
+	/* What is being filled, or read back, has no events yet. */
+	for (struct intake *intake = flow->intakes.oldest; intake; intake = intake->next) {
+		if (!intake->ran)
+			continue;
+		for (struct event *event = intake->first; event; event = event->next)
+			begin_anew(event, flow->host == old);
+		flow_run_add(flow, intake);
+	}
+	flow->again = false;
+	flow->next_host = NULL;
+	if (flow->host != old)
+		flow->events.swapped(flow->events.ctx, old);
+}

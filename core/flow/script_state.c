@@ -1,0 +1,347 @@
+/* Which rows of streamlua_state an event runs with, and what it makes of them: a change like those of other rows, written by the
+ * same transaction. */
+#include "flow/script_private.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "flow/number.h"
+#include "flow/plan.h"
+#include "flow/progress.h"
+#include "flow/script_api.h"
+#include "flow/script_state.h"
+
+/* ---- streamlua_state as a target ---- */
+
+static const char *const column_names[STATE_COLUMNS] = {
+	[STATE_JOB] = "job",     [STATE_SCRIPT] = "script",       [STATE_MAP] = "map",
+	[STATE_KEY] = "key",     [STATE_VALUE] = "value",         [STATE_TIMERS] = "timers",
+	[STATE_DUE] = "due",     [STATE_WAKE] = "wake",           [STATE_VERSION] = "version",
+	[STATE_TOPIC] = "topic", [STATE_PARTITION] = "partition", [STATE_UPDATED] = "updated_at",
+};
+
+static bool is_number(int column)
+{
+	return column == STATE_DUE || column == STATE_WAKE || column == STATE_VERSION || column == STATE_PARTITION;
+}
+
+static struct slice job_name(struct script_host *host)
+{
+	struct slice name = SLICE("");
+
+	script_host_push_job(host);
+	if (lua_istable(host->lua, -1)) {
+		lua_getfield(host->lua, -1, "name");
+		if (lua_isstring(host->lua, -1))
+			name = arena_copy(&host->arena, slice_of(lua_tostring(host->lua, -1)));
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+	return name;
+}
+
+static struct value text_value(struct slice text)
+{
+	return (struct value){ .p = text.p, .n = (uint32_t)text.n, .kind = VALUE_TEXT, .ready = true };
+}
+
+static struct value number_value(struct arena *arena, int64_t number)
+{
+	char *digits = arena_alloc(arena, 24);
+
+	return (struct value){ .p = digits, .n = (uint32_t)int_text(number, digits), .kind = VALUE_NUMBER, .ready = true };
+}
+
+static const struct value null_value = { .kind = VALUE_NULL, .ready = true };
+
+/* Its columns are known without asking: the table is this program's own. */
+void state_bind(struct script_host *host)
+{
+	struct target *target = script_host_target_own(host, SLICE("streamlua_state"));
+
+	host->state_target = target;
+	target->exists = target->has_primary_key = target->key_exact = true;
+	target->columns = arena_zalloc(&host->arena, STATE_COLUMNS * sizeof *target->columns);
+	target->count = STATE_COLUMNS;
+	for (int i = 0; i < STATE_COLUMNS; i++) {
+		bool key = i <= STATE_KEY;
+
+		target->columns[i] = (struct target_column){ .name = slice_of(column_names[i]),
+							     .type = is_number(i) ? COLUMN_INTEGER : COLUMN_TEXT,
+							     .nullable = !key,
+							     .length = 64,
+							     .exact = true,
+							     .pads = !is_number(i) };
+		if (key)
+			target->key[target->key_count++] = (uint32_t)i;
+	}
+	host->state_values = arena_zalloc(&host->arena, STATE_COLUMNS * sizeof *host->state_values);
+	host->state_values[STATE_JOB] = text_value(job_name(host));
+}
+
+void state_now(struct script_host *host, int64_t now_ms)
+{
+	char *text;
+
+	if (!host->state_target)
+		return;
+	text = host->state_updated;
+	clock_format(now_ms, text);
+	for (char *c = text; *c; c++)
+		*c = *c == 'T' ? ' ' : *c;
+	host->state_values[STATE_UPDATED] = text_value(slice_of(text));
+	if (host->state_values[STATE_UPDATED].n && text[host->state_values[STATE_UPDATED].n - 1] == 'Z')
+		host->state_values[STATE_UPDATED].n--;
+}
+
+/* ---- keys ---- */
+
+/* 1, 1.0 and 1e0 are one number, and one key. */
+static void put_number(struct buf *out, struct slice text)
+{
+	struct number number;
+
+	if (number_parse(&number, text))
+		number_plain(out, &number);
+	else
+		buf_slice(out, text);
+}
+
+static void put_value(struct buf *out, const struct value *value)
+{
+	struct slice text = { value->p, value->n };
+
+	switch ((enum value_kind)value->kind) {
+	case VALUE_NUMBER:
+		put_number(out, text);
+		break;
+	case VALUE_TEXT:
+		buf_json_string(out, text);
+		break;
+	case VALUE_BYTES:
+		buf_text(out, "\"x'");
+		buf_hex(out, text);
+		buf_text(out, "'\"");
+		break;
+	case VALUE_JSON:
+		buf_slice(out, text);
+		break;
+	case VALUE_TRUE:
+		buf_text(out, "true");
+		break;
+	case VALUE_FALSE:
+		buf_text(out, "false");
+		break;
+	case VALUE_NULL:
+	case VALUE_ABSENT:
+	case VALUE_DEFAULT:
+		buf_text(out, "null");
+		break;
+	}
+}
+
+static size_t characters(struct slice text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		count += (text.p[i] & 0xc0) != 0x80;
+	return count;
+}
+
+static int check_key(struct slice key, struct error *err)
+{
+	if (key.n > STATE_KEY_CHARACTERS_MOST && characters(key) > STATE_KEY_CHARACTERS_MOST)
+		return error_set(err, "the key of its state has %zu characters (%.*s ...), and streamlua_state holds %d", characters(key), 40, key.p,
+				 STATE_KEY_CHARACTERS_MOST);
+	return 0;
+}
+
+static int key_of(struct event *event, struct image *image, struct buf *out, struct error *err)
+{
+	const struct script *script = event->script;
+
+	buf_clear(out);
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < script->key_by_count; i++) {
+		struct slice name = script->key_by_columns[i];
+		int at = image->shape ? shape_find(image->shape, name) : -1;
+
+		if (at < 0 || image->values[at].kind == VALUE_ABSENT)
+			return error_set(err, "key_by: this message has no column %.*s", SLICE_ARG(name));
+		if (plan_read(event, image, (uint32_t)at, err) < 0)
+			return -1;
+		if (i)
+			buf_char(out, ',');
+		put_value(out, &image->values[at]);
+	}
+	buf_char(out, ']');
+	return check_key(buf_view(out), err);
+}
+
+static struct state_use *use(struct event *event, struct slice map, struct slice key, bool old)
+{
+	struct script_host *host = event->script->host;
+	struct state_use *added = arena_alloc(&event->intake->arena, sizeof *added), **end = &event->uses;
+
+	*added = (struct state_use){ .entry = state_want(&host->state, &event->script->state, map, key), .old = old };
+	added->entry->users++;
+	while (*end)
+		end = &(*end)->next;
+	*end = added;
+	return added;
+}
+
+static uint64_t hash_key(const struct event *event, struct slice key)
+{
+	return XXH3_64bits_withSeed(key.p, key.n, event->script->target->id);
+}
+
+/* The lanes of both keys, and the plain state of the new one, where the script has that. */
+static void set_keys(struct event *event, struct slice key, struct slice old)
+{
+	event->lane_hash[0] = hash_key(event, key);
+	event->lane_hashes = 1;
+	if (old.n && !slice_equal(key, old)) {
+		event->lane_hash[1] = hash_key(event, old);
+		event->lane_hashes = 2;
+	}
+	use(event, SLICE(""), key, false);
+}
+
+static int read_keys(struct event *event, struct error *err)
+{
+	struct script_host *host = event->script->host;
+	struct slice old = { 0 };
+
+	if (key_of(event, &event->row, &host->key, err) < 0)
+		return -1;
+	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && key_of(event, &event->old, &host->key_old, NULL) == 0)
+		old = buf_view(&host->key_old);
+	set_keys(event, buf_view(&host->key), old);
+	return 0;
+}
+
+/* Keys that columns make. What fails here fails again, and is told, when the event runs: its script may not want it at all. */
+void state_begin(struct script_host *host, struct script *script, struct event *const *events, size_t count)
+{
+	struct error err;
+
+	if (script->key_by == KEY_BY_COLUMNS) {
+		for (size_t i = 0; i < count; i++)
+			if (events[i]->op != OP_TIMER)
+				read_keys(events[i], &err);
+		return;
+	}
+	host_push_engine(host, "keys");
+	lua_pushinteger(host->lua, (lua_Integer)script->index + 1);
+	lua_pushlightuserdata(host->lua, (void *)events);
+	lua_pushnumber(host->lua, (double)count);
+	host_call(host, 3, 0, &err);
+}
+
+void script_event_release(struct event *event)
+{
+	for (struct state_use *used = event->uses; used; used = used->next)
+		used->entry->users--;
+	event->uses = NULL;
+}
+
+struct state_cache *script_host_state(struct script_host *host)
+{
+	return &host->state;
+}
+
+bool script_host_is_stateful(const struct script_host *host)
+{
+	return host->state_target != NULL;
+}
+
+void script_host_state_row(struct script_host *host, const struct state_row *row)
+{
+	for (uint32_t i = 0; i < host->script_count; i++) {
+		struct script *script = &host->scripts[i];
+		struct state_entry *entry;
+
+		if (!script->stateful || !slice_equal(script->name, row->script))
+			continue;
+		entry = state_find(&host->state, &script->state, row->map, row->key);
+		if (entry && !entry->loaded)
+			state_set(&host->state, entry, slice_is(row->value, "{}") ? SLICE("") : row->value, row->timers, row->at, row->version);
+	}
+}
+
+/* ---- for Lua ---- */
+
+int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size)
+{
+	if (check_key((struct slice){ key, size }, &event->script->host->error) < 0)
+		return -1;
+	set_keys(event, (struct slice){ key, size }, (struct slice){ old, old_size });
+	return 0;
+}
+
+struct state_entry *sl_state_main(struct event *event)
+{
+	if (!event->uses && read_keys(event, &event->script->host->error) < 0)
+		return NULL;
+	return event->uses->entry;
+}
+
+int sl_finish(struct event *event)
+{
+	struct error *err = &event->script->host->error;
+
+	/* What is parked is written later, and the state that it left would be of now. */
+	for (const struct change *change = event->changes; change; change = change->next)
+		if (change->target->parks)
+			return error_set(err, "rows of %.*s may have to wait (write = \"update\" of a script), and a script that keeps state cannot",
+					 SLICE_ARG(change->target->name));
+	if (plan_finish(event, err) < 0)
+		return -1;
+	event->finished = true;
+	return 0;
+}
+
+static struct value due_value(struct arena *arena, int64_t at)
+{
+	return at == STATE_NO_TIME ? null_value : number_value(arena, at);
+}
+
+void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size, double due,
+		  double wake)
+{
+	struct script *script = event->script;
+	struct script_host *host = script->host;
+	struct arena *arena = &event->intake->arena;
+	struct slice text = { value, size }, timer_text = { timers, timers_size };
+	bool exists = size || timers_size;
+	int64_t at[STATE_CLOCKS] = { due == due ? (int64_t)due : STATE_NO_TIME, wake == wake ? (int64_t)wake : STATE_NO_TIME };
+	struct change *change;
+
+	if (slice_equal(text, entry->value) && slice_equal(timer_text, entry->timers) && at[0] == entry->at[0] && at[1] == entry->at[1] &&
+	    (!exists || entry->version == script->state_version))
+		return;
+	change = plan_change(event, host->state_target, exists ? CHANGE_UPSERT : CHANGE_DELETE, VALUE_ABSENT);
+	change->values[STATE_JOB] = host->state_values[STATE_JOB];
+	change->values[STATE_SCRIPT] = text_value(script->name);
+	change->values[STATE_MAP] = text_value(arena_copy(arena, entry->map));
+	change->values[STATE_KEY] = text_value(arena_copy(arena, entry->key));
+	event->bytes += 64 + (uint32_t)(entry->map.n + entry->key.n);
+	if (exists) {
+		const struct partition *owner = event->message->owner;
+
+		change->values[STATE_VALUE] = text_value(size ? arena_copy(arena, text) : SLICE("{}"));
+		change->values[STATE_TIMERS] = timers_size ? text_value(arena_copy(arena, timer_text)) : null_value;
+		change->values[STATE_DUE] = due_value(arena, at[STATE_EVENT_TIME]);
+		change->values[STATE_WAKE] = due_value(arena, at[STATE_WALL_TIME]);
+		change->values[STATE_VERSION] = number_value(arena, script->state_version);
+		change->values[STATE_TOPIC] = text_value(owner ? arena_copy(arena, owner->topic) : event->message->topic);
+		change->values[STATE_PARTITION] = number_value(arena, owner ? owner->number : event->message->partition);
+		change->values[STATE_UPDATED] = text_value(
+			arena_copy(arena, (struct slice){ host->state_values[STATE_UPDATED].p, host->state_values[STATE_UPDATED].n }));
+		event->bytes += (uint32_t)(size + timers_size);
+	}
+	state_set(&host->state, entry, text, timer_text, at, script->state_version);
+}

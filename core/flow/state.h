@@ -1,0 +1,80 @@
+/* The rows of streamlua_state that a worker has at hand. An entry holds what its row will hold once every event that ran with it is
+ * committed; the database holds what the committed ones made of it. An entry stays as long as an event that ran with it is not
+ * settled; of the others the longest unused are given up when there is too much. So what is not here is in the database as it is. */
+#ifndef FLOW_STATE_H
+#define FLOW_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/slice.h"
+
+#define STATE_NO_TIME INT64_MAX
+
+/* The two clocks that a row can be due by. */
+enum state_clock { STATE_EVENT_TIME, STATE_WALL_TIME, STATE_CLOCKS };
+
+struct state_entry;
+
+/* Entries by when they are due, the earliest first. */
+struct state_heap {
+	struct state_entry **items;
+	size_t count, cap;
+};
+
+/* Whose rows: a script. */
+struct state_owner {
+	uint32_t number;
+	struct state_heap due[STATE_CLOCKS];
+};
+
+struct state_entry {
+	/* lua/streamlua/native.lua repeats these */
+	double id;                /* never used twice in a cache */
+	struct slice value;       /* JSON; n is 0 where there is no row */
+	struct slice timers;      /* JSON; n is 0 where there are none */
+	int64_t at[STATE_CLOCKS]; /* when it is due next, ms; STATE_NO_TIME: never */
+	struct slice map, key;
+	int32_t version; /* of the script's state */
+	bool loaded;     /* false: nobody has asked the database yet */
+
+	struct state_owner *owner;
+	uint32_t users; /* unsettled events that ran with it, or are about to */
+	size_t value_cap, timers_cap;
+	size_t place[STATE_CLOCKS];        /* in the heaps, from 1; 0: not in it */
+	struct state_entry *older, *newer; /* by last use */
+	UT_hash_handle hh;
+};
+
+struct state_cache {
+	struct state_entry *entries;
+	struct state_entry *oldest, *newest;
+	size_t bytes, bytes_most;
+	double next_id;
+	struct state_entry **wanted; /* not loaded yet */
+	size_t wanted_count, wanted_cap;
+	char *name; /* a hash key being made */
+	size_t name_cap;
+};
+
+/* The entry; where it is not at hand it is made, not loaded, and is wanted. */
+struct state_entry *state_want(struct state_cache *cache, struct state_owner *owner, struct slice map, struct slice key);
+/* NULL where it is not at hand. */
+struct state_entry *state_find(struct state_cache *cache, const struct state_owner *owner, struct slice map, struct slice key);
+/* What its row will be; copied. Neither value nor timers: there will be none. */
+void state_set(struct state_cache *cache, struct state_entry *entry, struct slice value, struct slice timers, const int64_t at[STATE_CLOCKS],
+	       int32_t version);
+/* What was wanted and not found has no row. */
+void state_loaded(struct state_cache *cache);
+/* Gives up what nobody uses until the rest fits. `gone` is told of each before. */
+void state_trim(struct state_cache *cache, void (*gone)(void *ctx, const struct state_entry *entry), void *ctx);
+void state_forget(struct state_cache *cache, struct state_entry *entry);
+void state_clear(struct state_cache *cache);
+
+/* The one that is due first; NULL: none ever is. */
+struct state_entry *state_first_due(const struct state_owner *owner, enum state_clock clock);
+void state_owner_deinit(struct state_owner *owner); /* after the cache is cleared */
+
+#endif

@@ -1,0 +1,120 @@
+#include "flow/state_memory.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "flow/script_state.h"
+
+struct kept {
+	UT_hash_handle hh;
+	struct state_row row; /* its texts stand behind it, its name first: script, map and key with a zero byte between them */
+};
+
+struct state_memory {
+	struct kept *rows;
+	struct buf name;
+};
+
+struct state_memory *state_memory_new(void)
+{
+	struct state_memory *memory = calloc(1, sizeof *memory);
+
+	BUG_IF(!memory);
+	return memory;
+}
+
+static void forget(struct state_memory *memory, struct kept *kept)
+{
+	if (!kept)
+		return;
+	HASH_DEL(memory->rows, kept);
+	free(kept);
+}
+
+void state_memory_free(struct state_memory *memory)
+{
+	if (!memory)
+		return;
+	while (memory->rows)
+		forget(memory, memory->rows);
+	buf_free(&memory->name);
+	free(memory);
+}
+
+static struct kept *find(struct state_memory *memory, struct slice script, struct slice map, struct slice key)
+{
+	struct kept *kept;
+
+	buf_clear(&memory->name);
+	buf_slice(&memory->name, script);
+	buf_char(&memory->name, 0);
+	buf_slice(&memory->name, map);
+	buf_char(&memory->name, 0);
+	buf_slice(&memory->name, key);
+	HASH_FIND(hh, memory->rows, memory->name.p, memory->name.n, kept);
+	return kept;
+}
+
+static struct slice text_of(const struct change *change, int column)
+{
+	const struct value *value = &change->values[column];
+
+	return value->kind == VALUE_TEXT ? (struct slice){ value->p, value->n } : (struct slice){ 0 };
+}
+
+static int64_t number_of(const struct change *change, int column, int64_t otherwise)
+{
+	int64_t number;
+
+	return value_is_integer(&change->values[column], &number) ? number : otherwise;
+}
+
+static struct slice put(char **at, struct slice text)
+{
+	char *p = *at;
+
+	if (text.n)
+		memcpy(p, text.p, text.n);
+	*at += text.n;
+	return (struct slice){ p, text.n };
+}
+
+void state_memory_apply(struct state_memory *memory, const struct change *change)
+{
+	struct slice texts[] = { text_of(change, STATE_VALUE), text_of(change, STATE_TIMERS) }, script, map, key;
+	struct kept *kept;
+	char *at, *name;
+
+	if (!change->target->own)
+		return;
+	script = text_of(change, STATE_SCRIPT);
+	map = text_of(change, STATE_MAP);
+	key = text_of(change, STATE_KEY);
+	forget(memory, find(memory, script, map, key));
+	if (change->op == CHANGE_DELETE)
+		return;
+	kept = calloc(1, sizeof *kept + memory->name.n + texts[0].n + texts[1].n);
+	BUG_IF(!kept);
+	at = name = (char *)(kept + 1);
+	put(&at, buf_view(&memory->name));
+	kept->row.script = (struct slice){ name, script.n };
+	kept->row.map = (struct slice){ name + script.n + 1, map.n };
+	kept->row.key = (struct slice){ name + script.n + 1 + map.n + 1, key.n };
+	kept->row.value = put(&at, texts[0]);
+	kept->row.timers = put(&at, texts[1]);
+	kept->row.at[STATE_EVENT_TIME] = number_of(change, STATE_DUE, STATE_NO_TIME);
+	kept->row.at[STATE_WALL_TIME] = number_of(change, STATE_WAKE, STATE_NO_TIME);
+	kept->row.version = (int32_t)number_of(change, STATE_VERSION, 1);
+	HASH_ADD_KEYPTR(hh, memory->rows, name, memory->name.n, kept);
+}
+
+void state_memory_load(struct state_memory *memory, struct state_load *load)
+{
+	for (size_t i = 0; i < load->count; i++) {
+		struct kept *kept = find(memory, load->keys[i].script, load->keys[i].map, load->keys[i].key);
+
+		if (kept)
+			load->row(load, &kept->row);
+	}
+	load->done(load);
+}

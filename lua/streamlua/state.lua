@@ -1,0 +1,124 @@
+-- What scripts keep: rows of streamlua_state as Lua tables. A table lives on from event to event; what the row holds is its text, made
+-- after each event, so that a fault can go back to it and a crash changes nothing.
+local ffi = require "ffi"
+local host = require "streamlua.host"
+local json = require "streamlua.json"
+local null = require("streamlua").null
+
+local concat, sort, floor, abs = table.concat, table.sort, math.floor, math.abs
+local find = string.find
+
+local state = {
+  BYTES_MOST = 1024 * 1024, -- of one row
+}
+
+local DEPTH_MOST = 100
+
+-- Tables of entries, by their ids. All are let go now and then: they are made again from their texts.
+local LIVE_MOST = 50000
+local live, live_count = {}, 0
+
+-- Where in the table something stands that cannot be saved: ".cart[3].price".
+local function place(path, key)
+  if type(key) == "number" then
+    return ("%s[%s]"):format(path, tostring(key))
+  end
+  return ("%s.%s"):format(path, tostring(key))
+end
+
+local encode
+
+local function encode_table(value, path, depth)
+  if depth > DEPTH_MOST then
+    error(("%s cannot be saved: more than %d tables in each other, or a table in itself"):format(path:sub(1, 60), DEPTH_MOST), 0)
+  end
+  local count, names = 0, {}
+  for key in pairs(value) do
+    count = count + 1
+    names[count] = key
+  end
+  local length = #value
+  if count == length and (count > 0 or getmetatable(value) == json.ARRAY.__metatable) then
+    for i = 1, count do
+      names[i] = encode(value[i], path, i, depth + 1)
+    end
+    return "[" .. concat(names, ",") .. "]"
+  end
+  for i = 1, count do
+    if type(names[i]) ~= "string" then
+      error(("%s cannot be saved: its keys are neither texts nor 1 to n; write t[tostring(key)]"):format(place(path, names[i])), 0)
+    end
+  end
+  sort(names)
+  for i = 1, count do
+    local name = names[i]
+    names[i] = json.encode(name, null) .. ":" .. encode(value[name], path, name, depth + 1)
+  end
+  return "{" .. concat(names, ",") .. "}"
+end
+
+function encode(value, path, key, depth)
+  local kind = type(value)
+  if kind == "number" and value == floor(value) and abs(value) < 2 ^ 53 then
+    return ("%.0f"):format(value + 0)
+  elseif kind == "string" and not find(value, '[^ !#-%[%]-~]') then
+    return '"' .. value .. '"'
+  elseif kind == "boolean" then
+    return value and "true" or "false"
+  elseif kind == "table" then
+    return encode_table(value, place(path, key), depth)
+  end
+  local ok, text = pcall(json.encode, value, null)
+  if not ok then
+    error(("%s cannot be saved: %s"):format(place(path, key), text), 0)
+  end
+  return text
+end
+
+-- The text of a table; "" of an empty one. label: what the script calls it.
+function state.encode(value, label)
+  if type(value) ~= "table" then
+    error(("%s is a %s: a table is needed"):format(label, type(value)), 0)
+  elseif next(value) == nil then
+    return ""
+  end
+  local text = encode_table(value, label, 1)
+  if #text > state.BYTES_MOST then
+    error(("%s takes %d bytes, and a row of streamlua_state holds %d: keep many things in ctx:map"):format(label, #text, state.BYTES_MOST), 0)
+  end
+  return text
+end
+
+function state.decode(text)
+  local value, reason = host.json_decode(text, null, json.ARRAY, true)
+  if value == nil then
+    error(reason, 0)
+  end
+  return value
+end
+
+-- The table of an entry. fresh(): what it is where there is no row.
+function state.open(entry)
+  local id = entry.id
+  local value = live[id]
+  if value == nil then
+    if entry.value.n == 0 then
+      value = {}
+    else
+      value = state.decode(ffi.string(entry.value.p, entry.value.n))
+    end
+    live_count = live_count + 1
+    if live_count > LIVE_MOST then
+      live, live_count = {}, 1
+    end
+    live[id] = value
+  end
+  return value
+end
+
+-- What a script did to the table is taken back.
+function state.forget(entry)
+  live[entry.id] = nil
+end
+
+return state
