@@ -137,7 +137,8 @@ local FIELDS = {
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
 local STATEFUL = {
-  on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true, emit = true, late = true, lookup = true, repartition = true,
+  on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true, emit = true,
+  late = true, lookup = true, repartition = true,
 }
 
 local function check_names(script, path)
@@ -187,7 +188,7 @@ local function check_state(script, path)
     end
   end
   if script.write == "update" then
-    check.fail(path, "write", "an update may have to wait for its row, and a script that keeps state cannot: upsert the columns it `owns`")
+    check.fail(path, "write", "an update may have to wait for its row, and a script that keeps state cannot: upsert the columns that it owns")
   end
   if type(script.key_by) ~= "table" and type(script.key_by) ~= "function" then
     check.fail(path, "key_by", 'the state of a script is kept for each key: name its columns, as in key_by = { "account_id" }')

@@ -117,11 +117,11 @@ test("fields of stateful scripts are known, and refused as such", function()
 end)
 
 test("a script that keeps state names what it is kept for, and makes its rows itself", function()
-  local script = accepted { process = fn, key_by = { "k" }, state = { ttl = "1d" }, time = "at" }
-  is.equal(script.stateful, true)
-  is.equal(script.has_target, nil)
-  is.equal(script.version, 1)
-  is.same(script.state, { ttl = 86400000, version = 1 })
+  local kept = accepted { process = fn, key_by = { "k" }, state = { ttl = "1d" }, time = "at" }
+  is.equal(kept.stateful, true)
+  is.equal(kept.has_target, nil)
+  is.equal(kept.version, 1)
+  is.same(kept.state, { ttl = 86400000, version = 1 })
   is.equal(accepted({ process = fn, key_by = fn, target = "t", state = { version = 3 } }).version, 3)
   is.equal(accepted({}).stateful, nil)
   refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn })
