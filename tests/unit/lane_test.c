@@ -52,6 +52,13 @@ static void finished(void *ctx, struct event *event)
 		partition_finish(event->message->owner, event->ordinal);
 }
 
+/* It ran with no state. */
+static void refused(void *ctx, struct event *event)
+{
+	(void)ctx;
+	fail_msg("event %lld ran with state", (long long)event->message->offset);
+}
+
 static void dropped(void *ctx, struct event *event)
 {
 	struct fixture *f = ctx;
@@ -101,7 +108,7 @@ static int open_lanes(void **state)
 {
 	static const struct sink_ops ops = { .name = "fake", .commit = commit };
 	struct fixture *f = calloc(1, sizeof *f);
-	struct lanes_events events = { finished, dropped, fenced, held, stop, dead, problem, wake, f };
+	struct lanes_events events = { finished, dropped, refused, fenced, held, stop, dead, problem, wake, f };
 
 	f->sink = (struct sink){ &ops, LANES };
 	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);

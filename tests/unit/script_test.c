@@ -496,7 +496,7 @@ static void wrong_scripts_are_refused_by_name(void **state)
 	refused(f, "return { columns = { id = 'id', sum = 'x' } }", "column sum of orders is generated");
 	refused(f, "return { owns = { 'name' }, columns = { 'id', 'name', 'note' } }", "owns: columns writes note");
 	refused(f, "return { target = 'heap' }", "table heap has no primary key");
-	refused(f, "return { process = function() end }", "'process' is part of stateful scripts");
+	refused(f, "return { process = function() end }", "key_by: the state of a script is kept for each key");
 	refused(f, "local x = = 1", "scripts/orders.lua:1:");
 	refused(f, "return { key_by = 'rwo' }", "did you mean 'row'?");
 	refused(f, "io.open 'x'", "'io' is not available in scripts");
