@@ -71,8 +71,7 @@ void state_bind(struct script_host *host)
 							     .type = is_number(i) ? COLUMN_INTEGER : COLUMN_TEXT,
 							     .nullable = !key,
 							     .length = 64,
-							     .exact = true,
-							     .pads = !is_number(i) };
+							     .exact = true };
 		if (key)
 			target->key[target->key_count++] = (uint32_t)i;
 	}

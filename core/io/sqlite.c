@@ -43,9 +43,7 @@ struct sqlite {
 	unsigned control_failures;
 	struct arena arena;
 
-	struct state_load *load; /* a question that is not answered */
-	struct event *ask;
-	unsigned load_failures;
+	struct sqlite_state *state;
 };
 
 static struct sqlite *self(struct sink *sink)
@@ -266,33 +264,9 @@ static void sqlite_recall(struct sink *sink, struct recall *recall)
 	event_active(s->recalls, EV_TIMEOUT, 0);
 }
 
-static void answer(struct sqlite *s)
-{
-	struct state_load *load = s->load;
-	int code = sqlite_state_load(s->db, s->job, load);
-
-	if (code != SQLITE_OK) {
-		if (++s->load_failures % SAY_EVERY == 1 && (s->load_failures > 1 || !is_busy(code)))
-			log_warn("sqlite: reading streamlua_state waits: %s", sqlite3_errmsg(s->db));
-		stand_back(s->ask, s->load_failures, is_busy(code) ? BUSY_MS : TROUBLE_MS);
-		return;
-	}
-	s->load_failures = 0;
-	s->load = NULL;
-	load->done(load);
-}
-
-static void on_ask(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	answer(ctx);
-}
-
 static void sqlite_load_state(struct sink *sink, struct state_load *load)
 {
-	BUG_IF(self(sink)->load);
-	self(sink)->load = load;
-	answer(self(sink));
+	sqlite_state_load(self(sink)->state, self(sink)->db, load);
 }
 
 static int failed(struct sqlite *s, int code, struct error *err)
@@ -409,7 +383,7 @@ static void sqlite_close(struct sink *sink)
 	event_free(s->control);
 	event_free(s->recalls);
 	buf_free(&s->question);
-	event_free(s->ask);
+	sqlite_state_free(s->state);
 	while (s->first) {
 		struct request *request = s->first;
 
@@ -458,7 +432,7 @@ struct sink *sqlite_new(struct event_base *loop, const char *path, const char *j
 	s->due = event_new(loop, -1, 0, on_due, s);
 	s->control = event_new(loop, -1, 0, on_control, s);
 	s->recalls = event_new(loop, -1, 0, on_recalls, s);
-	s->ask = event_new(loop, -1, 0, on_ask, s);
-	BUG_IF(!s->path || !s->job || !s->due || !s->control || !s->recalls || !s->ask);
+	s->state = sqlite_state_new(loop, s->job);
+	BUG_IF(!s->path || !s->job || !s->due || !s->control || !s->recalls);
 	return &s->sink;
 }

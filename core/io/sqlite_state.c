@@ -1,6 +1,19 @@
 #include "io/sqlite_state.h"
 
+#include <stdlib.h>
+
+#include "base/log.h"
 #include "flow/sql.h"
+
+enum { WAIT_MS = 20, SAY_EVERY = 500 };
+
+struct sqlite_state {
+	const char *job;
+	sqlite3 *db;
+	struct state_load *load; /* not answered yet */
+	struct event *again;
+	unsigned failures; /* in a row */
+};
 
 static void tell(sqlite3_stmt *select, struct state_load *load)
 {
@@ -13,7 +26,7 @@ static void tell(sqlite3_stmt *select, struct state_load *load)
 	load->row(load, &row);
 }
 
-int sqlite_state_load(sqlite3 *db, const char *job, struct state_load *load)
+static int load_all(sqlite3 *db, const char *job, struct state_load *load)
 {
 	struct buf text = BUF_INIT;
 	const char *next;
@@ -34,4 +47,50 @@ int sqlite_state_load(sqlite3 *db, const char *job, struct state_load *load)
 	}
 	buf_free(&text);
 	return code;
+}
+
+static void answer(struct sqlite_state *state)
+{
+	struct state_load *load = state->load;
+
+	if (load_all(state->db, state->job, load) != SQLITE_OK) {
+		if (++state->failures % SAY_EVERY == SAY_EVERY / 2)
+			log_warn("sqlite: reading streamlua_state waits: %s", sqlite3_errmsg(state->db));
+		event_add(state->again, &(struct timeval){ .tv_usec = WAIT_MS * 1000 });
+		return;
+	}
+	state->failures = 0;
+	state->load = NULL;
+	load->done(load);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	answer(ctx);
+}
+
+struct sqlite_state *sqlite_state_new(struct event_base *loop, const char *job)
+{
+	struct sqlite_state *state = calloc(1, sizeof *state);
+
+	BUG_IF(!state);
+	state->job = job;
+	state->again = event_new(loop, -1, 0, on_again, state);
+	BUG_IF(!state->again);
+	return state;
+}
+
+void sqlite_state_free(struct sqlite_state *state)
+{
+	event_free(state->again);
+	free(state);
+}
+
+void sqlite_state_load(struct sqlite_state *state, sqlite3 *db, struct state_load *load)
+{
+	BUG_IF(state->load);
+	state->db = db;
+	state->load = load;
+	answer(state);
 }
