@@ -93,7 +93,7 @@ end
 return readonly.new("sl", {
   null = null,
   source = readonly.new("sl.source", {}, all_placed(source)),
-  sink = readonly.new("sl.sink", {}, all_placed(sink), names "kafka"),
+  sink = readonly.new("sl.sink", {}, all_placed(sink)),
   json = readonly.new("sl.json", {
     array = json.array,
     encode = blaming_caller(function(value)

@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "io/answers.h"
+#include "io/change_text.h"
 #include "io/dead_letter_file.h"
 #include "io/line_writer.h"
 
@@ -24,72 +24,6 @@ struct jsonl {
 static struct jsonl *self(struct sink *sink)
 {
 	return (struct jsonl *)sink;
-}
-
-/* A JSON text as the message had it may be spread over lines; a line break in JSON is white space wherever it stands. */
-static void put_json(struct buf *out, struct slice text)
-{
-	char *p = buf_reserve(out, text.n);
-
-	for (size_t i = 0; i < text.n; i++)
-		p[i] = text.p[i] == '\n' || text.p[i] == '\r' ? ' ' : text.p[i];
-	out->n += text.n;
-}
-
-static void put_value(struct buf *out, const struct value *value)
-{
-	struct slice bytes = { value->p, value->n };
-
-	switch ((enum value_kind)value->kind) {
-	case VALUE_NULL:
-		buf_text(out, "null");
-		break;
-	case VALUE_FALSE:
-		buf_text(out, "false");
-		break;
-	case VALUE_TRUE:
-		buf_text(out, "true");
-		break;
-	case VALUE_NUMBER:
-		buf_slice(out, bytes);
-		break;
-	case VALUE_TEXT:
-		buf_json_string(out, bytes);
-		break;
-	case VALUE_BYTES:
-		buf_char(out, '"');
-		base64_encode(out, bytes);
-		buf_char(out, '"');
-		break;
-	case VALUE_JSON:
-		put_json(out, bytes);
-		break;
-	case VALUE_ABSENT:
-	case VALUE_DEFAULT:
-		BUG_IF(true); /* the caller leaves them out */
-	}
-}
-
-static void put_change(struct buf *out, const struct change *change)
-{
-	static const char *const names[] = { [CHANGE_UPSERT] = "upsert", [CHANGE_UPDATE] = "update", [CHANGE_DELETE] = "delete" };
-	bool first = true;
-
-	buf_printf(out, "{\"op\":\"%s\",\"table\":", names[change->op]);
-	buf_json_string(out, change->target->name);
-	buf_text(out, ",\"row\":{");
-	for (uint32_t i = 0; i < change->count; i++) {
-		const struct value *value = &change->values[i];
-
-		if (value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT)
-			continue;
-		buf_text(out, first ? "" : ",");
-		buf_json_string(out, change->target->columns[i].name);
-		buf_char(out, ':');
-		put_value(out, value);
-		first = false;
-	}
-	buf_text(out, "}}");
 }
 
 static int jsonl_open(struct sink *sink, struct error *err)
@@ -172,7 +106,7 @@ static void jsonl_commit(struct sink *sink, struct tx *tx)
 		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
 			if (change->target->own)
 				continue;
-			put_change(&j->out.text, change);
+			change_put(&j->out.text, change);
 			buf_char(&j->out.text, '\n');
 		}
 	}
@@ -197,7 +131,7 @@ static void jsonl_show(struct sink *sink, const struct tx *tx, void (*line)(void
 			if (change->target->own)
 				continue;
 			buf_clear(&out);
-			put_change(&out, change);
+			change_put(&out, change);
 			line(ctx, buf_view(&out));
 		}
 	}

@@ -9,6 +9,7 @@
 #include "io/file.h"
 #include "io/jsonl.h"
 #include "io/kafka.h"
+#include "io/kafka_sink.h"
 #include "io/mysql.h"
 #include "io/registry.h"
 #include "io/sqlite.h"
@@ -100,7 +101,8 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		snprintf(dry_group, sizeof dry_group, "%s-dry-run-%ld", options.group, (long)getppid());
 		options.group = dry_group;
 	}
-	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "blackhole") == 0;
+	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "kafka") == 0 ||
+				       strcmp(job->sink_name, "blackhole") == 0;
 	options.alone = run->alone;
 	options.only_topic = run->only_topic;
 	options.only_partition = run->only_partition;
@@ -171,6 +173,24 @@ static struct sink *server_sink(struct job *job, struct event_base *loop, struct
 	return mysql_new(loop, &options, job->name, err);
 }
 
+static struct sink *broker_sink(struct job *job, struct event_base *loop, const char *dead_letters, struct error *err)
+{
+	struct texts config = { 0 };
+	struct kafka_sink_options options = {
+		.brokers = job_text(job, "sink.brokers"),
+		.topic = job_text(job, "sink.topic"),
+		.dead_letters = dead_letters,
+		.job = job->name,
+	};
+	struct sink *sink;
+
+	read_pairs(job, "sink.config", &config);
+	options.config = (const char *const *)config.items;
+	sink = kafka_sink_new(loop, &options, err);
+	texts_free(&config);
+	return sink;
+}
+
 struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err)
 {
 	char path[PATH_MAX], dead_letters[PATH_MAX];
@@ -184,6 +204,8 @@ struct sink *job_sink(struct job *job, struct event_base *loop, struct error *er
 		resolve(job, job_text(job, "sink.path"), path);
 		return jsonl_new(loop, path, dead_letters, job->name, err);
 	}
+	if (strcmp(job->sink_name, "kafka") == 0)
+		return broker_sink(job, loop, dead_letters, err);
 	if (strcmp(job->sink_name, "blackhole") == 0)
 		return blackhole_new(loop, BLACKHOLE_LANES, dead_letters, job->name, err);
 	return server_sink(job, loop, err);

@@ -68,6 +68,20 @@ local OPTIONS = {
   park_for = { check.duration, default = 10 * 60 * 1000 },
 }
 
+-- The sink's brokers are the source's where it names none; and what it writes must not be what the job reads.
+local function into_kafka(where, sink, from)
+  local same = from.kind == "kafka" and (not sink.brokers or sink.brokers == from.brokers)
+  sink.brokers = sink.brokers or from.brokers
+  if not sink.brokers then
+    check.fail(where, "job", 'sink: write brokers = "HOST:9092"')
+  end
+  for _, topic in ipairs(same and from.topics or {}) do
+    if topic == sink.topic then
+      check.fail(where, "job", "sink: the job would read what it writes into topic '%s'", topic)
+    end
+  end
+end
+
 local MEMORY_LEAST = 16 * 2 ^ 20
 
 local function new(where, options)
@@ -77,6 +91,9 @@ local function new(where, options)
   end
   if type(job.tables) == "string" then
     job.tables = { folder = job.tables }
+  end
+  if job.sink.kind == "kafka" then
+    into_kafka(where, job.sink, job.source)
   end
   if job.source.kind == "kafka" and not job.source.group then
     job.source.group = "streamlua-" .. job.name

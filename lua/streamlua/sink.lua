@@ -1,5 +1,6 @@
 -- sl.sink.tidb { ... } and its like.
 local check = require "streamlua.check"
+local kafka = require "streamlua.kafka"
 local tag = require "streamlua.tag"
 
 local TLS = {
@@ -57,7 +58,22 @@ local function simple(kind, known)
   end
 end
 
+local function topic(value)
+  local text, reason = check.text(value)
+  if text and not text:find "^[%w._-]+$" then
+    return nil, ("'%s' can be no topic's name"):format(text)
+  end
+  return text, reason
+end
+
+local KAFKA = {
+  topic = { topic, needed = 'write topic = "NAME"' },
+  brokers = { kafka.brokers }, -- default: the source's, which the job knows
+  config = { kafka.config { ["bootstrap.servers"] = "brokers", ["metadata.broker.list"] = "brokers" }, default = {} },
+}
+
 return {
+  kafka = simple("kafka", KAFKA),
   tidb = server("tidb", 4000),
   mysql = server("mysql", 3306),
   mariadb = server("mariadb", 3306),

@@ -1,6 +1,7 @@
 -- sl.source.kafka { ... } and sl.source.file { ... }
 local check = require "streamlua.check"
 local format = require "streamlua.format"
+local kafka = require "streamlua.kafka"
 local tag = require "streamlua.tag"
 
 local source = {}
@@ -29,45 +30,15 @@ local ENGINES_OWN = {
   ["auto.offset.reset"] = "start",
 }
 
-local function config(value)
-  if type(value) ~= "table" then
-    return nil, ("a table of librdkafka properties is needed, not %s"):format(check.kind_of(value))
-  end
-  local result = {}
-  for name, setting in pairs(value) do
-    local kind = type(setting)
-    if type(name) ~= "string" then
-      return nil, 'each property has a name: { ["security.protocol"] = "SASL_SSL" }'
-    elseif ENGINES_OWN[name] then
-      return nil, ("'%s' is said by the option '%s'"):format(name, ENGINES_OWN[name])
-    elseif kind == "number" then
-      result[name] = setting == math.floor(setting) and ("%.0f"):format(setting) or tostring(setting)
-    elseif kind == "string" or kind == "boolean" then
-      result[name] = tostring(setting)
-    else
-      return nil, ("'%s': a text, a number or a boolean is needed, not %s"):format(name, check.kind_of(setting))
-    end
-  end
-  return result
-end
-
-local function brokers(value)
-  local list, reason = check.texts(value)
-  if not list then
-    return nil, reason
-  end
-  return table.concat(list, ",")
-end
-
 local FORMAT_NEEDED = 'write format = "debezium", or another'
 
 local KAFKA = {
-  brokers = { brokers, needed = 'write brokers = "HOST:9092"' },
+  brokers = { kafka.brokers, needed = 'write brokers = "HOST:9092"' },
   topics = { check.texts, needed = 'write topics = { "shop.*" }' },
   group = { check.text },
   format = { format.checker, needed = FORMAT_NEEDED },
   start = { start, default = "earliest" },
-  config = { config },
+  config = { kafka.config(ENGINES_OWN) },
 }
 
 function source.kafka(where, options)

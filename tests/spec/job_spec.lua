@@ -75,7 +75,7 @@ return sl.job {
 }]])
   refused("job.lua:2: sink.tidb: unknown option 'pasword': did you mean 'password'?", load_job, "local s = sl.sink.tidb { pasword = '' }")
   refused("job.lua:2: sl.source has no 'kafak': did you mean 'kafka'?", load_job, "local s = sl.source.kafak {}")
-  refused("job.lua:2: sl.sink.kafka is not available in this version", load_job, "local s = sl.sink.kafka {}")
+  refused("job.lua:2: sl.sink has no 'kafak': did you mean 'kafka'?", load_job, "local s = sl.sink.kafak {}")
 end)
 
 test("a call in tail position has its line too", function()
@@ -235,6 +235,13 @@ end)
 test("the other sinks", function()
   is.same(sink "sl.sink.sqlite { path = 'x.db' }", { kind = "sqlite", path = "x.db" })
   is.same(sink "sl.sink.jsonl { path = 'x' }", { kind = "jsonl", path = "x" })
+  is.same(sink "sl.sink.kafka { topic = 'out', brokers = { 'a:1', 'b:2' }, config = { ['linger.ms'] = 7 } }",
+    { kind = "kafka", topic = "out", brokers = "a:1,b:2", config = { ["linger.ms"] = "7" } })
+  is.equal(sink("sl.sink.kafka { topic = 'out' }").brokers, "h:9092") -- the source's
+  refused("option 'topic' is needed", sink, "sl.sink.kafka { brokers = 'a:1' }")
+  refused("topic: 'shop.*' can be no topic's name", sink, "sl.sink.kafka { topic = 'shop.*' }")
+  refused("config: 'bootstrap.servers' is said by the option 'brokers'", sink,
+    "sl.sink.kafka { topic = 'x', config = { ['bootstrap.servers'] = 'x' } }")
   is.same(sink "sl.sink.jsonl()", { kind = "jsonl", path = "-" })
   is.same(sink "sl.sink.blackhole {}", { kind = "blackhole" })
 end)

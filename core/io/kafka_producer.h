@@ -1,0 +1,27 @@
+/* librdkafka's producer with its options, made anew where it has come to an end. */
+#ifndef IO_KAFKA_PRODUCER_H
+#define IO_KAFKA_PRODUCER_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/error.h"
+
+struct kafka_producer {
+	rd_kafka_t *rk; /* NULL: not started */
+	int wake_fd;    /* readable where rd_kafka_poll has something to tell */
+	char **config;  /* name, value ... NULL */
+	void (*on_delivered)(rd_kafka_t *rk, const rd_kafka_message_t *message, void *ctx);
+	void (*on_error)(rd_kafka_t *rk, int code, const char *reason, void *ctx);
+	void *ctx;
+};
+
+/* The callbacks and ctx are set. config: properties that override ours; may be NULL. -1: one of them is wrong; deinit it all the same. */
+int kafka_producer_init(struct kafka_producer *producer, const char *brokers, const char *const *config, struct error *err);
+int kafka_producer_start(struct kafka_producer *producer, struct error *err);
+/* The brokers answer, and the topic is there or can be made. Blocks for some seconds at most. */
+int kafka_producer_check_topic(struct kafka_producer *producer, const char *name, struct error *err);
+/* What is on its way is given up. Harmless where it is not started. */
+void kafka_producer_stop(struct kafka_producer *producer);
+void kafka_producer_deinit(struct kafka_producer *producer);
+
+#endif

@@ -1,0 +1,389 @@
+#include "io/kafka_sink.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "flow/target.h"
+#include "io/answers.h"
+#include "io/change_text.h"
+#include "io/dead_letter_file.h"
+#include "io/kafka_producer.h"
+
+enum {
+	BACK_OFF_MS = 1000,
+	LATE_MS = 3000,  /* what is on its way for so long is a problem */
+	FLUSH_MS = 2000, /* for what is on its way when the sink is closed; it is written again by the next run */
+	FULL_MS = 20,    /* until a full queue is tried again */
+};
+
+struct kafka_sink {
+	struct sink sink;
+	struct event_base *loop;
+	char *topic;
+	struct dead_letter_file dead_letters;
+	struct answers answers;
+
+	struct kafka_producer producer;
+	struct event *wake, *full;
+	bool broken; /* librdkafka's fatal error: it needs another producer */
+
+	struct tx *tx; /* being written; NULL: none */
+	size_t at;     /* of its events: the next to produce */
+	const struct change *change;
+	uint32_t number;  /* of that change within its event */
+	uint64_t pending; /* messages that are not answered yet */
+	int64_t since_ms;
+	enum sink_result result; /* of those that are answered */
+	struct error err;
+	struct buf key, value;
+	char problem[400];
+};
+
+static struct kafka_sink *self(struct sink *sink)
+{
+	return (struct kafka_sink *)sink;
+}
+
+/* ---- the producer ---- */
+
+static enum sink_result kind_of(rd_kafka_resp_err_t code)
+{
+	switch (code) {
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+	case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+		return SINK_REFUSED;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		return SINK_FAILED;
+	default:
+		return SINK_RETRY;
+	}
+}
+
+/* The first failure is told; but one that only a person can mend, or that an event is to blame for, goes before those that pass. */
+static void note(struct kafka_sink *k, rd_kafka_resp_err_t code)
+{
+	enum sink_result kind = kind_of(code);
+
+	if (k->result != SINK_COMMITTED && (k->result != SINK_RETRY || kind == SINK_RETRY))
+		return;
+	k->result = kind;
+	error_set(&k->err, "topic %s: %s", k->topic, rd_kafka_err2str(code));
+}
+
+static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	struct kafka_sink *k = opaque;
+
+	(void)rk;
+	k->pending--;
+	if (message->err)
+		note(k, message->err);
+	else
+		k->problem[0] = 0;
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+	static struct log_gate gate;
+	struct kafka_sink *k = opaque;
+	char fatal[300];
+
+	if (code == RD_KAFKA_RESP_ERR__FATAL) {
+		rd_kafka_fatal_error(rk, fatal, sizeof fatal);
+		k->broken = true;
+		reason = fatal;
+	}
+	snprintf(k->problem, sizeof k->problem, "kafka sink: %s", reason);
+	if (log_gate(&gate, 1, clock_mono_ms()))
+		log_warn("kafka sink: %s (%s)", reason, rd_kafka_err2name((rd_kafka_resp_err_t)code));
+}
+
+static void go_on(struct kafka_sink *k);
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx)
+{
+	struct kafka_sink *k = ctx;
+	uint64_t count;
+
+	(void)what;
+	if (read(fd, &count, sizeof count) < 0)
+		BUG_IF(errno != EAGAIN && errno != EINTR);
+	if (k->producer.rk)
+		rd_kafka_poll(k->producer.rk, 0);
+	go_on(k);
+}
+
+static void on_full(evutil_socket_t fd, short what, void *ctx)
+{
+	struct kafka_sink *k = ctx;
+
+	(void)fd, (void)what;
+	rd_kafka_poll(k->producer.rk, 0);
+	go_on(k);
+}
+
+static int kafka_sink_open(struct sink *sink, struct error *err)
+{
+	struct kafka_sink *k = self(sink);
+
+	if (kafka_producer_start(&k->producer, err) < 0 || kafka_producer_check_topic(&k->producer, k->topic, err) < 0)
+		return -1;
+	event_add(k->wake, NULL);
+	return 0;
+}
+
+/* ---- a transaction ---- */
+
+static rd_kafka_headers_t *identity(const struct event *event, uint32_t number)
+{
+	const struct message *message = event->message;
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
+	struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = {
+		{ "streamlua.partition", message->partition },
+		{ "streamlua.offset", message->offset },
+		{ "streamlua.part", event->part },
+		{ "streamlua.change", number },
+	};
+	char text[24];
+
+	rd_kafka_header_add(headers, "streamlua.topic", -1, message->topic.p, (ssize_t)message->topic.n);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		rd_kafka_header_add(headers, numbers[i].name, -1, text, (ssize_t)int_text(numbers[i].value, text));
+	return headers;
+}
+
+/* Hands one change over. The code of librdkafka where it does not take it. */
+static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct event *event, const struct change *change)
+{
+	rd_kafka_headers_t *headers = identity(event, k->number);
+	rd_kafka_resp_err_t code;
+	bool has_key;
+
+	buf_clear(&k->key);
+	buf_clear(&k->value);
+	has_key = change_put_key(&k->key, change);
+	change_put(&k->value, change);
+	code = rd_kafka_producev(k->producer.rk, RD_KAFKA_V_TOPIC(k->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+				 RD_KAFKA_V_KEY(has_key ? k->key.p : NULL, has_key ? k->key.n : 0), RD_KAFKA_V_VALUE(k->value.p, k->value.n),
+				 RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+	if (code)
+		rd_kafka_headers_destroy(headers);
+	else
+		k->pending++;
+	return code;
+}
+
+/* False: librdkafka takes no more for now. */
+static bool produce_all(struct kafka_sink *k)
+{
+	for (; k->at < k->tx->count; k->at++, k->change = NULL, k->number = 0) {
+		const struct event *event = k->tx->events[k->at];
+
+		if (event->outcome == OUTCOME_DEAD)
+			continue;
+		if (!k->change)
+			k->change = event->changes;
+		for (; k->change; k->change = k->change->next, k->number++) {
+			rd_kafka_resp_err_t code;
+
+			if (k->change->target->own)
+				continue;
+			code = produce(k, event, k->change);
+			if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+				return false;
+			if (code)
+				note(k, code);
+			if (k->result != SINK_COMMITTED) { /* nothing more of it: it is to be written again */
+				k->at = k->tx->count;
+				return true;
+			}
+		}
+	}
+	return true;
+}
+
+static void answer(struct kafka_sink *k)
+{
+	struct tx *tx = k->tx;
+
+	if (k->result == SINK_COMMITTED) {
+		enum line_writer_result written = dead_letter_file_flush(&k->dead_letters, &k->err);
+
+		if (written != LINES_WRITTEN)
+			k->result = written == LINES_NO_ROOM ? SINK_RETRY : SINK_FAILED;
+	}
+	line_writer_drop(&k->dead_letters.out);
+	k->tx = NULL;
+	answers_result(&k->answers, tx, k->result, &k->err, k->result == SINK_RETRY || k->result == SINK_FAILED ? BACK_OFF_MS : 0);
+}
+
+/* Produces what is left of the transaction, and answers once every message of it is. */
+static void go_on(struct kafka_sink *k)
+{
+	if (!k->tx)
+		return;
+	if (k->broken && k->pending)
+		rd_kafka_purge(k->producer.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT); /* their reports follow */
+	if (k->at < k->tx->count && !k->broken && !produce_all(k)) {
+		event_add(k->full, &(struct timeval){ .tv_usec = FULL_MS * 1000 });
+		return;
+	}
+	if (k->pending)
+		return;
+	if (k->broken && k->result == SINK_COMMITTED && k->at < k->tx->count)
+		note(k, RD_KAFKA_RESP_ERR__FATAL);
+	answer(k);
+}
+
+static void kafka_sink_commit(struct sink *sink, struct tx *tx)
+{
+	struct kafka_sink *k = self(sink);
+
+	BUG_IF(k->tx);
+	k->tx = tx;
+	k->at = 0;
+	k->change = NULL;
+	k->number = 0;
+	k->since_ms = clock_mono_ms();
+	k->result = SINK_COMMITTED;
+	k->err.text[0] = 0;
+	if (k->broken) {
+		kafka_producer_stop(&k->producer);
+		k->broken = kafka_producer_start(&k->producer, &k->err) < 0;
+		if (k->broken) {
+			k->result = SINK_RETRY;
+			answer(k);
+			return;
+		}
+	}
+	dead_letter_file_add(&k->dead_letters, tx);
+	go_on(k);
+}
+
+static const char *kafka_sink_problem(struct sink *sink)
+{
+	struct kafka_sink *k = self(sink);
+
+	if (!k->tx || !k->pending || clock_mono_ms() - k->since_ms < LATE_MS)
+		return NULL;
+	return k->problem[0] ? k->problem : "kafka sink: the brokers do not answer";
+}
+
+/* ---- the rest ---- */
+
+static int kafka_sink_describe(struct sink *sink, struct target *target, struct error *err)
+{
+	(void)sink, (void)err;
+	target->open = true;
+	target->exists = true;
+	target->key_exact = true;
+	return 0;
+}
+
+static void kafka_sink_take_over(struct sink *sink, struct takeover *takeover)
+{
+	answers_fresh(&self(sink)->answers, takeover);
+}
+
+static void kafka_sink_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
+{
+	struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < tx->count; i++) {
+		const struct event *event = tx->events[i];
+
+		if (event->outcome == OUTCOME_DEAD) {
+			buf_clear(&out);
+			dead_letter_file_line(&out, self(sink)->dead_letters.job, tx, event);
+			line(ctx, buf_view(&out));
+			continue;
+		}
+		for (const struct change *change = event->changes; change; change = change->next) {
+			if (change->target->own)
+				continue;
+			buf_clear(&out);
+			if (change_put_key(&out, change))
+				buf_char(&out, '\t');
+			change_put(&out, change);
+			line(ctx, buf_view(&out));
+		}
+	}
+	buf_free(&out);
+}
+
+/* There is nothing to look at, and no progress to forget. */
+static int nothing(struct sink *sink, struct error *err)
+{
+	(void)sink, (void)err;
+	return 0;
+}
+
+static void kafka_sink_close(struct sink *sink)
+{
+	struct kafka_sink *k = self(sink);
+
+	k->tx = NULL;
+	if (k->producer.rk && k->pending && !k->broken)
+		rd_kafka_flush(k->producer.rk, FLUSH_MS);
+	if (k->wake)
+		event_free(k->wake);
+	if (k->full)
+		event_free(k->full);
+	kafka_producer_deinit(&k->producer);
+	answers_deinit(&k->answers);
+	dead_letter_file_deinit(&k->dead_letters);
+	buf_free(&k->key);
+	buf_free(&k->value);
+	free(k->topic);
+	free(k);
+}
+
+struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_options *options, struct error *err)
+{
+	static const struct sink_ops ops = {
+		.name = "kafka",
+		.transactional = false,
+		.open = kafka_sink_open,
+		.look = nothing,
+		.reset = nothing,
+		.describe = kafka_sink_describe,
+		.take_over = kafka_sink_take_over,
+		.commit = kafka_sink_commit,
+		.problem = kafka_sink_problem,
+		.show = kafka_sink_show,
+		.close = kafka_sink_close,
+	};
+	struct kafka_sink *k = calloc(1, sizeof *k);
+	bool wrong;
+
+	BUG_IF(!k);
+	/* One lane: what comes from one partition goes out in its order. */
+	k->sink = (struct sink){ .ops = &ops, .lanes = 1 };
+	k->loop = loop;
+	k->topic = strdup(options->topic);
+	BUG_IF(!k->topic);
+	k->producer = (struct kafka_producer){ .on_delivered = on_delivered, .on_error = on_error, .ctx = k };
+	wrong = kafka_producer_init(&k->producer, options->brokers, options->config, err) < 0;
+	k->wake = event_new(loop, k->producer.wake_fd, EV_READ | EV_PERSIST, on_wake, k);
+	k->full = event_new(loop, -1, 0, on_full, k);
+	BUG_IF(!k->wake || !k->full);
+	dead_letter_file_init(&k->dead_letters, options->dead_letters, options->job);
+	answers_init(&k->answers, loop);
+	if (wrong) {
+		kafka_sink_close(&k->sink);
+		return NULL;
+	}
+	return &k->sink;
+}
