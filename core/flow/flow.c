@@ -104,6 +104,13 @@ static void sink_problem(void *ctx, const char *text)
 		log_info("the target takes transactions again");
 }
 
+static void transaction_failed(void *ctx)
+{
+	struct flow *flow = ctx;
+
+	flow->doubtful = true;
+}
+
 static void lanes_wake(void *ctx)
 {
 	struct flow *flow = ctx;
@@ -125,6 +132,7 @@ struct flow *flow_new(const struct flow_options *options, const struct flow_even
 		.stop = event_stops,
 		.dead = event_dies,
 		.problem = sink_problem,
+		.failed = transaction_failed,
 		.wake = lanes_wake,
 		.ctx = flow,
 	};
@@ -171,6 +179,16 @@ void flow_free(struct flow *flow)
 }
 
 /* ---- the turn ---- */
+
+void flow_look_at_schema(struct flow *flow)
+{
+	bool misses = script_host_misses(flow->host);
+
+	if (!(misses || flow->doubtful) || !flow->events.schema || flow->next_host || flow->over)
+		return;
+	flow->doubtful = false;
+	flow->events.schema(flow->events.ctx, misses);
+}
 
 void flow_fail(struct flow *flow, bool stop, const char *reason)
 {
@@ -258,6 +276,7 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 		if (!flow->again)
 			flow_run(flow);
 	}
+	flow_look_at_schema(flow);
 	if (flow->over)
 		return TICK_MS;
 	again = lanes_turn(flow->lanes, mono_ms, script_host_version(flow->host));

@@ -34,6 +34,9 @@ struct flow_events {
 	void (*finished)(void *ctx); /* stopped, or a bounded source is at its end: all is committed. Once */
 	/* It cannot go on. `stop`: a person has to act (on_error = "stop", ...); otherwise a new worker may do better. Once */
 	void (*failed)(void *ctx, bool stop, const char *reason);
+	/* The target's schema may have changed: the owner looks, and does flow_swap to scripts that are bound to it anew. at_once: the rows
+	 * of this turn bring columns that it did not have. May be NULL */
+	void (*schema)(void *ctx, bool at_once);
 	void (*swapped)(void *ctx, struct script_host *old); /* the new host is in use; the old one is the caller's */
 	void *ctx;
 };

@@ -55,9 +55,10 @@ static void settle_control(struct flow *flow, struct intake *intake)
 			continue;
 		if (event->op == OP_CONTROL)
 			event->outcome = OUTCOME_IGNORED;
-		else if (event->op == OP_DDL)
+		else if (event->op == OP_DDL) {
+			flow->doubtful = true; /* whoever changes the source's schema changes the target's too */
 			by_rule(flow, event, flow->options.on_ddl, "schema change");
-		else if (event->op == OP_TRUNCATE)
+		} else if (event->op == OP_TRUNCATE)
 			by_rule(flow, event, flow->options.on_truncate, "TRUNCATE");
 	}
 }

@@ -47,6 +47,7 @@ struct flow {
 	int64_t watermark;
 	int64_t dead_since_ms, dead_count;       /* of the minute that is counted */
 	bool parked_said;                        /* that nothing is left to do but to wait for what is parked */
+	bool doubtful;                           /* the target's schema may have changed */
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
@@ -68,6 +69,8 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition);
 /* The intake's events go through their scripts and on their way. */
 void flow_intake_process(struct flow *flow, struct intake *intake);
 bool flow_intake_has_room(const struct flow *flow);
+/* Tells the owner where there is doubt about the target's schema. */
+void flow_look_at_schema(struct flow *flow);
 /* The event has ended: counts it and gives its memory back. */
 void flow_finish_event(struct flow *flow, struct event *event);
 

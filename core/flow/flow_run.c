@@ -138,6 +138,8 @@ static bool run(struct flow *flow, struct intake *intake)
 		flow_fail(flow, false, script_host_outage(flow->host));
 		return false;
 	}
+	/* Before these events are on their way: they may bring the first values of a new column. */
+	flow_look_at_schema(flow);
 	intake->ran = true;
 	flow->unrun = intake->next_to_run;
 	if (!flow->unrun)
@@ -149,7 +151,7 @@ static bool run(struct flow *flow, struct intake *intake)
 
 void flow_run(struct flow *flow)
 {
-	while (flow->unrun && !flow->over && !flow->again && run(flow, flow->unrun))
+	while (flow->unrun && !flow->over && !flow->again && !flow->next_host && run(flow, flow->unrun))
 		;
 }
 

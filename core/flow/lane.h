@@ -40,6 +40,8 @@ struct lanes_events {
 	void (*stop)(void *ctx, struct event *event);
 	/* This event is to be written as a dead letter. */
 	void (*dead)(void *ctx, struct event *event);
+	/* A transaction failed for what only a person changes: the job, or the target's schema. */
+	void (*failed)(void *ctx);
 	/* What keeps transactions from being committed, for /readyz; "" when all is well again. */
 	void (*problem)(void *ctx, const char *text);
 	/* A transaction has ended: lanes_turn is due. */

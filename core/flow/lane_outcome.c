@@ -198,6 +198,8 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	case SINK_RETRY: /* above */
 	case SINK_FAILED:
 		all->counters.retries++;
+		if (all->events.failed)
+			all->events.failed(all->events.ctx);
 		set_problem(all, err->text);
 		break;
 	case SINK_FENCED:

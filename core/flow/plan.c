@@ -78,6 +78,8 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	for (uint32_t i = 0; i < shape->count; i++) {
 		int to = nameless && script->target->key_count == 1 ? (int)script->target->key[0] : target_column_for(script, shape, i);
 
+		if (to < 0 && script->copies_all)
+			script_host_note_missing(script->host, script->target, shape->columns[i].name);
 		plan->readings[i] = reading_resolve(&shape->columns[i], to >= 0 ? &script->target->columns[to] : NULL, settings);
 		if (script->copies_all || nameless)
 			add_copy(plan, script, i, to);

@@ -87,6 +87,13 @@ int script_host_load(struct script_host *host, const char *path, const char *ser
 int script_host_bind(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings,
 		     void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
 
+/* 1: a target is not what it was when the scripts were bound to it; 0: all are; -1: the sink cannot tell. Blocks. */
+int script_host_schema_changed(struct script_host *host, struct error *err);
+/* A source column that a script would copy, had its target one of that name. */
+void script_host_note_missing(struct script_host *host, const struct target *target, struct slice column);
+/* True once after source columns have come that would be copied, had their target such columns: it may have them by now. */
+bool script_host_misses(struct script_host *host);
+
 /* The bundle's version: what is written beside the progress. */
 /* Why what the last run made of its events is not to be believed: the target could not be asked for a table. NULL: it could. */
 const char *script_host_outage(const struct script_host *host);

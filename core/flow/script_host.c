@@ -121,6 +121,7 @@ void script_host_free(struct script_host *host)
 	if (host->lua)
 		lua_close(host->lua);
 	json_free(host->json);
+	host_missing_free(host);
 	arena_free(&host->arena);
 	free(host->scripts);
 	free(host->targets);

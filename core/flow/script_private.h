@@ -5,12 +5,19 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <uthash.h>
 
 #include "base/buf.h"
 #include "flow/json.h"
 #include "flow/script.h"
 
-enum { TARGETS_MOST = 4096, PUT_NAMES = 256 };
+enum { TARGETS_MOST = 4096, MISSING_MOST = 10000, PUT_NAMES = 256 };
+
+/* script_schema.c */
+struct missing_column {
+	UT_hash_handle hh;
+	char name[]; /* target, NUL, column */
+};
 
 struct route; /* script_route.c */
 
@@ -30,6 +37,8 @@ struct script_host {
 	const struct reading_settings *readings;
 	struct target **targets;
 	uint32_t target_count;
+	struct missing_column *missing;
+	bool misses; /* one was added since it was last asked */
 
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
 	struct error outage; /* why the target could not be asked for a table; "": it could */
@@ -70,6 +79,7 @@ void host_push_engine(struct script_host *host, const char *function);
 /* put(values, null, keys_only) -> whether all of them are set in the change that sl_change made last; where not, Lua's own loop sets them
  * again, which handles what this does not (tables, columns that are new) and says what is wrong. */
 int host_put(lua_State *lua);
+void host_missing_free(struct script_host *host);
 
 int routes_build(struct script_host *host, struct error *err);
 void routes_free(struct script_host *host);

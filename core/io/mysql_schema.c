@@ -30,8 +30,12 @@ struct database {
 	struct mysql_schema *schema;
 };
 
+/* A worker that looks at the schema again while it runs must not stand still for so long that it is taken for dead. */
+enum { AGAIN_CONNECT_TIMEOUT_MS = 1500, AGAIN_READ_TIMEOUT_MS = 2500 };
+
 struct mysql_schema {
-	const struct mysql_options *options;
+	const struct mysql_options *options; /* `again` once it has been read */
+	struct mysql_options again;
 	struct event *forget; /* active as soon as something is kept */
 	struct mysql_blocking *connection;
 	struct database *databases;
@@ -66,6 +70,11 @@ struct mysql_schema *mysql_schema_new(struct event_base *loop, const struct mysq
 
 	BUG_IF(!schema);
 	schema->options = options;
+	schema->again = *options;
+	if (schema->again.connect_timeout_ms > AGAIN_CONNECT_TIMEOUT_MS)
+		schema->again.connect_timeout_ms = AGAIN_CONNECT_TIMEOUT_MS;
+	if (schema->again.read_timeout_ms > AGAIN_READ_TIMEOUT_MS)
+		schema->again.read_timeout_ms = AGAIN_READ_TIMEOUT_MS;
 	schema->forget = evtimer_new(loop, on_forget, schema);
 	BUG_IF(!schema->forget);
 	return schema;
@@ -247,8 +256,10 @@ static struct database *get_database(struct mysql_schema *schema, struct slice n
 			schema->connection = mysql_blocking_open(schema->options, &failure);
 		if (schema->connection) {
 			database = add_database(schema, name);
-			if (load(schema, database, &failure) == 0)
+			if (load(schema, database, &failure) == 0) {
+				schema->options = &schema->again;
 				return database;
+			}
 		}
 		forget(schema);
 		if (!failure.lost)

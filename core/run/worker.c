@@ -13,60 +13,32 @@
 #include "run/dry_run.h"
 #include "run/job_private.h"
 #include "run/slot.h"
+#include "run/versions.h"
 
-enum { BEAT_MS = 500 };
-
-/* A job and the bundle it was made of, which live and end together. */
-struct version {
-	struct bundle bundle;
-	struct job *job;
+enum {
+	BEAT_MS = 500,
+	LOOK_MS = 10000,      /* the target's schema is looked at so often */
+	LOOK_AGAIN_MS = 1000, /* or as soon as there is doubt, but not more often than this */
+	LOOK_SHARE = 50,      /* nor so that it takes more than this part of the time */
 };
 
 struct worker {
 	const struct worker_start *start;
 	struct event_base *loop;
 	struct channel *channel;
-	struct event *turn, *beat;
+	struct event *turn, *beat, *look;
+	int64_t look_after_ms; /* when the schema may be looked at again */
 	struct shapes *shapes;
 	struct source *source;
 	struct sink *sink;
 	struct schemas *schemas; /* NULL: the format needs none */
 	struct flow *flow;
-	struct version *version, *prepared;
-	bool swapping; /* the flow has been given what is prepared, and still uses the other */
+	struct versions versions;
 	int slot_fd;
 	bool stopped; /* by the master's word */
 	bool ready;
 	int exit_code;
 };
-
-/* ---- versions ---- */
-
-static void version_free(struct version *version)
-{
-	if (!version)
-		return;
-	job_free(version->job);
-	bundle_free(&version->bundle);
-	free(version);
-}
-
-static struct version *version_new(struct slice packed, struct error *err)
-{
-	struct version *version = calloc(1, sizeof *version);
-
-	BUG_IF(!version);
-	if (bundle_unpack(&version->bundle, packed, err) < 0 || !(version->job = job_new(&version->bundle, err))) {
-		version_free(version);
-		return NULL;
-	}
-	return version;
-}
-
-static int bind_scripts(struct worker *worker, struct version *version, struct error *err)
-{
-	return script_host_bind(version->job->host, worker->sink, worker->shapes, &version->job->readings, NULL, NULL, err);
-}
 
 /* ---- the loop ---- */
 
@@ -153,41 +125,57 @@ static void on_swapped(void *ctx, struct script_host *old)
 {
 	struct worker *worker = ctx;
 
-	BUG_IF(old != worker->version->job->host);
-	version_free(worker->version);
-	worker->version = worker->prepared;
-	worker->prepared = NULL;
-	worker->swapping = false;
-	channel_send(worker->channel, CHANNEL_SWAPPED, (struct slice){ 0 });
+	BUG_IF(old != versions_job(&worker->versions)->host);
+	if (versions_swapped(&worker->versions))
+		channel_send(worker->channel, CHANNEL_SWAPPED, (struct slice){ 0 });
+}
+
+static void look_in(struct worker *worker, int64_t ms)
+{
+	struct timeval delay = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(worker->look, &delay);
+}
+
+/* Reading a schema takes its time where there are thousands of tables. */
+static void look(struct worker *worker)
+{
+	int64_t started_ms = clock_mono_ms(), took_ms;
+
+	versions_look(&worker->versions);
+	beat(worker);
+	took_ms = clock_mono_ms() - started_ms;
+	worker->look_after_ms = started_ms + took_ms + LOOK_AGAIN_MS + took_ms * LOOK_SHARE;
+	look_in(worker, LOOK_MS + took_ms * LOOK_SHARE);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	look(ctx);
+}
+
+static void on_schema(void *ctx, bool at_once)
+{
+	struct worker *worker = ctx;
+	int64_t wait = worker->look_after_ms - clock_mono_ms();
+
+	if (wait > 0 && !at_once)
+		look_in(worker, wait);
+	else
+		look(worker);
 }
 
 /* ---- what the master says ---- */
-
-/* A reload is of scripts. The source goes on as it is, and with it what its messages mean, whatever the new job.lua says of that. */
-static int keep_format(const struct job *running, struct job *next, struct error *err)
-{
-	next->format = running->format;
-	next->readings = running->readings;
-	if (running->format || script_host_has_format(next->host))
-		return 0;
-	return error_set(err, "the source's format is no sl.format(...) any more: that needs a restart");
-}
 
 static void prepare(struct worker *worker, struct slice packed)
 {
 	struct error err;
 
-	BUG_IF(worker->swapping); /* the master waits for SWAPPED before it begins another reload */
-	version_free(worker->prepared);
-	worker->prepared = version_new(packed, &err);
-	if (worker->prepared && keep_format(worker->version->job, worker->prepared->job, &err) == 0 &&
-	    bind_scripts(worker, worker->prepared, &err) == 0) {
+	if (versions_prepare(&worker->versions, packed, &err) == 0)
 		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
-		return;
-	}
-	version_free(worker->prepared);
-	worker->prepared = NULL;
-	channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
+	else
+		channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
 }
 
 static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
@@ -199,13 +187,10 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 		prepare(worker, bytes);
 		break;
 	case CHANNEL_SWAP:
-		worker->swapping = worker->prepared != NULL;
-		if (worker->prepared)
-			flow_swap(worker->flow, worker->prepared->job->host);
+		versions_swap(&worker->versions);
 		break;
 	case CHANNEL_FORGET:
-		version_free(worker->prepared);
-		worker->prepared = NULL;
+		versions_forget(&worker->versions);
 		break;
 	case CHANNEL_STOP:
 		worker->stopped = true;
@@ -235,7 +220,7 @@ static void on_end(void *ctx)
 static int connect_ends(struct worker *worker, struct error *err)
 {
 	const struct worker_start *start = worker->start;
-	struct job *job = worker->version->job;
+	struct job *job = versions_job(&worker->versions);
 	char instance[256];
 	struct job_run run = {
 		.options = start->options,
@@ -250,7 +235,9 @@ static int connect_ends(struct worker *worker, struct error *err)
 		worker->sink = dry_run_new(worker->loop, worker->sink);
 	if (!worker->sink || worker->sink->ops->open(worker->sink, err) < 0)
 		return -1;
-	if (bind_scripts(worker, worker->version, err) < 0)
+	worker->versions.sink = worker->sink;
+	worker->versions.shapes = worker->shapes;
+	if (versions_bind(&worker->versions, err) < 0)
 		return -1;
 	if (!job->bounded && !start->options->dry_run) {
 		worker->slot_fd = slot_take(job_text(job, "source.group"), instance);
@@ -262,7 +249,7 @@ static int connect_ends(struct worker *worker, struct error *err)
 
 static int start_flow(struct worker *worker, struct error *err)
 {
-	struct job *job = worker->version->job;
+	struct job *job = versions_job(&worker->versions);
 	struct flow_options options = {
 		.source = worker->source,
 		.sink = worker->sink,
@@ -284,6 +271,7 @@ static int start_flow(struct worker *worker, struct error *err)
 		.ready = on_ready,
 		.finished = on_finished,
 		.failed = on_failed,
+		.schema = on_schema,
 		.swapped = on_swapped,
 		.ctx = worker,
 	};
@@ -291,7 +279,7 @@ static int start_flow(struct worker *worker, struct error *err)
 	if (job_schemas(job, worker->loop, on_wake, worker, &worker->schemas, err) < 0)
 		return -1;
 	options.format_options.schemas = worker->schemas;
-	worker->flow = flow_new(&options, &events);
+	worker->flow = worker->versions.flow = flow_new(&options, &events);
 	return flow_start(worker->flow, err);
 }
 
@@ -300,17 +288,20 @@ static int open_worker(struct worker *worker, struct error *err)
 {
 	struct timeval often = { 0, BEAT_MS * 1000 };
 	struct buf packed = BUF_INIT;
+	int opened;
 
 	bundle_pack(worker->start->bundle, &packed);
-	worker->version = version_new(buf_view(&packed), err);
+	opened = versions_open(&worker->versions, buf_view(&packed), err);
 	buf_free(&packed);
 	worker->shapes = shapes_new();
 	worker->turn = event_new(worker->loop, -1, 0, on_turn, worker);
 	worker->beat = event_new(worker->loop, -1, EV_PERSIST, on_beat, worker);
 	event_add(worker->beat, &often);
+	worker->look = event_new(worker->loop, -1, 0, on_look, worker);
 	worker->channel = channel_new(worker->loop, worker->start->channel_fd, on_message, on_end, worker);
-	if (!worker->version)
+	if (opened < 0)
 		return -1;
+	look_in(worker, LOOK_MS);
 	return connect_ends(worker, err) < 0 ? -1 : start_flow(worker, err);
 }
 
@@ -324,13 +315,14 @@ static void close_worker(struct worker *worker)
 	flow_free(worker->flow);
 	if (worker->schemas)
 		worker->schemas->ops->close(worker->schemas);
-	version_free(worker->prepared);
-	version_free(worker->version);
+	versions_free(&worker->versions);
 	shapes_free(worker->shapes);
 	if (worker->turn)
 		event_free(worker->turn);
 	if (worker->beat)
 		event_free(worker->beat);
+	if (worker->look)
+		event_free(worker->look);
 	if (worker->slot_fd >= 0)
 		close(worker->slot_fd);
 	if (worker->channel) {

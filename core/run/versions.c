@@ -1,0 +1,171 @@
+#include "run/versions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "run/job_private.h"
+
+/* A job and the bundle it was made of, which live and end together. */
+struct version {
+	struct bundle bundle;
+	struct job *job;
+};
+
+static void version_free(struct version *version)
+{
+	if (!version)
+		return;
+	job_free(version->job);
+	bundle_free(&version->bundle);
+	free(version);
+}
+
+static struct version *version_new(struct slice packed, struct error *err)
+{
+	struct version *version = calloc(1, sizeof *version);
+
+	BUG_IF(!version);
+	if (bundle_unpack(&version->bundle, packed, err) < 0 || !(version->job = job_new(&version->bundle, err))) {
+		version_free(version);
+		return NULL;
+	}
+	return version;
+}
+
+static int bind_version(const struct versions *versions, const struct version *version, struct error *err)
+{
+	return script_host_bind(version->job->host, versions->sink, versions->shapes, &version->job->readings, NULL, NULL, err);
+}
+
+int versions_open(struct versions *versions, struct slice packed, struct error *err)
+{
+	versions->used = version_new(packed, err);
+	return versions->used ? 0 : -1;
+}
+
+void versions_free(struct versions *versions)
+{
+	version_free(versions->next);
+	version_free(versions->prepared);
+	version_free(versions->used);
+}
+
+struct job *versions_job(const struct versions *versions)
+{
+	return versions->used ? versions->used->job : NULL;
+}
+
+int versions_bind(struct versions *versions, struct error *err)
+{
+	return bind_version(versions, versions->used, err);
+}
+
+/* A reload is of scripts. The source goes on as it is, and with it what its messages mean, whatever the new job.lua says of that. */
+static int keep_format(const struct job *running, struct job *next, struct error *err)
+{
+	next->format = running->format;
+	next->readings = running->readings;
+	if (running->format || script_host_has_format(next->host))
+		return 0;
+	return error_set(err, "the source's format is no sl.format(...) any more: that needs a restart");
+}
+
+static struct version *make_next(const struct versions *versions, struct slice packed, struct error *err)
+{
+	struct version *version = version_new(packed, err);
+
+	if (version && (keep_format(versions->used->job, version->job, err) < 0 || bind_version(versions, version, err) < 0)) {
+		version_free(version);
+		return NULL;
+	}
+	return version;
+}
+
+static void give(struct versions *versions, struct version *next, bool prepared)
+{
+	versions->next = next;
+	versions->next_is_prepared = prepared;
+	flow_swap(versions->flow, next->job->host);
+}
+
+/* ---- a reload ---- */
+
+int versions_prepare(struct versions *versions, struct slice packed, struct error *err)
+{
+	BUG_IF(versions->next && versions->next_is_prepared); /* the master waits for SWAPPED before it begins another reload */
+	versions_forget(versions);
+	versions->prepared = make_next(versions, packed, err);
+	return versions->prepared ? 0 : -1;
+}
+
+void versions_forget(struct versions *versions)
+{
+	version_free(versions->prepared);
+	versions->prepared = NULL;
+}
+
+void versions_swap(struct versions *versions)
+{
+	struct version *prepared = versions->prepared;
+
+	if (!prepared)
+		return;
+	versions->swap_due = versions->next != NULL;
+	if (versions->swap_due)
+		return;
+	versions->prepared = NULL;
+	give(versions, prepared, true);
+}
+
+bool versions_swapped(struct versions *versions)
+{
+	bool awaited = versions->next_is_prepared;
+
+	version_free(versions->used);
+	versions->used = versions->next;
+	versions->next = NULL;
+	versions->next_is_prepared = false;
+	if (versions->swap_due)
+		versions_swap(versions);
+	return awaited;
+}
+
+/* ---- the target's schema ---- */
+
+static void rebind(struct versions *versions)
+{
+	struct buf packed = BUF_INIT;
+	struct version *next;
+	struct error err;
+
+	bundle_pack(&versions->used->bundle, &packed);
+	next = make_next(versions, buf_view(&packed), &err);
+	buf_free(&packed);
+	if (next) {
+		log_info("the target's schema has changed: the scripts are bound to it as it is now");
+		versions->unfit.text[0] = 0;
+		give(versions, next, false);
+	} else if (strcmp(versions->unfit.text, err.text) != 0) { /* it is looked at again and again */
+		log_error("the target's schema has changed, and the scripts do not fit it: %s", err.text);
+		versions->unfit = err;
+	}
+}
+
+void versions_look(struct versions *versions)
+{
+	struct error err;
+
+	if (versions->next || versions->prepared) /* bound a moment ago */
+		return;
+	switch (script_host_schema_changed(versions->used->job->host, &err)) {
+	case 1:
+		rebind(versions);
+		break;
+	case 0:
+		versions->unfit.text[0] = 0;
+		break;
+	default: /* the target is away: transactions say so */
+		break;
+	}
+}
