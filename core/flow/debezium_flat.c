@@ -1,5 +1,7 @@
 #include "flow/debezium_flat.h"
 
+#include "flow/guess.h"
+
 /* What was added to a row, as columns or as headers. */
 struct added {
 	struct slice database, schema, table, op;
@@ -117,9 +119,14 @@ int debezium_flat_row(struct decoder *decoder, const struct message *message, co
 	struct image row;
 	struct event *event;
 	enum op op = OP_INSERT;
+	enum guess guess;
 
 	from_headers(message, &added);
 	from_columns(nodes, &added);
+	guess = guess_of_object(nodes);
+	/* A row can have columns by the names of the envelope's members. */
+	if (guess != GUESS_DEBEZIUM && guess_refuse(guess, err) < 0)
+		return -1;
 	if (op_of(&added, &op, err) < 0 || image_read(decoder, nodes, nodes, true, columns, &row, err) < 0)
 		return -1;
 	/* A row that does not say its op may be an update: then what is left out of it is right. */

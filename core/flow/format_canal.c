@@ -1,5 +1,6 @@
 /* Canal's flat messages, and what others write in their form. */
 #include "flow/canal.h"
+#include "flow/ticdc_simple.h"
 
 static void *open_canal(struct decoder *decoder)
 {
@@ -24,6 +25,8 @@ static int decode_message(struct decoder *decoder, const struct message *message
 		return *message->value.p == '{' ? -1 : error_prefix(err, "no flat message (canal.mq.flatMessage)");
 	if (nodes->value.kind != VALUE_JSON || !nodes->object)
 		return error_set(err, "a change is a JSON object, not %.*s", SLICE_ARG(value_show(&nodes->value, decoder->arena)));
+	if (ticdc_simple_is_message(nodes))
+		return error_set(err, "a message of TiCDC's Simple protocol: the format for that is \"ticdc\"");
 	return canal_decode(decoder, message, nodes, decoder->state, err);
 }
 

@@ -1,5 +1,6 @@
 /* Plain rows: a message is a row as it is to be, or no value and the key of a row that is gone. */
 #include "base/utf8.h"
+#include "flow/guess.h"
 #include "flow/topic.h"
 
 static void *open_json(struct decoder *decoder)
@@ -96,6 +97,8 @@ static int decode(struct decoder *decoder, const struct message *message, struct
 		return -1;
 	if (nodes->value.kind == VALUE_JSON && !nodes->object)
 		return decode_rows(decoder, topic, message, nodes, err);
+	if (nodes->value.kind == VALUE_JSON && guess_refuse(guess_of_object(nodes), err) < 0)
+		return -1;
 	return decode_row(decoder, topic, message, nodes, nodes, err);
 }
 

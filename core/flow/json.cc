@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 extern "C" {
+#include "base/utf8.h"
 #include "flow/json.h"
 }
 
@@ -24,6 +25,8 @@ struct json {
 	size_t room;   /* for nodes: never less than the tokens of the document, so that nothing is checked on the way */
 	char *scratch; /* where text that is only checked is unescaped to */
 	size_t scratch_room;
+
+	bool stands_in; /* the document is a copy of one whose text is no UTF-8: half a surrogate pair stands where that begins */
 
 	/* of the document that is being read */
 	const char *text;
@@ -126,9 +129,18 @@ static __attribute__((noinline)) bool unescape(struct json *json, struct slice *
 	uint8_t *end = json->parser->parse_string((const uint8_t *)text->p, start);
 
 	if (!end)
-		return fail(json, text->p, "a string with an escape that is none, or with half of a surrogate pair");
+		return fail(json, text->p,
+			    json->stands_in ? "a string that is no UTF-8" : "a string with an escape that is none, or with half of a surrogate pair");
 	*text = { (const char *)start, (size_t)(end - start) };
 	return true;
+}
+
+/* An error in a member's value says whose it is. */
+static __attribute__((noinline)) struct walk stop_in(struct json *json, const struct slice *name)
+{
+	if (name->n && name->n <= 100 && utf8_valid(*name))
+		error_prefix(json->err, "\"%.*s\"", (int)name->n, name->p);
+	return { NULL, NULL };
 }
 
 /* The text of the string that is this token. */
@@ -183,7 +195,7 @@ INLINE struct walk read_value(struct json *json, struct walk at, const struct sl
 	if (first == '{' || first == '[')
 		return read_container(json, at, name, level, keep);
 	if (!read_scalar(json, token_text(json->text, at.token), keep ? &node->value : &dropped, keep))
-		return { NULL, NULL };
+		return stop_in(json, name);
 	if (keep) {
 		node->name = *name;
 		node->end = (uint32_t)(node - json->nodes) + 1;
@@ -267,6 +279,39 @@ static int make_room(struct json *json, size_t size, struct error *err)
 	return code ? error_set(err, "a JSON text of %zu bytes: %s", size, simdjson::error_message(code)) : 0;
 }
 
+/* Which member it is whose text is no UTF-8. The first stage only tells that there is one; so its bytes are replaced by what the walk
+ * cannot read either. */
+static int refuse_text(struct json *json, struct slice text, struct arena *arena, struct error *err)
+{
+	static const struct slice half = SLICE("\\ud800");
+	char *copy, *out;
+	const struct json_node *nodes;
+	size_t at = 0, first = text.n;
+	bool found;
+
+	if (!err)
+		return -1;
+	copy = out = (char *)arena_alloc(arena, text.n + half.n + JSON_PADDING);
+	while (at < text.n) {
+		size_t n = utf8_sequence(text.p + at, text.n - at);
+
+		if (n) {
+			out = (char *)memcpy(out, text.p + at, n) + n;
+		} else if (first == text.n) {
+			first = at;
+			out = (char *)memcpy(out, half.p, half.n) + half.n;
+		} else {
+			*out++ = '?';
+		}
+		at += n ? n : 1;
+	}
+	memset(out, 0, JSON_PADDING);
+	json->stands_in = true;
+	found = json_read(json, { copy, (size_t)(out - copy) }, 0, NULL, arena, &nodes, err) < 0 && strstr(err->text, "no UTF-8");
+	json->stands_in = false;
+	return found ? -1 : error_set(err, "no valid JSON: bytes that are no UTF-8 at byte %zu", first);
+}
+
 extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, const char *raw, struct arena *arena, const struct json_node **nodes,
 			 struct error *err)
 {
@@ -281,6 +326,8 @@ extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, c
 	if (make_room(json, text.n, err) < 0)
 		return -1;
 	code = json->parser->stage1((const uint8_t *)text.p, text.n, simdjson::stage1_mode::regular);
+	if (code == simdjson::UTF8_ERROR && !json->stands_in)
+		return refuse_text(json, text, arena, err);
 	if (code)
 		return error_set(err, "no valid JSON: %s", simdjson::error_message(code));
 	if (json->room < json->parser->n_structural_indexes) {

@@ -209,7 +209,9 @@ static void start(struct fixture *f, const char *text, int64_t events_most)
 		.dead_letters_most = -1,
 		.events_most = events_most,
 	};
-	struct flow_events events = { on_wake, on_ready, on_finished, on_failed, on_swapped, f };
+	struct flow_events events = {
+		.wake = on_wake, .ready = on_ready, .finished = on_finished, .failed = on_failed, .swapped = on_swapped, .ctx = f
+	};
 	struct error err;
 
 	options.format_options.readings = f->readings;

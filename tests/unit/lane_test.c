@@ -108,7 +108,16 @@ static int open_lanes(void **state)
 {
 	static const struct sink_ops ops = { .name = "fake", .commit = commit };
 	struct fixture *f = calloc(1, sizeof *f);
-	struct lanes_events events = { finished, dropped, refused, fenced, held, stop, dead, problem, wake, f };
+	struct lanes_events events = { .finished = finished,
+				       .dropped = dropped,
+				       .refused = refused,
+				       .fenced = fenced,
+				       .held = held,
+				       .stop = stop,
+				       .dead = dead,
+				       .problem = problem,
+				       .wake = wake,
+				       .ctx = f };
 
 	f->sink = (struct sink){ &ops, LANES };
 	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);
