@@ -1,5 +1,12 @@
 #include "flow/format.h"
 
+void format_set_readings(const struct format *format, struct reading_settings *readings)
+{
+	readings->plain = !format || format->plain;
+	readings->capture = format ? format->capture : CAPTURE_NONE;
+	readings->sanitised = format && format->sanitised;
+}
+
 struct event *decoder_add(struct decoder *decoder, const struct message *message)
 {
 	struct event *event = arena_zalloc(decoder->arena, sizeof *event);
@@ -43,7 +50,8 @@ const struct header *message_header(const struct message *message, const char *n
 
 const struct format *format_find(struct slice name)
 {
-	static const struct format *const formats[] = { &format_debezium, &format_json, &format_maxwell, &format_canal, &format_ticdc, &format_avro };
+	static const struct format *const formats[] = { &format_debezium, &format_json, &format_maxwell, &format_canal,
+							&format_ticdc,    &format_avro, &format_auto };
 
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (slice_is(name, formats[i]->name))

@@ -39,6 +39,8 @@ struct format {
 	int (*decode)(struct decoder *decoder, const struct message *message, struct error *err);
 };
 
+/* What of the settings follows from the format. */
+void format_set_readings(const struct format *format, struct reading_settings *readings);
 /* A new event at the end of the list, cleared, with its message set. */
 struct event *decoder_add(struct decoder *decoder, const struct message *message);
 /* The last two parts of "<prefix>.<database>.<table>" (or of "<database>.<table>"); a topic without a dot is the table. */
@@ -48,7 +50,7 @@ void format_name_event(struct event *event);
 /* The last header of that name, or NULL. */
 const struct header *message_header(const struct message *message, const char *name);
 
-extern const struct format format_debezium, format_json, format_maxwell, format_canal, format_ticdc, format_avro;
+extern const struct format format_debezium, format_json, format_maxwell, format_canal, format_ticdc, format_avro, format_auto;
 const struct format *format_find(struct slice name); /* NULL: there is none */
 
 #endif

@@ -185,19 +185,23 @@ enum guess guess_of_message(struct decoder *decoder, const struct message *messa
 		return GUESS_NEUTRAL;
 	if (*message->value.p == 0)
 		return GUESS_AVRO;
-	if (json_read(decoder->json, message->value, 1, "schema", decoder->arena, &nodes, &ignored) < 0)
-		return GUESS_PLAIN;
-	if (nodes->value.kind == VALUE_NULL)
+	if (json_read(decoder->json, message->value, 1, "schema", decoder->arena, &nodes, &ignored) < 0 || nodes->value.kind != VALUE_JSON)
 		return GUESS_NEUTRAL;
-	return is_object(nodes) ? guess_of_object(nodes) : GUESS_PLAIN;
+	return nodes->object ? guess_of_object(nodes) : GUESS_PLAIN;
 }
 
 const char *guess_name(enum guess guess)
 {
 	static const char *const names[] = {
-		[GUESS_PLAIN] = "json",    [GUESS_NEUTRAL] = "nothing", [GUESS_DEBEZIUM] = "debezium",
-		[GUESS_FLAT] = "debezium", [GUESS_MAXWELL] = "maxwell", [GUESS_CANAL] = "canal",
-		[GUESS_TICDC] = "ticdc",   [GUESS_AVRO] = "avro",       [GUESS_GOLDENGATE] = "Oracle GoldenGate",
+		[GUESS_PLAIN] = "json",
+		[GUESS_NEUTRAL] = "nothing",
+		[GUESS_DEBEZIUM] = "debezium",
+		[GUESS_FLAT] = "flattened debezium",
+		[GUESS_MAXWELL] = "maxwell",
+		[GUESS_CANAL] = "canal",
+		[GUESS_TICDC] = "ticdc",
+		[GUESS_AVRO] = "avro",
+		[GUESS_GOLDENGATE] = "Oracle GoldenGate",
 		[GUESS_DMS] = "AWS DMS",
 	};
 

@@ -20,7 +20,7 @@ enum guess {
 
 /* Of a message's value that is an object, its members expanded. */
 enum guess guess_of_object(const struct json_node *nodes);
-/* Of a whole message; not valid JSON is PLAIN. Uses json_read. */
+/* Of a whole message; what is no valid JSON is NEUTRAL. Uses json_read. */
 enum guess guess_of_message(struct decoder *decoder, const struct message *message);
 const char *guess_name(enum guess guess); /* "debezium", for people */
 

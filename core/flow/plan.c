@@ -1,3 +1,4 @@
+#include "flow/format.h"
 #include "flow/plan.h"
 
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static void add_nulls(struct plan *plan, const struct script *script)
 
 static struct plan *plan_new(struct script *script, const struct shape *shape)
 {
-	const struct reading_settings *settings = script_host_readings(script->host);
+	struct reading_settings settings = *script_host_readings(script->host);
 	struct plan *plan = calloc(1, sizeof *plan);
 	bool nameless = shape->count == 1 && shape->columns[0].name.n == 0; /* a bare key: the target's only key column */
 
@@ -75,12 +76,14 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	plan->readings = calloc(shape->count + 1, sizeof *plan->readings);
 	plan->copies = calloc(shape->count + script->copy_count + 1, sizeof *plan->copies);
 	BUG_IF(!plan->readings || !plan->copies);
+	if (shape->origin)
+		format_set_readings(shape->origin, &settings);
 	for (uint32_t i = 0; i < shape->count; i++) {
 		int to = nameless && script->target->key_count == 1 ? (int)script->target->key[0] : target_column_for(script, shape, i);
 
 		if (to < 0 && script->copies_all)
 			script_host_note_missing(script->host, script->target, shape->columns[i].name);
-		plan->readings[i] = reading_resolve(&shape->columns[i], to >= 0 ? &script->target->columns[to] : NULL, settings);
+		plan->readings[i] = reading_resolve(&shape->columns[i], to >= 0 ? &script->target->columns[to] : NULL, &settings);
 		if (script->copies_all || nameless)
 			add_copy(plan, script, i, to);
 	}
@@ -92,7 +95,7 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 				add_copy(plan, script, (uint32_t)from, script->copies[i].column);
 		}
 	}
-	if (settings->absent_is_null && !script->target->open)
+	if (settings.absent_is_null && !script->target->open)
 		add_nulls(plan, script);
 	plan->has_key = script->target->key_count > 0;
 	for (uint32_t k = 0; k < script->target->key_count; k++) {

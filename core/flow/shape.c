@@ -18,6 +18,7 @@ struct shapes {
 	struct kept *by_digest;
 	struct kept **by_id; /* room for SHAPES_MOST, which the system only backs as it is used */
 	uint32_t count;
+	const struct format *origin;
 	struct arena arena; /* the shapes and their names */
 };
 
@@ -46,9 +47,9 @@ static bool same_reading(struct reading a, struct reading b)
 	return a.meaning == b.meaning && a.scale == b.scale && a.length == b.length;
 }
 
-static uint64_t digest_columns(const struct column *columns, uint32_t count)
+static uint64_t digest_columns(const struct column *columns, uint32_t count, const struct format *origin)
 {
-	uint64_t digest = count;
+	uint64_t digest = count + (uint64_t)(uintptr_t)origin;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct reading *declared = &columns[i].declared;
@@ -79,19 +80,24 @@ static struct kept *make(struct shapes *shapes, const struct column *columns, ui
 		copies[i] = columns[i];
 		copies[i].name = arena_copy(&shapes->arena, columns[i].name);
 	}
-	kept->shape = (struct shape){ .id = shapes->count, .count = count, .columns = copies };
+	kept->shape = (struct shape){ .id = shapes->count, .origin = shapes->origin, .count = count, .columns = copies };
 	shapes->by_id[shapes->count++] = kept;
 	return kept;
 }
 
+void shapes_set_origin(struct shapes *shapes, const struct format *origin)
+{
+	shapes->origin = origin;
+}
+
 const struct shape *shapes_intern(struct shapes *shapes, const struct column *columns, uint32_t count, struct error *err)
 {
-	uint64_t digest = digest_columns(columns, count);
+	uint64_t digest = digest_columns(columns, count, shapes->origin);
 	struct kept *found, *made;
 
 	HASH_FIND(hh, shapes->by_digest, &digest, sizeof digest, found);
 	for (struct kept *kept = found; kept; kept = kept->same_digest)
-		if (same_columns(&kept->shape, columns, count))
+		if (kept->shape.origin == shapes->origin && same_columns(&kept->shape, columns, count))
 			return &kept->shape;
 	if (count > SHAPE_COLUMNS_MOST) {
 		error_set(err, "a row of %u columns; no more than %d can be read", count, SHAPE_COLUMNS_MOST);

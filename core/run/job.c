@@ -186,9 +186,7 @@ static void read_format(struct job *job)
 	int hours, minutes;
 
 	job->format = name && strcmp(name, "lua") != 0 ? format_find(slice_of(name)) : NULL;
-	readings->plain = !job->format || job->format->plain;
-	readings->capture = job->format ? job->format->capture : CAPTURE_NONE;
-	readings->sanitised = job->format && job->format->sanitised;
+	format_set_readings(job->format, readings);
 	readings->decimal = !decimal ? MEANING_UNKNOWN : strcmp(decimal, "precise") == 0 ? MEANING_DECIMAL : MEANING_PLAIN;
 	if (binary && strcmp(binary, "bytes") != 0) /* bytes is the connector's default: what the schema or the column says */
 		readings->binary = strcmp(binary, "hex") == 0 ? MEANING_HEX : strcmp(binary, "base64") == 0 ? MEANING_BASE64 : MEANING_BASE64_URL;

@@ -3,7 +3,7 @@ local check = require "streamlua.check"
 local nearest = require "streamlua.nearest"
 local tag = require "streamlua.tag"
 
-local KNOWN = { debezium = true, maxwell = true, canal = true, ticdc = true, json = true, avro = true }
+local KNOWN = { auto = true, debezium = true, maxwell = true, canal = true, ticdc = true, json = true, avro = true }
 
 -- "+08:00": what a message's TIMESTAMPs are in where they carry no zone.
 local function zone(value)
