@@ -8,7 +8,15 @@
 
 struct json; /* flow/json.h */
 
+/* Where the format json finds what a row is and what happened to it: paths of fields, or names of headers; empty for what is not asked. */
+enum { JSON_NAME_MOST = 64 };
+struct json_options {
+	char table_field[JSON_NAME_MOST], table_header[JSON_NAME_MOST], database_field[JSON_NAME_MOST], database_header[JSON_NAME_MOST];
+	char op_field[JSON_NAME_MOST], op_header[JSON_NAME_MOST], row[JSON_NAME_MOST], old[JSON_NAME_MOST];
+};
+
 struct format_options {
+	struct json_options json;
 	struct reading_settings readings;
 	struct schemas *schemas; /* of messages that name theirs by a number only; NULL for formats that have none */
 };

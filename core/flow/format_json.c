@@ -1,6 +1,8 @@
 /* Plain rows: a message is a row as it is to be, or no value and the key of a row that is gone. */
 #include "base/utf8.h"
 #include "flow/guess.h"
+#include "flow/json_event.h"
+#include "flow/path.h"
 #include "flow/topic.h"
 
 static void *open_json(struct decoder *decoder)
@@ -48,6 +50,7 @@ static int decode_delete(struct decoder *decoder, struct topic *topic, const str
 	event = add(decoder, message, topic, OP_DELETE);
 	event->row = key;
 	event->key = key;
+	json_event_names(&decoder->options.json, event);
 	return 0;
 }
 
@@ -56,6 +59,8 @@ static int decode_row(struct decoder *decoder, struct topic *topic, const struct
 {
 	struct image image;
 
+	if (json_event_is_set(&decoder->options.json))
+		return json_event(decoder, message, topic, nodes, row, err);
 	if (row->value.kind != VALUE_JSON || !row->object)
 		return error_set(err, "a row is a JSON object, not %.*s", SLICE_ARG(value_show(&row->value, decoder->arena)));
 	if (image_read(decoder, nodes, row, false, &topic->value.bare, &image, err) < 0)
@@ -89,15 +94,16 @@ static int decode(struct decoder *decoder, const struct message *message, struct
 {
 	struct topic *topic = topics_get(decoder->state, message->topic);
 	const struct json_node *nodes;
+	bool set = json_event_is_set(&decoder->options.json);
 
 	if (!message->value.p)
 		return decode_delete(decoder, topic, message, err);
 	/* One deeper than a row's columns: the rows may stand in an array. */
-	if (json_read(decoder->json, message->value, 1, NULL, decoder->arena, &nodes, err) < 0)
+	if (json_read(decoder->json, message->value, set ? PATH_PARTS_MOST : 1, NULL, decoder->arena, &nodes, err) < 0)
 		return -1;
 	if (nodes->value.kind == VALUE_JSON && !nodes->object)
 		return decode_rows(decoder, topic, message, nodes, err);
-	if (nodes->value.kind == VALUE_JSON && guess_refuse(guess_of_object(nodes), err) < 0)
+	if (!set && nodes->value.kind == VALUE_JSON && guess_refuse(guess_of_object(nodes), err) < 0)
 		return -1;
 	return decode_row(decoder, topic, message, nodes, nodes, err);
 }

@@ -1,4 +1,5 @@
 #include "flow/format.h"
+#include "flow/path.h"
 #include "flow/plan.h"
 
 #include <stdlib.h>
@@ -66,6 +67,25 @@ static void add_nulls(struct plan *plan, const struct script *script)
 		add_null(plan, script, script->copies_all ? (int32_t)i : script->copies[i].column);
 }
 
+/* "a.b" of a script's columns is what lies within the column a, where the shape has no column of that name. */
+static void add_path(struct plan *plan, const struct script *script, const struct shape *shape, const struct copy *copy,
+		     const struct reading_settings *settings)
+{
+	const struct target_column *to = copy->column >= 0 ? &script->target->columns[copy->column] : NULL;
+	struct column inner = { .name = copy->from };
+	struct slice path;
+	int from = path_column(shape, copy->from, &path);
+
+	if (from < 0 || !to || to->generated)
+		return;
+	plan->paths[plan->path_count++] = (struct plan_path){
+		.path = path,
+		.reading = reading_resolve(&inner, to, settings),
+		.from = (uint32_t)from,
+		.to = (uint32_t)copy->column,
+	};
+}
+
 static struct plan *plan_new(struct script *script, const struct shape *shape)
 {
 	struct reading_settings settings = *script_host_readings(script->host);
@@ -75,7 +95,8 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	BUG_IF(!plan);
 	plan->readings = calloc(shape->count + 1, sizeof *plan->readings);
 	plan->copies = calloc(shape->count + script->copy_count + 1, sizeof *plan->copies);
-	BUG_IF(!plan->readings || !plan->copies);
+	plan->paths = calloc(script->copy_count + 1, sizeof *plan->paths);
+	BUG_IF(!plan->readings || !plan->copies || !plan->paths);
 	if (shape->origin)
 		format_set_readings(shape->origin, &settings);
 	for (uint32_t i = 0; i < shape->count; i++) {
@@ -93,6 +114,8 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 
 			if (from >= 0)
 				add_copy(plan, script, (uint32_t)from, script->copies[i].column);
+			else
+				add_path(plan, script, shape, &script->copies[i], &settings);
 		}
 	}
 	if (settings.absent_is_null && !script->target->open)
@@ -130,6 +153,7 @@ void plans_free(struct script *script)
 			continue;
 		free(script->plans[i]->readings);
 		free(script->plans[i]->copies);
+		free(script->plans[i]->paths);
 		free(script->plans[i]->nulls);
 		free(script->plans[i]);
 	}
@@ -174,6 +198,26 @@ struct change *plan_change(struct event *event, struct target *target, enum chan
 	return change;
 }
 
+static int copy_paths(struct event *event, struct image *image, const struct plan *plan, bool only_key, struct change *change, struct error *err)
+{
+	struct arena *arena = &event->intake->arena;
+
+	for (uint32_t i = 0; i < plan->path_count; i++) {
+		const struct plan_path *path = &plan->paths[i];
+		struct value value;
+
+		if (only_key && !target_is_key(change->target, path->to))
+			continue;
+		value = path_value(script_host_json(event->script->host), &image->values[path->from], path->path, arena);
+		if (value.kind == VALUE_ABSENT)
+			continue;
+		if (value_read(&value, path->reading, arena, err) < 0)
+			return error_prefix(err, "column %.*s.%.*s", SLICE_ARG(image->shape->columns[path->from].name), SLICE_ARG(path->path));
+		change->values[path->to] = value;
+	}
+	return 0;
+}
+
 static int copy_values(struct event *event, struct image *image, const struct plan *plan, bool only_key, struct change *change, struct error *err)
 {
 	const struct target *target = change->target;
@@ -187,7 +231,7 @@ static int copy_values(struct event *event, struct image *image, const struct pl
 			return -1;
 		change->values[copy.to] = image->values[copy.from];
 	}
-	return 0;
+	return plan->path_count ? copy_paths(event, image, plan, only_key, change, err) : 0;
 }
 
 /* The image that holds the key the row had before this event, for a script that copies its key. NULL: the message has none. */

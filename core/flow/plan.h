@@ -11,6 +11,12 @@ struct plan {
 		uint32_t from, to;
 	} * copies;
 	uint32_t copy_count;
+	struct plan_path {
+		struct slice path; /* within `from` */
+		struct reading reading;
+		uint32_t from, to;
+	} * paths; /* copies of what lies within a column */
+	uint32_t path_count;
 	uint32_t *nulls; /* target columns that are NULL where a whole row does not have them (absent = "null") */
 	uint32_t null_count;
 	int32_t key_from[TARGET_KEY_MOST]; /* by key column of the target: the source column it is copied from, or -1 */

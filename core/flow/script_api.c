@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/utf8.h"
+#include "flow/path.h"
 #include "flow/plan.h"
 #include "flow/script_private.h"
 #include "flow/value_bytes.h"
@@ -61,6 +62,18 @@ int sl_change_bits(const struct change *change, uint32_t column, char *out)
 	const struct target_column *to = &change->target->columns[column];
 
 	return to->type == COLUMN_BIT ? (int)value_bits(&change->values[column], (int32_t)to->length, out) : 0;
+}
+
+int sl_path(struct event *event, struct image *image, const char *path, size_t size, struct value *value)
+{
+	struct slice rest;
+	int column = image->shape ? path_column(image->shape, (struct slice){ path, size }, &rest) : -1;
+
+	if (column < 0)
+		return 0;
+	*value = path_value(event->script->host->json, &image->values[column], rest, &event->intake->arena);
+	value->ready = true;
+	return value->kind != VALUE_ABSENT;
 }
 
 int sl_read(struct event *event, struct image *image, uint32_t column)

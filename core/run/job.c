@@ -169,6 +169,31 @@ static void print_line(void *ctx, struct slice text)
 
 /* ---- the format's options ---- */
 
+static void read_json_options(struct job *job)
+{
+	struct json_options *options = &job->format_options.json;
+	const struct {
+		const char *path;
+		char *to;
+	} texts[] = {
+		{ "source.format.table.field", options->table_field },
+		{ "source.format.table.header", options->table_header },
+		{ "source.format.database.field", options->database_field },
+		{ "source.format.database.header", options->database_header },
+		{ "source.format.op.field", options->op_field },
+		{ "source.format.op.header", options->op_header },
+		{ "source.format.row", options->row },
+		{ "source.format.old", options->old },
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		const char *text = job_text(job, texts[i].path);
+
+		if (text)
+			snprintf(texts[i].to, JSON_NAME_MOST, "%s", text); /* as long as they may be: streamlua.format */
+	}
+}
+
 static void read_format(struct job *job)
 {
 	static const char *const time_modes[] = {
@@ -196,6 +221,7 @@ static void read_format(struct job *job)
 	readings->absent_is_null = absent && strcmp(absent, "null") == 0;
 	if (zone && sscanf(zone + 1, "%d:%d", &hours, &minutes) == 2)
 		readings->zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+	read_json_options(job);
 	job->readings = *readings;
 }
 

@@ -31,7 +31,50 @@ local function registry(value)
   return text
 end
 
+local FIELD_MOST = 63
+
+local function field(value)
+  local text, reason = check.text(value)
+  if not text then
+    return nil, reason
+  elseif #text > FIELD_MOST then
+    return nil, ("at most %d characters"):format(FIELD_MOST)
+  end
+  return text
+end
+
+-- { field = "meta.table" }, { header = "table" } or "topic"; of an op, a field's name alone.
+local function place(value, bare)
+  if value == "topic" and bare == "topic" then
+    return {}
+  elseif type(value) == "string" and bare == "field" then
+    value = { field = value }
+  elseif type(value) ~= "table" then
+    return nil, ('{ field = "..." } or { header = "..." } is needed, not %s'):format(check.kind_of(value))
+  end
+  local ok, result = pcall(check.options, nil, nil, value, { field = { field }, header = { field } })
+  if not ok then
+    return nil, result
+  elseif not result.field and not result.header then
+    return nil, 'a field or a header is needed: { field = "..." } or { header = "..." }'
+  end
+  return result
+end
+
+local function name_place(value)
+  return place(value, "topic")
+end
+
+local function op_place(value)
+  return place(value, "field")
+end
+
 local SETTINGS = {
+  table = { name_place },
+  database = { name_place },
+  op = { op_place },
+  row = { field },
+  old = { field },
   decimal = { check.choice("precise", "string", "double") },
   binary = { check.choice("bytes", "base64", "base64-url-safe", "hex") },
   zone = { zone },
@@ -42,6 +85,18 @@ local SETTINGS = {
   password = { check.any_text },
   ca = { check.text },
 }
+
+-- Only plain rows need to be told where they and their names are.
+local OF_JSON = { "table", "database", "op", "row", "old" }
+
+local function check_json(name, settings)
+  for _, option in ipairs(OF_JSON) do
+    if name ~= "json" and settings[option] ~= nil then
+      return nil, ("'%s' is for the format json"):format(option)
+    end
+  end
+  return true
+end
 
 -- Only messages in Avro name their schema by a number.
 local OF_A_REGISTRY = { "registry", "user", "password", "ca" }
@@ -108,6 +163,9 @@ local function checker(value)
     return nil, result
   end
   local fits, reason = check_registry(name, result)
+  if fits then
+    fits, reason = check_json(name, result)
+  end
   if not fits then
     return nil, reason
   end

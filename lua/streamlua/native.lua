@@ -36,6 +36,7 @@ double sl_nearest(const struct value *value);
 int sl_bits(const struct value *value, const struct reading *reading, char *out);
 int sl_change_bits(const struct change *change, uint32_t column, char *out);
 int sl_read(struct event *event, struct image *image, uint32_t column);
+int sl_path(struct event *event, struct image *image, const char *path, size_t size, struct value *value);
 int sl_apply(struct event *event, struct change **row);
 int sl_key_changed(struct event *event);
 void sl_fault(struct event *event, const char *text, size_t size);

@@ -98,10 +98,22 @@ local function find(image, name)
   return (columns_of[shape.id] or add_shape(shape))[name]
 end
 
+local inner = ffi.new "struct value[1]"
+
+-- row["a.b"]: what lies within a column that holds a JSON object. nil where nothing does.
+local function within(image, name)
+  if type(name) == "string" and name:find(".", 2, true) and C.sl_path(state.event, image, name, #name, inner) ~= 0 then
+    return inner[0]
+  end
+end
+
 local function has(row, name)
   local image = image_of(row)
   local column = find(image, name)
-  return column ~= nil and image.values[column].kind ~= native.ABSENT
+  if column == nil then
+    return within(image, name) ~= nil
+  end
+  return image.values[column].kind ~= native.ABSENT
 end
 
 local function index(row, name)
@@ -112,7 +124,8 @@ local function index(row, name)
   elseif name == "has" then
     return has
   end
-  return nil
+  local value = within(image, name)
+  return value and to_lua(value)
 end
 
 -- name, value in the order of the message; NULLs are left out, as in any Lua table.

@@ -165,6 +165,14 @@ test("a format is a name, a name with settings, or a function", function()
   refused("user and password are options of their own", formatted, "{ 'avro', registry = 'http://me:x@h' }")
   refused("user and password come together", formatted, "{ 'avro', registry = 'http://h', user = 'me' }")
   refused("'ca' is for the format avro", formatted, "{ 'json', ca = 'ca.pem' }")
+  is.same(formatted "{ 'json', table = { field = 'meta.table' }, database = { header = 'db' }, op = 'op', row = 'after', old = 'before' }",
+    { name = "json", table = { field = "meta.table" }, database = { header = "db" }, op = { field = "op" }, row = "after", old = "before" })
+  is.same(formatted "{ 'json', table = 'topic', op = { header = 'op' } }", { name = "json", table = {}, op = { header = "op" } })
+  refused("table: a field or a header is needed", formatted, "{ 'json', table = {} }")
+  refused('{ field = "..." } or { header = "..." } is needed, not a text', formatted, "{ 'json', table = 'orders' }")
+  refused("unknown option 'feild': did you mean 'field'?", formatted, "{ 'json', op = { feild = 'x' } }")
+  refused("at most 63 characters", formatted, "{ 'json', row = ('x'):rep(64) }")
+  refused("'row' is for the format json", formatted, "{ 'maxwell', row = 'data' }")
   local made = formatted "sl.format(function(message) return message end)"
   is.equal(made.name, "lua")
   is.equal(made.decode(5), 5)
@@ -176,7 +184,7 @@ test("a format is a name, a name with settings, or a function", function()
   refused("did you mean 'debezium'?", formatted, "'debezum'")
   refused("format: a function goes into sl.format(...)", formatted, "function() end")
   refused("format: the name of a format is needed, not a number", formatted, "5")
-  refused("the name of a format is needed ('avro', 'canal', 'debezium', 'json', 'maxwell', 'ticdc', or sl.format(...)", formatted, "{}")
+  refused("the name of a format is needed ('auto', 'avro', 'canal', 'debezium', 'json', 'maxwell', 'ticdc', or sl.format(...)", formatted, "{}")
   for _, name in ipairs { "maxwell", "canal", "ticdc" } do
     is.same(formatted(("{ %q, zone = '+08:00' }"):format(name)), { name = name, zone = "+08:00" })
   end

@@ -76,8 +76,16 @@ static int set_up(void **state)
 {
 	static const struct sink_ops ops = { .name = "fake", .commit = commit };
 	struct fixture *f = calloc(1, sizeof *f);
-	struct lanes_events events = { finished,     ignore_event, ignore_event, ignore_partition, ignore_partition,
-				       ignore_event, ignore_event, ignore_text,  ignore,           f };
+	struct lanes_events events = { .finished = finished,
+				       .dropped = ignore_event,
+				       .refused = ignore_event,
+				       .fenced = ignore_partition,
+				       .held = ignore_partition,
+				       .stop = ignore_event,
+				       .dead = ignore_event,
+				       .problem = ignore_text,
+				       .wake = ignore,
+				       .ctx = f };
 
 	f->sink = (struct sink){ &ops, 1 };
 	f->lanes = lanes_new(&f->sink, 1, &f->parking, &events);
