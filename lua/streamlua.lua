@@ -1,5 +1,6 @@
 -- The module that job.lua and scripts get from require "streamlua". Everything in it is read-only; what is needed from the
 -- engine comes from streamlua.host (lua/README.md, "For the host").
+local aggregate = require "streamlua.aggregate"
 local check = require "streamlua.check"
 local codec = require "streamlua.codec"
 local decimal = require "streamlua.decimal"
@@ -12,16 +13,9 @@ local readonly = require "streamlua.readonly"
 local sink = require "streamlua.sink"
 local source = require "streamlua.source"
 local time = require "streamlua.time"
+local window = require "streamlua.window"
 
 local null = readonly.sentinel "null"
-
-local function names(list)
-  local set = {}
-  for name in list:gmatch "%S+" do
-    set[name] = true
-  end
-  return set
-end
 
 -- For functions that check what they are told and say where: fn(where, ...).
 local function placed(fn)
@@ -112,4 +106,15 @@ return readonly.new("sl", {
   job = placed(job.new),
   format = placed(format.new),
   env = placed(env),
-}, names "tumbling hopping session count sum min max avg first last count_distinct")
+  tumbling = placed(window.tumbling),
+  hopping = placed(window.hopping),
+  session = placed(window.session),
+  count = placed(aggregate.count),
+  sum = placed(aggregate.sum),
+  avg = placed(aggregate.avg),
+  min = placed(aggregate.min),
+  max = placed(aggregate.max),
+  first = placed(aggregate.first),
+  last = placed(aggregate.last),
+  count_distinct = placed(aggregate.count_distinct),
+})

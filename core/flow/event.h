@@ -137,6 +137,8 @@ struct event {
 	struct event *lane_next[2];
 	struct state_use *uses; /* of a stateful script */
 	int64_t at_ms;          /* event time as its script has it; INT64_MIN unknown */
+	int64_t clock_ms;       /* the largest event time in its partition before it; INT64_MIN none */
+	bool clocked;           /* clock_ms is known, and stays what it is where the event runs again */
 	bool finished;          /* its keys are checked and its lanes chosen: only the transaction is left */
 	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
 };

@@ -21,7 +21,7 @@ struct partition *partition_new(struct slice topic, int32_t number, uint32_t sou
 	p->places_cap = PLACES_FIRST;
 	p->places = malloc(p->places_cap * sizeof *p->places);
 	BUG_IF(!p->lanes || !p->places);
-	p->watermark = INT64_MIN;
+	p->watermark = p->clock_ms = INT64_MIN;
 	p->next_offset = p->written_offset = p->told_offset = -1;
 	return p;
 }
@@ -57,7 +57,7 @@ static int compare_done(const void *a, const void *b)
 int partition_load(struct partition *p, const struct progress_loaded *loaded, struct error *err)
 {
 	p->epoch = loaded->epoch;
-	p->watermark = loaded->watermark;
+	p->watermark = p->clock_ms = loaded->watermark;
 	p->next_offset = p->written_offset = loaded->fresh ? -1 : loaded->next_offset;
 	for (size_t i = 0; i < loaded->lane_count; i++) {
 		const struct progress_lane *row = &loaded->lanes[i];
@@ -109,10 +109,20 @@ bool partition_enter(struct partition *p, struct event *event)
 	if (p->next - p->first == p->places_cap)
 		grow(p);
 	event->ordinal = p->next++;
-	*place_at(p, event->ordinal) = (struct place){ at.offset, at.part, false };
+	*place_at(p, event->ordinal) = (struct place){ at.offset, at.part, false, INT64_MIN };
 	if (done)
 		partition_finish(p, event->ordinal);
 	return done;
+}
+
+int64_t partition_clock(struct partition *p, uint32_t ordinal, int64_t at_ms)
+{
+	int64_t before = p->clock_ms;
+
+	if (at_ms > p->clock_ms)
+		p->clock_ms = at_ms;
+	place_at(p, ordinal)->clock_ms = p->clock_ms;
+	return before;
 }
 
 void partition_finish(struct partition *p, uint32_t ordinal)
@@ -120,6 +130,8 @@ void partition_finish(struct partition *p, uint32_t ordinal)
 	place_at(p, ordinal)->done = true;
 	while (p->first != p->next && place_at(p, p->first)->done) {
 		p->next_offset = place_at(p, p->first)->offset + 1;
+		if (place_at(p, p->first)->clock_ms > p->watermark)
+			p->watermark = place_at(p, p->first)->clock_ms;
 		p->first++;
 	}
 }

@@ -36,6 +36,7 @@ struct place {
 	int64_t offset;
 	uint32_t part;
 	bool done;
+	int64_t clock_ms; /* the largest event time up to it; INT64_MIN unknown */
 };
 
 struct partition {
@@ -54,7 +55,8 @@ struct partition {
 	int64_t next_offset;              /* where an empty window goes on */
 	int64_t written_offset;           /* the next_offset that the last committed transaction wrote */
 	int64_t told_offset;              /* of that, what the source was told */
-	int64_t watermark;
+	int64_t watermark;                /* the largest event time below next_offset; INT64_MIN unknown */
+	int64_t clock_ms;                 /* the largest event time of what has run */
 
 	struct partition_lane *lanes;
 	int32_t lane_count;
@@ -76,6 +78,8 @@ int partition_load(struct partition *partition, const struct progress_loaded *lo
 
 /* Gives the event its place. Returns true where it was done before the restart: its place is done already. */
 bool partition_enter(struct partition *partition, struct event *event);
+/* The event at this place happened then (INT64_MIN: that does not count). Returns the largest event time before. */
+int64_t partition_clock(struct partition *partition, uint32_t ordinal, int64_t at_ms);
 void partition_finish(struct partition *partition, uint32_t ordinal);
 /* The same for an event that no transaction carries. */
 void partition_finish_unwritten(struct partition *partition, const struct event *event);

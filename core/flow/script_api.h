@@ -46,6 +46,9 @@ SL_EXPORT int sl_set_number(struct event *event, struct change *change, uint32_t
 SL_EXPORT int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
 /* The plain state of the event's key; NULL: sl_error says why it has none. */
 SL_EXPORT struct state_entry *sl_state_main(struct event *event);
+/* The event happened then: returns the largest event time that its partition had before it (NaN: none), and moves that on, unless it lies
+ * beyond most_ms. */
+SL_EXPORT double sl_clock(struct event *event, double at_ms, double most_ms);
 /* The event's rows are complete: checks their keys, so that its state is only changed by an event that can be written. */
 SL_EXPORT int sl_finish(struct event *event);
 /* What the entry's row is to be from this event on; NaN: never due. */

@@ -2,6 +2,8 @@
  * same transaction. */
 #include "flow/script_private.h"
 
+#include <math.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -207,6 +209,8 @@ static void set_keys(struct event *event, struct slice key, struct slice old)
 		event->lane_hashes = 2;
 	}
 	use(event, SLICE(""), key, false);
+	if (event->lane_hashes == 2)
+		use(event, SLICE(""), old, true);
 }
 
 static int read_keys(struct event *event, struct error *err)
@@ -286,6 +290,20 @@ struct state_entry *sl_state_main(struct event *event)
 	if (!event->uses && read_keys(event, &event->script->host->error) < 0)
 		return NULL;
 	return event->uses->entry;
+}
+
+double sl_clock(struct event *event, double at_ms, double most_ms)
+{
+	event->at_ms = (int64_t)at_ms;
+	if (!event->clocked) {
+		event->clocked = true;
+		/* What comes back from before has no place in its partition any more. */
+		event->clock_ms = !event->message->owner ? INT64_MIN
+				  : event->parked
+					  ? event->message->owner->clock_ms
+					  : partition_clock(event->message->owner, event->ordinal, at_ms <= most_ms ? event->at_ms : INT64_MIN);
+	}
+	return event->clock_ms == INT64_MIN ? NAN : (double)event->clock_ms;
 }
 
 int sl_finish(struct event *event)

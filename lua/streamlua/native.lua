@@ -21,7 +21,8 @@ struct event {
   void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
   bool was_done, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
-  uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses; int64_t at_ms; bool finished; uint32_t bytes;
+  uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses;
+  int64_t at_ms, clock_ms; bool clocked, finished; uint32_t bytes;
 };
 struct state_entry {
   double id; struct slice value, timers; int64_t at[2]; struct slice map, key; int32_t version; bool loaded;
@@ -56,6 +57,7 @@ int sl_set_number(struct event *event, struct change *change, uint32_t column, d
 
 int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
 struct state_entry *sl_state_main(struct event *event);
+double sl_clock(struct event *event, double at_ms, double most_ms);
 int sl_finish(struct event *event);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);

@@ -1,6 +1,7 @@
 -- What a table script returns, checked, with its defaults filled in: which tables it serves, and what it does with their rows.
 local check = require "streamlua.check"
 local nearest = require "streamlua.nearest"
+local tag = require "streamlua.tag"
 
 local DEFAULT_TABLE = "DEFAULT_TABLE_KEY" -- serves the events that name no table
 
@@ -116,6 +117,53 @@ local function keeping(value)
   return result
 end
 
+-- time = "created_at", a function(row), or { "ts", unit = "s" }: comes to { column =, call =, factor = }.
+local UNITS = { s = 1000, ms = 1, us = 1e-3, ns = 1e-6 }
+
+local function event_time(value)
+  if type(value) == "function" then
+    return { call = value, factor = 1 }
+  elseif type(value) == "string" and value ~= "" then
+    return { column = value, factor = 1 }
+  elseif type(value) == "table" and type(value[1]) == "string" then
+    for name in pairs(value) do
+      if name ~= 1 and name ~= "unit" then
+        return nil, ("unknown option '%s'%s"):format(tostring(name), nearest.hint(tostring(name), { "unit" }))
+      end
+    end
+    if not UNITS[value.unit or "ms"] then
+      return nil, ("unit: '%s' is none of 's', 'ms', 'us', 'ns'"):format(tostring(value.unit))
+    end
+    return { column = value[1], factor = UNITS[value.unit or "ms"] }
+  end
+  return nil, ('a column, a function(row) or { "ts", unit = "s" } is needed, not %s'):format(check.kind_of(value))
+end
+
+local function window(value)
+  if tag.get(value) == "window" then
+    return value
+  end
+  return nil, ('sl.tumbling("1m"), sl.hopping("5m", "1m") or sl.session("30m") is needed, not %s'):format(check.kind_of(value))
+end
+
+-- { views = sl.count() } comes to a list of { name =, aggregate = }, by name.
+local function aggregates(value)
+  if type(value) ~= "table" or next(value) == nil then
+    return nil, "columns are needed, as in { views = sl.count(), seconds = sl.sum 'dwell' }"
+  end
+  local list = {}
+  for name, one in pairs(value) do
+    if type(name) ~= "string" then
+      return nil, ("[%s]: a column has a name"):format(tostring(name))
+    elseif tag.get(one) ~= "aggregate" then
+      return nil, ("%s: sl.count(), sl.sum 'column' or another of them is needed, not %s"):format(name, check.kind_of(one))
+    end
+    list[#list + 1] = { name = name, aggregate = one }
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
 local FIELDS = {
   source = { check.texts },
   target = { check.text },
@@ -132,13 +180,20 @@ local FIELDS = {
   examples = { examples },
   process = { check.func },
   state = { keeping },
-  time = { check.text },
+  time = { event_time },
+  window = { window },
+  aggregate = { aggregates },
+  add = { check.func },
+  sub = { check.func },
+  merge = { check.func },
+  result = { check.func },
+  late = { check.func },
+  emit = { check.choice("changes") },
 }
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
 local STATEFUL = {
-  on_timer = true, window = true, aggregate = true, add = true, sub = true, merge = true, result = true, emit = true,
-  late = true, lookup = true, repartition = true,
+  on_timer = true, lookup = true, repartition = true,
 }
 
 local function check_names(script, path)
@@ -172,18 +227,47 @@ local function check_row(script, path)
   end
 end
 
+local function check_window(script, path)
+  if not script.window then
+    for _, name in ipairs { "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
+      if script[name] then
+        check.fail(path, name, "it is for windows: window = sl.tumbling('1m')")
+      end
+    end
+    return
+  elseif script.process then
+    check.fail(path, "window", "a script has process or a window, not both")
+  elseif script.state and script.state.ttl then
+    check.fail(path, "state", "a window forgets by itself: ttl is for process")
+  elseif (script.aggregate == nil) == (script.add == nil) then
+    check.fail(path, "aggregate", "a window has aggregate = { ... }, or the functions add, sub, merge and result")
+  elseif script.aggregate and (script.sub or script.merge or script.result) then
+    check.fail(path, "aggregate", "add, sub, merge and result are for windows without aggregate")
+  elseif script.add and script.window.kind == "session" and not script.merge then
+    check.fail(path, "merge", "an event may make one session of two: merge(a, b) is needed")
+  elseif type(script.key_by) == "function" then
+    check.fail(path, "key_by", 'the columns of a window\'s key are written with it: name them, as in key_by = { "page" }')
+  end
+  for _, column in ipairs(script.columns or {}) do
+    if column.call then
+      check.fail(path, "columns", "%s: a window's columns are names, of key_by, aggregates, window_start and window_end", column.target)
+    end
+  end
+end
+
 -- What only makes sense with state, and what does not go with it.
 local function check_state(script, path)
-  if not script.process then
-    for _, name in ipairs { "state", "time" } do
+  if not script.process and not script.window then
+    for _, name in ipairs { "state", "time", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
       if script[name] then
-        check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx)")
+        check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), or a window")
       end
     end
     return
   end
+  check_window(script, path)
   for _, name in ipairs { "map", "columns", "where" } do
-    if script[name] then
+    if script[name] and not (name == "columns" and script.window) then
       check.fail(path, name, "a script has process or %s, not both: process returns the row of `target`, or uses ctx:emit", name)
     end
   end
@@ -228,8 +312,9 @@ local function validate(script, path, table_name)
     result.sources[i] = served(name)
   end
   result.source = nil
-  result.stateful = result.process and true or nil
-  result.has_target = result.target and true or nil
+  result.stateful = (result.process or result.window) and true or nil
+  result.has_target = (result.target or result.window) and true or nil
+  result.aggregates, result.aggregate = result.aggregate, nil
   result.version = result.stateful and (result.state or { version = 1 }).version
   result.target = result.target or served(result.name).table or result.name
   return result

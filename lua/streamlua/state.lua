@@ -116,6 +116,11 @@ function state.open(entry)
   return value
 end
 
+-- It is too old to count.
+function state.empty(entry)
+  live[entry.id] = {}
+end
+
 -- What a script did to the table is taken back.
 function state.forget(entry)
   live[entry.id] = nil

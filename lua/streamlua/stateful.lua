@@ -10,6 +10,8 @@ local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
 local saved = require "streamlua.state"
+local time = require "streamlua.time"
+local window = require "streamlua.window"
 
 local C, current = native.C, row.state
 local NEVER = 0 / 0
@@ -77,7 +79,40 @@ local function write_row(script, values)
   end
 end
 
-local opened -- the entry that the event at hand works on
+-- When the event happened, in milliseconds; nil where nothing says so.
+local function event_time(script, event, this)
+  local spec = script.time
+  if not spec then
+    local ms = tonumber(event.time_ms)
+    ms = ms ~= 0 and ms or tonumber(event.message.time_ms)
+    return ms ~= 0 and ms or nil
+  end
+  local value
+  if spec.call then
+    value = spec.call(this)
+  else
+    value = this[spec.column]
+  end
+  if type(value) == "string" then
+    return time.parse(value)
+  elseif type(value) == "number" and value == value and value > -8.64e15 and value < 8.64e15 then
+    return math.floor(value * spec.factor)
+  end
+  error(("time: %s is no time: milliseconds or a text such as 2024-01-31 12:00:00 is needed"):format(
+    value == nil and (spec.column and "column " .. spec.column .. " is missing, or NULL, and" or "nil") or tostring(value)), 0)
+end
+
+-- One that lies so far ahead does not move the clock of its partition.
+local AHEAD_MS = 24 * 60 * 60 * 1000
+
+-- The partition's largest event time before this event; nil where there is none.
+local function clock(event, at)
+  local now = math.max(current.now, tonumber(event.message.time_ms))
+  local before = C.sl_clock(event, at, now + AHEAD_MS)
+  return before == before and before or nil
+end
+
+local opened, opened_old -- the entries that the event at hand works on
 
 local function process(script, event)
   local this = row.new(current.generation, row.NEW)
@@ -87,6 +122,16 @@ local function process(script, event)
   end
   local entry = main_entry(script, event)
   opened = entry
+  local ttl, at = script.state and script.state.ttl, nil
+  if ttl or script.time then
+    at = event_time(script, event, this)
+    if at then
+      current.watermark = clock(event, at) or NEVER
+    end
+  end
+  if ttl and at and tonumber(entry.at[0]) <= at then
+    saved.empty(entry)
+  end
   local value = saved.open(entry)
   local made = script.process(this, value, context)
   if made ~= nil then
@@ -96,7 +141,125 @@ local function process(script, event)
   if C.sl_finish(event) ~= 0 then
     fail()
   end
+  local due = NEVER
+  if ttl and text ~= "" then -- since the last change
+    local same = text == ffi.string(entry.value.p, entry.value.n)
+    due = same and tonumber(entry.at[0]) or at and at + ttl or NEVER
+  end
+  C.sl_state_put(event, entry, text, #text, nil, 0, due, NEVER)
+end
+
+-- ---- windows ----
+
+local touched, gone = {}, {} -- starts of panes that the event changed, and of sessions that begin somewhere else now
+
+local function change(pane, start)
+  touched[start] = pane
+end
+
+local function leave(start)
+  gone[#gone + 1] = start
+end
+
+local function key_values(script, this)
+  local values = {}
+  for i = 1, #script.key_by do
+    local value = this[script.key_by[i]]
+    values[script.key_by[i]] = value == nil and null or value
+  end
+  return values
+end
+
+-- The names of a result as columns of the target.
+local function to_columns(script, values)
+  if not script.columns then
+    return values
+  end
+  local made = {}
+  for _, column in ipairs(script.columns) do
+    local value = values[column.source]
+    if value == nil and column.source ~= "window_start" then
+      value = null
+    end
+    made[column.target] = value
+  end
+  return made
+end
+
+local function write_panes(script, this)
+  for start, pane in pairs(touched) do
+    local values = window.result(script, pane, start)
+    for name, value in pairs(key_values(script, this)) do
+      values[name] = value
+    end
+    if pane.n == 0 then
+      output.write(script.target_id, to_columns(script, values), native.CHANGE_DELETE, native.ABSENT)
+    else
+      output.write(script.target_id, to_columns(script, values), native.CHANGE_UPSERT, native.DEFAULT)
+    end
+    touched[start] = nil
+  end
+  for i = #gone, 1, -1 do
+    local values = key_values(script, this)
+    values.window_start = window.text_of(gone[i])
+    values.window_end = values.window_start
+    output.write(script.target_id, to_columns(script, values), native.CHANGE_DELETE, native.ABSENT)
+    gone[i] = nil
+  end
+end
+
+-- One image of the event into its panes (sign 1), or out of them (-1).
+local function count(script, event, entry, which, sign)
+  local this = row.new(current.generation, which)
+  local at = event_time(script, event, this)
+  if not at then
+    error("this event has no time: name its column, as in time = \"created_at\"", 0)
+  end
+  if which == row.NEW or not event.clocked then
+    current.watermark = clock(event, at) or NEVER
+  end
+  local watermark = current.watermark == current.watermark and current.watermark - script.window.out_of_order or -math.huge
+  local panes = saved.open(entry)
+  if not script.panes(panes, this, at, watermark, sign, change, leave) then
+    if script.late then
+      script.late(this, context)
+    end
+  end
+  write_panes(script, this)
+end
+
+local function aggregate(script, event)
+  local this = row.new(current.generation, row.NEW)
+  if script.filter and not script.filter(this, context) then
+    event.outcome = native.FILTERED
+    return
+  end
+  local entry = main_entry(script, event)
+  local old = entry
+  opened = entry
+  if event.op == native.UPDATE then
+    if event.old.shape == nil then
+      error("an update without its old values cannot be taken back from its window", 0)
+    end
+    local used = event.uses.next
+    if used ~= nil and used.old then
+      old = used.entry
+      opened_old = old
+    end
+    count(script, event, old, row.OLD, -1)
+    count(script, event, entry, row.NEW, 1)
+  else
+    count(script, event, entry, row.NEW, event.op == native.DELETE and -1 or 1)
+  end
+  local text = saved.encode(saved.open(entry), "the window")
+  local old_text = old ~= entry and saved.encode(saved.open(old), "the window") or nil
+  if C.sl_finish(event) ~= 0 then
+    fail()
+  end
   C.sl_state_put(event, entry, text, #text, nil, 0, NEVER, NEVER)
+  if old_text then
+    C.sl_state_put(event, old, old_text, #old_text, nil, 0, NEVER, NEVER)
+  end
 end
 
 -- A fault names the key: the state that it met is that key's.
@@ -104,17 +267,29 @@ local function fault(reason)
   local event = current.event
   if opened ~= nil then
     saved.forget(opened)
+    if opened_old ~= nil then
+      saved.forget(opened_old)
+    end
+    for start in pairs(touched) do
+      touched[start] = nil
+    end
+    for i = #gone, 1, -1 do
+      gone[i] = nil
+    end
     reason = ("%s\nkey %s"):format(reason, ffi.string(opened.key.p, opened.key.n))
   end
   C.sl_fault(event, reason, #reason)
 end
 
 local function new(script)
-  return function(events, count)
-    for i = 0, count - 1 do
+  local step = script.window and aggregate or process
+  script.panes = script.window and window.new(script)
+  return function(events, event_count)
+    for i = 0, event_count - 1 do
       begin(events[i])
-      opened = nil
-      local ok, reason = xpcall(process, loop.traceback, script, events[i])
+      opened, opened_old = nil, nil
+      current.watermark = NEVER
+      local ok, reason = xpcall(step, loop.traceback, script, events[i])
       if not ok then
         fault(reason)
       end

@@ -134,7 +134,7 @@ test("streamlua is read-only: no assignment, no rawset, no table function, no me
   is.equal(run "return getmetatable(require 'streamlua'.null)", "protected")
   is.failing("", run, "setmetatable(require 'streamlua', {})")
   is.failing("scripts/x.lua:2: sl has no 'soruce': did you mean 'source'?", run, "local sl = require 'streamlua'\nlocal x = sl.soruce")
-  is.failing("sl.tumbling is not available in this version", run, "return require 'streamlua'.tumbling('1m')")
+  is.failing("tumbling: '1x' is no duration", run, "return require 'streamlua'.tumbling('1x')")
 end)
 
 test("assigning a global is an error that names variable, file and line", function()

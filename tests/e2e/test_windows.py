@@ -1,0 +1,237 @@
+"""Windows over event time: random streams, out of order, against what Python makes of the same events by counting them anew."""
+
+import collections
+import datetime
+import decimal
+import json
+import random
+
+import pytest
+
+from support.debezium import DECIMAL, Table
+from support.files import dead_letters, into_sqlite, rows, sqlite_sink, tab_lines
+from support.job import file_source, kafka_source, tidb_sink
+
+D = decimal.Decimal
+EPOCH = datetime.datetime(2024, 1, 1)
+
+# The page's example, as it stands there.
+VIEWS = """
+local sl = require "streamlua"
+
+return {
+  key_by    = { "page" },
+  time      = "viewed_at",
+  window    = sl.tumbling("1m", { out_of_order = "10s" }),   -- hopping("5m", "1m"), session("30m")
+  aggregate = { views = sl.count(), seconds = sl.sum "dwell" },
+  emit      = "changes",                                      -- or "final"
+  target    = "views_per_minute",
+  columns   = { page = "page", minute = "window_start", views = "views", seconds = "seconds" },
+}
+"""
+VIEWS_TABLE = "CREATE TABLE views_per_minute (page VARCHAR(20), minute DATETIME, views INT, seconds DECIMAL(20,2), PRIMARY KEY (page, minute))"
+
+ALL = """
+local sl = require "streamlua"
+return {
+  key_by = { "page" }, time = "at", target = "t", window = %s,
+  aggregate = { n = sl.count(), some = sl.count "v", total = sl.sum "v", least = sl.min "v", most = sl.max "v", mean = sl.avg "v",
+                first = sl.first "id", last = sl.last "id", kinds = sl.count_distinct "kind" },
+}
+"""
+ALL_TABLE = ("CREATE TABLE t (page TEXT, window_start TEXT, window_end TEXT, n INT, some INT, total TEXT, least TEXT, most TEXT, mean REAL, "
+             "first INT, last INT, kinds INT, PRIMARY KEY (page, window_start))")
+
+
+def text(ms):
+    return (EPOCH + datetime.timedelta(milliseconds=ms)).strftime("%Y-%m-%d %H:%M:%S") + (f".{ms % 1000:03}" if ms % 1000 else "")
+
+
+def stream(count, seed, pages=4, jitter=40_000):
+    """Events whose times go forward on the whole and back by up to `jitter`."""
+    dice = random.Random(seed)
+    events = []
+    for i in range(count):
+        at = max(0, i * 900 - dice.randrange(jitter) * dice.randrange(2))
+        events.append({"id": i, "page": f"/{dice.randrange(pages)}", "at": at, "v": dice.choice([None, 1, 2.5, 0.1, -3, 1e6, 12345.67]), "kind": dice.choice("abc")})
+    return events
+
+
+def lines(events):
+    return "".join(json.dumps({**event, "at": text(event["at"])}) + "\n" for event in events)
+
+
+def panes_of(events, size, hop, out_of_order):
+    """(page, start) -> events; those that came after its end are not in it."""
+    panes, clock = collections.defaultdict(list), None
+    for event in events:
+        watermark = -1 if clock is None else clock - out_of_order
+        clock = event["at"] if clock is None else max(clock, event["at"])
+        start = event["at"] // hop * hop
+        while start + size > event["at"]:
+            if start + size > watermark:
+                panes[event["page"], start].append(event)
+            start -= hop
+    return panes
+
+
+def expect_panes(found, panes, size):
+    assert {(row["page"], row["window_start"]) for row in found} == {(page, text(start)) for page, start in panes}
+    by_key = {(row["page"], row["window_start"]): row for row in found}
+    for (page, start), events in panes.items():
+        row = by_key[page, text(start)]
+        values = [D(repr(event["v"])) for event in events if event["v"] is not None]
+        expected = {"n": len(events), "some": len(values), "kinds": len({event["kind"] for event in events}),
+                    "first": min(events, key=lambda e: (e["at"], events.index(e)))["id"],
+                    "last": max(events, key=lambda e: (e["at"], events.index(e)))["id"]}
+        assert {name: row[name] for name in expected} == expected, (page, start)
+        assert row["window_end"] == text(start + size)
+        if values:
+            assert D(row["total"]) == sum(values) and D(row["least"]) == min(values) and D(row["most"]) == max(values)
+            assert row["mean"] == pytest.approx(float(sum(values) / len(values)))
+        else:
+            assert row["total"] is row["least"] is row["most"] is row["mean"] is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("window, size, hop, out_of_order", [
+    ('sl.tumbling("1m", { out_of_order = "10s" })', 60_000, 60_000, 10_000), ('sl.tumbling("10s")', 10_000, 10_000, 0),
+    ('sl.hopping("1m", "15s", { out_of_order = "20s" })', 60_000, 15_000, 20_000)], ids=["1m", "10s", "1m of 15s"])
+def test_every_pane_is_what_its_events_make(job, window, size, hop, out_of_order, seed):
+    events = stream(600, seed)
+    job.file("in", lines(events))
+    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL % window).run().ok()
+    assert dead_letters(job) == []
+    expect_panes(rows(job, "SELECT * FROM t"), panes_of(events, size, hop, out_of_order), size)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed):
+    gap = 5000
+    events = stream(500, seed, pages=12, jitter=20_000)
+    job.file("in", lines(events))
+    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL % 'sl.session("5s", { out_of_order = "20s" })').run().ok()
+    expected = set()
+    for page in {event["page"] for event in events}:
+        times = sorted(event["at"] for event in events if event["page"] == page)
+        sessions = [[times[0], times[0], 0]]
+        for at in times:
+            if at > sessions[-1][1] + gap:
+                sessions.append([at, at, 0])
+            sessions[-1][1], sessions[-1][2] = at, sessions[-1][2] + 1
+        expected |= {(page, text(first), text(last + gap), n) for first, last, n in sessions}
+    assert {(row["page"], row["window_start"], row["window_end"], row["n"]) for row in rows(job, "SELECT * FROM t")} == expected
+    assert dead_letters(job) == []
+
+
+def test_views_per_minute_are_the_same_on_both_databases_killed_in_the_middle(kafka, mariadb, topic, database, job, jobs):
+    dice = random.Random(9)
+    views = [{"page": f"/{dice.randrange(30)}", "at": i * 40 - dice.randrange(9000) * dice.randrange(2), "dwell": dice.randrange(1, 100_000) / 100} for i in range(8000)]
+    views = [{**view, "at": max(0, view["at"])} for view in views]
+    name = topic("views", partitions=1)
+    kafka.produce([(name, 0, view["page"].encode(), json.dumps({"page": view["page"], "viewed_at": text(view["at"]), "dwell": view["dwell"]}).encode()) for view in views])
+    expected = {(page, EPOCH + datetime.timedelta(milliseconds=start)): (len(seen), sum(D(repr(v["dwell"])) for v in seen))
+                for (page, start), seen in panes_of(views, 60_000, 60_000, 10_000).items()}
+    mariadb.execute(VIEWS_TABLE, database=database)
+    script = VIEWS.replace("return {", f'return {{ source = "{name}",', 1)
+    job.write(views=script).job(kafka_source(kafka, name, format="json"), tidb_sink(mariadb, database))
+
+    def counted():
+        return mariadb.value("SELECT COALESCE(SUM(views), 0) FROM views_per_minute", database=database)
+
+    for enough in (500, 3000):
+        job.start(ready=False)
+        job.wait_for(lambda: counted() >= enough, "some views")
+        job.kill()
+    job.run("--until", "latest").ok()
+    found = mariadb.execute("SELECT * FROM views_per_minute", database=database)
+    assert {(row["page"], row["minute"]): (row["views"], row["seconds"]) for row in found} == expected
+    other = jobs("sqlite").write(views=script)
+    from support.files import sqlite
+    sqlite(other.folder / "out.db", VIEWS_TABLE + ";")
+    other.job(kafka_source(kafka, name, format="json"), sqlite_sink("out.db")).run("--until", "latest").ok()
+    assert {(row["page"], row["minute"]): row["views"] for row in rows(other, "SELECT * FROM views_per_minute")} == \
+        {(page, str(minute)): n for (page, minute), (n, _) in expected.items()}
+
+
+CHANGES = """
+local sl = require "streamlua"
+return { key_by = { "shop" }, time = "at", target = "sales", window = sl.tumbling("1h"),
+         aggregate = { orders = sl.count(), total = sl.sum "amount", mean = sl.avg "amount", kinds = sl.count_distinct "kind" } }
+"""
+
+
+def test_updates_and_deletes_are_taken_back_exactly(job):
+    """In the end a window has exactly the rows that its table has."""
+    dice = random.Random(4)
+    orders = Table("orders", schemas=True, types={"amount": DECIMAL(2)})
+    live, changes = {}, []
+    for i in range(1500):
+        row = {"id": i, "shop": dice.randrange(5), "at": text(dice.randrange(4) * 3_600_000 + dice.randrange(3_600_000)), "amount": D(dice.randrange(10**6)) / 100, "kind": dice.choice("abcd")}
+        what = dice.random()
+        if live and what < 0.35:
+            old = live[dice.choice(list(live))]
+            live[old["id"]] = {**row, "id": old["id"]}
+            changes.append(orders.update(old, live[old["id"]]))
+        elif live and what < 0.5:
+            changes.append(orders.delete(live.pop(dice.choice(list(live)))))
+        else:
+            live[i] = row
+            changes.append(orders.insert(row))
+    job.file("in.tsv", tab_lines(changes))
+    schema = ("CREATE TABLE sales (shop INT, window_start TEXT, window_end TEXT, orders INT, total TEXT, mean REAL, kinds INT, PRIMARY KEY (shop, window_start))")
+    script = CHANGES.replace('tumbling("1h")', 'tumbling("1h", { out_of_order = "1d" })')
+    into_sqlite(job, file_source("in.tsv", key_separator="\t"), schema, orders=script).run().ok()
+    assert dead_letters(job) == []
+    expected = collections.defaultdict(list)
+    for row in live.values():
+        expected[row["shop"], row["at"][:13] + ":00:00"].append(row)
+    found = {(row["shop"], row["window_start"]): row for row in rows(job, "SELECT * FROM sales")}
+    assert found.keys() == expected.keys()
+    for key, held in expected.items():
+        assert (found[key]["orders"], D(found[key]["total"]), found[key]["kinds"]) == (len(held), sum(r["amount"] for r in held), len({r["kind"] for r in held}))
+
+
+REFUSED = [
+    ('sl.min "amount"', "min cannot take a row back"),
+    ('sl.last "amount"', "last cannot take a row back"),
+]
+
+
+@pytest.mark.parametrize("one, said", REFUSED)
+def test_what_cannot_be_taken_back_is_a_dead_letter_and_not_miscounted(job, one, said):
+    orders = Table("orders", schemas=True)
+    row = {"id": 1, "shop": 1, "at": text(0), "amount": 5}
+    job.file("in.tsv", tab_lines([orders.insert(row), orders.insert({**row, "id": 2, "amount": 7}), orders.delete(row)]))
+    script = f'local sl = require "streamlua" return {{ key_by = {{ "shop" }}, time = "at", target = "t", window = sl.tumbling("1h"), aggregate = {{ n = sl.count(), v = {one} }} }}'
+    into_sqlite(job, file_source("in.tsv", key_separator="\t"), "CREATE TABLE t (shop INT, window_start TEXT, window_end TEXT, n INT, v INT, PRIMARY KEY (shop, window_start))", orders=script)
+    job.run().ok().counts(written=2, dead_letters=1)
+    assert said in dead_letters(job)[0]["error"] and rows(job, "SELECT n FROM t") == [{"n": 2}]
+
+
+def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job):
+    script = """
+    local sl = require "streamlua"
+    return {
+      key_by = { "k" }, time = { "ts", unit = "s" }, target = "t", window = sl.tumbling("10s", { out_of_order = "5s" }),
+      add = function(acc, row) acc.text = (acc.text or "") .. row.v end,
+      sub = function() end,
+      result = function(acc, w) return { text = acc.text, length = w.finish - w.start } end,
+      late = function(row, ctx) ctx:emit("late", { id = row.id, watermark = ctx.watermark }) end,
+    }"""
+    job.file("in", "".join(json.dumps(e) + "\n" for e in [{"id": 1, "k": 1, "ts": 1, "v": "a"}, {"id": 2, "k": 1, "ts": 14, "v": "b"}, {"id": 3, "k": 1, "ts": 9, "v": "c"},
+                                                     {"id": 4, "k": 1, "ts": 30, "v": "d"}, {"id": 5, "k": 1, "ts": 9, "v": "e"}, {"id": 6, "k": 1, "ts": 4102444800, "v": "f"}, {"id": 7, "k": 1, "ts": 31, "v": "g"}]))
+    schema = ("CREATE TABLE t (k INT, window_start TEXT, window_end TEXT, text TEXT, length INT, PRIMARY KEY (k, window_start));"
+              "CREATE TABLE late (id INTEGER PRIMARY KEY, watermark INTEGER)")
+    into_sqlite(job, file_source("in", format="json", topic="t"), schema, t=script).run().ok()
+    assert [(row["window_start"][11:], row["text"], row["length"]) for row in rows(job, "SELECT * FROM t ORDER BY window_start")] == \
+        [("00:00:00", "ac", 10_000), ("00:00:10", "b", 10_000), ("00:00:30", "dg", 10_000), ("00:00:00", "f", 10_000)]
+    assert [row["id"] for row in rows(job, "SELECT * FROM late")] == [5], "what lies a century ahead moves nobody's clock"
+
+
+def test_state_is_forgotten_after_its_ttl_of_event_time(job):
+    script = 'return { key_by = { "k" }, time = "at", state = { ttl = "1h" }, target = "t", process = function(row, state) state.n = (state.n or 0) + 1 return { id = row.id, n = state.n } end }'
+    hours = [0, 0.5, 1.4, 2.5, 2.6]
+    job.file("in", "".join(json.dumps({"id": i, "k": 1, "at": text(int(h * 3_600_000))}) + "\n" for i, h in enumerate(hours)))
+    into_sqlite(job, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)", t=script).run().ok()
+    assert [row["n"] for row in rows(job)] == [1, 2, 3, 1, 2]
