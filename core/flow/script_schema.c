@@ -33,7 +33,7 @@ int script_host_schema_changed(struct script_host *host, struct error *err)
 		const struct target *bound = host->targets[i];
 		struct target now = { .name = bound->name, .arena = &arena };
 
-		if (bound->open)
+		if (bound->open || bound->own) /* what is our own is not described */
 			continue;
 		if (host->sink->ops->describe(host->sink, &now, err) < 0)
 			changed = -1;
