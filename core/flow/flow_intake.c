@@ -131,7 +131,7 @@ bool flow_intake_has_room(const struct flow *flow)
 
 static size_t room(const struct flow *flow)
 {
-	size_t most = INTAKE_MESSAGES_MOST;
+	size_t careful = script_host_intake_most(flow->host), most = careful < INTAKE_MESSAGES_MOST ? careful : INTAKE_MESSAGES_MOST;
 
 	if (!flow_intake_has_room(flow))
 		return 0;

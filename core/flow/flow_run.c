@@ -125,6 +125,8 @@ static void send(struct flow *flow, struct intake *intake)
 /* False: it waits for its state. */
 static bool run(struct flow *flow, struct intake *intake)
 {
+	struct error err;
+
 	if (!intake->begun) {
 		state_trim(script_host_state(flow->host), gone, flow);
 		if (script_host_begin(flow->host, intake))
@@ -133,9 +135,13 @@ static bool run(struct flow *flow, struct intake *intake)
 	if (flow->loading.active)
 		return false;
 	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
-	/* What they could not do because the target is away is no event's fault: a new worker reads the same again. */
+	/* What they could not do because the target is away, or because they have kept all memory, is no event's fault: a new worker reads the same again. */
 	if (script_host_outage(flow->host)) {
 		flow_fail(flow, false, script_host_outage(flow->host));
+		return false;
+	}
+	if (script_host_exhausted(flow->host, &err)) {
+		flow_fail(flow, false, err.text);
 		return false;
 	}
 	/* Before these events are on their way: they may bring the first values of a new column. */

@@ -11,6 +11,8 @@
 #include "flow/target.h"
 
 struct lua_State;
+struct script_watch;
+struct suspects;
 struct script_host;
 struct plan; /* flow/plan.h */
 struct json;
@@ -70,7 +72,9 @@ struct script {
 };
 
 struct host_options {
-	struct bundle *bundle; /* borrowed; files that are required are read into it until it is sealed */
+	struct bundle *bundle;           /* borrowed; files that are required are read into it until it is sealed */
+	struct script_watch *watch;      /* flow/script_watch.h; shared with whoever watches. NULL: nobody does */
+	const struct suspects *suspects; /* NULL: none */
 	/* A line that a script printed. */
 	void (*print)(void *ctx, struct slice text);
 	void *ctx;
@@ -122,6 +126,10 @@ void script_event_release(struct event *event);
 /* Processes them: afterwards each has an outcome, or changes and a lane. Begins by itself where that was not done; rows that are still wanted
  * do not exist. */
 void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark);
+/* How many messages an intake should have at most: few where one may bring the worker down, and all before it would be done again. */
+size_t script_host_intake_most(const struct script_host *host);
+/* Scripts have kept so much memory that events do not get what they want: only a new host helps. */
+bool script_host_exhausted(struct script_host *host, struct error *err);
 /* Decodes the messages of an intake with the job's sl.format function; adds their events to the intake. False: the job has none. */
 bool script_host_has_format(const struct script_host *host);
 void script_host_decode(struct script_host *host, struct intake *intake, struct message **messages, size_t count);

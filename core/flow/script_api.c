@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "flow/path.h"
 #include "flow/plan.h"
-#include "flow/script_private.h"
+#include "flow/script_guard.h"
 #include "flow/value_bytes.h"
 
 _Static_assert(MEANING_DOUBLE == 3 && MEANING_BITS == 13 && MEANING_BIT_NUMBER == 14, "lua/streamlua/native.lua has these numbers");
@@ -94,6 +94,19 @@ int sl_key_changed(struct event *event)
 void sl_fault(struct event *event, const char *text, size_t size)
 {
 	script_event_fault(event, STAGE_SCRIPT, (struct slice){ text, size });
+}
+
+void sl_no_memory(struct script_host *host)
+{
+	guard_no_memory(host);
+}
+
+void sl_again(struct event *event)
+{
+	event->changes = NULL;
+	event->changes_end = &event->changes;
+	event->outcome = OUTCOME_PENDING;
+	event->row_matches = true;
 }
 
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size)

@@ -24,6 +24,10 @@ SL_EXPORT int sl_read(struct event *event, struct image *image, uint32_t column)
 SL_EXPORT int sl_apply(struct event *event, struct change **row);
 SL_EXPORT int sl_key_changed(struct event *event);
 SL_EXPORT void sl_fault(struct event *event, const char *text, size_t size);
+/* There is no memory left after a collection. */
+SL_EXPORT void sl_no_memory(struct script_host *host);
+/* As it was before its script began: for a second try. */
+SL_EXPORT void sl_again(struct event *event);
 SL_EXPORT void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 
 SL_EXPORT int32_t sl_target(struct script_host *host, const char *name, size_t size);
@@ -55,6 +59,8 @@ SL_EXPORT int sl_finish(struct event *event);
 SL_EXPORT void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
 			    double due, double wake);
 
+/* How many events there are of this message so far, the last one that any were made of. */
+SL_EXPORT uint32_t sl_built(struct script_host *host, const struct message *message);
 SL_EXPORT struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
 SL_EXPORT void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table,
 			      size_t table_size);

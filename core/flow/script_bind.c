@@ -1,5 +1,5 @@
 /* Scripts meet the target's schema: which columns there are, what tells rows apart, and which order is needed. */
-#include "flow/script_private.h"
+#include "flow/script_guard.h"
 
 #include <strings.h>
 
@@ -205,5 +205,6 @@ int script_host_bind(struct script_host *host, struct sink *sink, struct shapes 
 		if (bind_script(&b) < 0)
 			return -1;
 	}
+	guard_settled(host);
 	return routes_build(host, err);
 }

@@ -5,6 +5,7 @@
 
 #include "flow/progress.h"
 #include "flow/script_api.h"
+#include "flow/script_guard.h"
 
 void build_begin(struct script_host *host, struct intake *intake)
 {
@@ -16,6 +17,11 @@ void build_begin(struct script_host *host, struct intake *intake)
 void build_end(struct script_host *host)
 {
 	host->building = NULL;
+}
+
+uint32_t sl_built(struct script_host *host, const struct message *message)
+{
+	return host->built_message == message ? host->built_parts : 0;
 }
 
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op)
@@ -115,17 +121,43 @@ void sl_build_fault(struct script_host *host, const struct message *message, con
 	script_event_fault(event, STAGE_DECODE, (struct slice){ text, size });
 }
 
-void script_host_decode(struct script_host *host, struct intake *intake, struct message **messages, size_t count)
+/* One entry of Lua for all of them. Where its loop itself fails (there is no memory), it goes on behind the message that it was at. */
+static void decode_some(struct script_host *host, struct message **messages, size_t count)
 {
 	struct error err;
 
+	for (size_t at = 0; at < count; at += host->watch->at + 1) {
+		host->watch->at = 0;
+		host_push_engine(host, "decode");
+		lua_pushlightuserdata(host->lua, messages + at);
+		lua_pushnumber(host->lua, (double)(count - at));
+		if (host_call(host, 2, 0, &err) == 0)
+			return;
+		guard_failed(host);
+		sl_build_fault(host, messages[at + host->watch->at], err.text, strlen(err.text));
+	}
+}
+
+void script_host_decode(struct script_host *host, struct intake *intake, struct message **messages, size_t count)
+{
 	build_begin(host, intake);
-	host_push_engine(host, "decode");
-	lua_pushlightuserdata(host->lua, messages);
-	lua_pushnumber(host->lua, (double)count);
-	if (host_call(host, 2, 0, &err) < 0)
-		for (size_t i = 0; i < count; i++)
-			sl_build_fault(host, messages[i], err.text, strlen(err.text));
+	guard_forget(host);
+	for (size_t i = 0; i < count; i++)
+		guard_enter(host, messages[i]);
+	for (size_t from = 0, n; from < count; from += n) {
+		uint32_t times = guard_times(host, messages[from]);
+
+		for (n = 1; !times && from + n < count && !guard_times(host, messages[from + n]); n++) {
+		}
+		if (times == 1)
+			guard_begin(host, GUARD_EVENT_MILLIONS);
+		if (times < 2)
+			decode_some(host, messages + from, n);
+		else
+			sl_build_fault(host, messages[from], guard_given_up, strlen(guard_given_up));
+		if (times == 1)
+			guard_end(host);
+	}
 	build_end(host);
 }
 
@@ -150,7 +182,9 @@ static int run_example(struct script_host *host, uint32_t script, int n, struct 
 	lua_pop(host->lua, 1);
 	if (!result)
 		goto done;
+	guard_begin(host, GUARD_LOAD_MILLIONS);
 	script_host_run(host, intake, 0, INT64_MIN);
+	guard_end(host);
 	host_push_engine(host, "check_example");
 	lua_pushinteger(host->lua, (lua_Integer)script + 1);
 	lua_pushinteger(host->lua, n);

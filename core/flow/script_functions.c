@@ -190,21 +190,21 @@ static int host_json_decode(lua_State *lua)
 {
 	struct script_host *host = host_of(lua);
 	struct slice text = text_argument(lua, 1);
-	struct arena arena = ARENA_INIT;
 	const struct json_node *nodes;
 	struct error err;
 	char *padded;
 
-	luaL_checkstack(lua, 4 * JSON_DEPTH_MOST, "JSON is nested too deeply"); /* before there is anything to give back */
-	padded = arena_alloc(&arena, text.n + JSON_PADDING);
+	luaL_checkstack(lua, 4 * JSON_DEPTH_MOST, "JSON is nested too deeply");
+	padded = arena_alloc(&host->decoding, text.n + JSON_PADDING);
 	memcpy(padded, text.p, text.n);
 	memset(padded + text.n, 0, JSON_PADDING);
-	if (json_read(host->json, (struct slice){ padded, text.n }, JSON_DEPTH_MOST, NULL, &arena, &nodes, &err) < 0) {
-		arena_free(&arena);
+	if (json_read(host->json, (struct slice){ padded, text.n }, JSON_DEPTH_MOST, NULL, &host->decoding, &nodes, &err) < 0) {
+		arena_free(&host->decoding);
 		return failed(lua, err.text);
 	}
+	/* Lua may run out of memory in there: the arena is the next call's then. */
 	push_node(lua, nodes, 0, 2, 3, lua_toboolean(lua, 4));
-	arena_free(&arena);
+	arena_free(&host->decoding);
 	return 1;
 }
 
@@ -233,4 +233,6 @@ void host_functions_push(struct script_host *host)
 	}
 	lua_pushlightuserdata(host->lua, host);
 	lua_setfield(host->lua, -2, "address");
+	lua_pushlightuserdata(host->lua, host->watch);
+	lua_setfield(host->lua, -2, "watch");
 }

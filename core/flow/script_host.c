@@ -5,6 +5,10 @@
 
 #include "flow/lua_modules.h"
 #include "flow/plan.h"
+#include "flow/script_guard.h"
+
+/* A job that says nothing else has memory = "256MB". */
+enum { MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 8 << 20, MEMORY_PARTS = 4 };
 
 /* ---- the VM ---- */
 
@@ -78,12 +82,30 @@ void host_push_engine(struct script_host *host, const char *function)
 	lua_remove(host->lua, -2);
 }
 
+/* A quarter of the job's `memory`: events have one half, and what a source fetches ahead the other quarter. */
+static size_t memory_for_scripts(struct script_host *host)
+{
+	size_t bytes = MEMORY_DEFAULT;
+
+	script_host_push_job(host);
+	if (lua_istable(host->lua, -1)) {
+		lua_getfield(host->lua, -1, "memory");
+		bytes = lua_isnumber(host->lua, -1) ? (size_t)lua_tonumber(host->lua, -1) : bytes;
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+	return bytes / MEMORY_PARTS > MEMORY_LEAST ? bytes / MEMORY_PARTS : MEMORY_LEAST;
+}
+
 struct script_host *script_host_new(const struct host_options *options, struct error *err)
 {
 	struct script_host *host = calloc(1, sizeof *host);
 
 	BUG_IF(!host);
 	host->options = *options;
+	host->own_watch = options->watch ? NULL : calloc(1, sizeof *host->own_watch);
+	host->watch = options->watch ? options->watch : host->own_watch;
+	BUG_IF(!host->watch);
 	host->json = json_new();
 	host->lua = luaL_newstate();
 	BUG_IF(!host->lua);
@@ -91,13 +113,15 @@ struct script_host *script_host_new(const struct host_options *options, struct e
 	lua_pushlightuserdata(host->lua, host);
 	if (host_call(host, 1, 0, err) < 0)
 		goto fail;
+	guard_memory(host, MEMORY_DEFAULT); /* job.lua itself; it says how much the scripts have */
 	if (options->bundle->job) {
 		host_push_engine(host, "load_job");
 		lua_pushstring(host->lua, options->bundle->job);
-		if (host_call(host, 1, 1, err) < 0)
+		if (guard_load(host, options->bundle->job, 1, 1, err) < 0)
 			goto fail;
 		lua_setfield(host->lua, LUA_REGISTRYINDEX, "job");
 	}
+	guard_memory(host, memory_for_scripts(host));
 	return host;
 fail:
 	script_host_free(host);
@@ -118,16 +142,20 @@ void script_host_free(struct script_host *host)
 	for (uint32_t i = 0; i < host->target_count; i++)
 		free(host->targets[i]);
 	routes_free(host);
-	if (host->lua)
+	if (host->lua) {
+		guard_release(host);
 		lua_close(host->lua);
+	}
 	json_free(host->json);
 	host_missing_free(host);
 	arena_free(&host->arena);
+	arena_free(&host->decoding);
 	free(host->scripts);
 	free(host->targets);
 	free(host->work);
 	free(host->columns);
 	free(host->values);
+	free(host->own_watch);
 	free(host);
 }
 
@@ -163,7 +191,7 @@ int script_host_load(struct script_host *host, const char *path, const char *ser
 	lua_pushstring(host->lua, path);
 	if (served)
 		lua_pushstring(host->lua, served);
-	if (host_call(host, served ? 2 : 1, 1, err) < 0)
+	if (guard_load(host, path, served ? 2 : 1, 1, err) < 0)
 		return -1;
 	host->scripts = realloc(host->scripts, (host->script_count + 1) * sizeof *host->scripts);
 	BUG_IF(!host->scripts);

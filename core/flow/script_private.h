@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "flow/json.h"
 #include "flow/script.h"
+#include "flow/script_watch.h"
 
 enum { TARGETS_MOST = 4096, MISSING_MOST = 10000, PUT_NAMES = 256 };
 
@@ -26,7 +27,8 @@ struct script_host {
 	lua_State *lua;
 	int engine; /* reference of streamlua.engine's table */
 	struct json *json;
-	struct arena arena; /* names, schemas: everything that lives as long as the host */
+	struct arena decoding; /* of json_decode */
+	struct arena arena;    /* names, schemas: everything that lives as long as the host */
 
 	struct script *scripts;
 	uint32_t script_count;
@@ -58,6 +60,19 @@ struct script_host {
 		const char *p; /* of a Lua string, never read */
 		uint32_t target, column;
 	} names[PUT_NAMES];
+
+	/* script_guard.c */
+	struct script_watch *watch; /* options.watch, or own_watch */
+	struct script_watch *own_watch;
+	lua_Alloc allocate; /* LuaJIT's own */
+	void *allocate_ctx;
+	size_t memory, memory_most; /* of the VM */
+	size_t memory_base;         /* what the scripts hold before their first event */
+	bool exhausted;             /* by this message: */
+	const void *exhausted_owner;
+	int64_t exhausted_position;
+	int64_t instructions_left;
+	int instruction_millions;
 
 	/* while events are built from Lua tables */
 	struct intake *building;

@@ -10,6 +10,7 @@
 #include "flow/parking.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
+#include "flow/script_guard.h"
 
 void script_event_fault(struct event *event, enum stage stage, struct slice text)
 {
@@ -96,25 +97,51 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 		learn_key(event->script, event->key.shape);
 }
 
-/* Runs one script's loop over its events of this intake. Only a fault of the engine itself, or no memory, ends the loop early. */
-static void run_lua(struct script_host *host, struct script *script, size_t count, int64_t now_ms, int64_t watermark)
+/* Runs one script's loop over events of this intake. Only a fault of the engine itself, or no memory, ends the loop early: -1. */
+static int run_lua(struct script_host *host, struct script *script, struct event **events, size_t count, int64_t now_ms, int64_t watermark,
+		   struct error *err)
 {
-	struct error err;
-
+	host->watch->at = 0;
 	host_push_engine(host, "run");
 	lua_pushinteger(host->lua, (lua_Integer)script->index + 1);
-	lua_pushlightuserdata(host->lua, host->work);
+	lua_pushlightuserdata(host->lua, events);
 	lua_pushnumber(host->lua, (double)count);
 	lua_pushnumber(host->lua, (double)now_ms);
 	if (watermark == INT64_MIN)
 		lua_pushnumber(host->lua, NAN);
 	else
 		lua_pushnumber(host->lua, (double)watermark);
-	if (host_call(host, 5, 0, &err) == 0)
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (host->work[i]->outcome == OUTCOME_PENDING && !host->work[i]->changes)
-			fault(host->work[i], &err);
+	return host_call(host, 5, 0, err);
+}
+
+/* Where the loop ends early it goes on behind the event that it was at. */
+static void run_some(struct script_host *host, struct script *script, struct event **events, size_t count, int64_t now_ms, int64_t watermark)
+{
+	struct error err;
+
+	for (size_t at = 0; at < count && run_lua(host, script, events + at, count - at, now_ms, watermark, &err) < 0; at += host->watch->at + 1) {
+		guard_failed(host);
+		fault(events[at + host->watch->at], &err);
+	}
+}
+
+/* All of the work at once, but for events of suspect messages: each of those alone, and with care. */
+static void run_script(struct script_host *host, struct script *script, size_t count, int64_t now_ms, int64_t watermark)
+{
+	for (size_t from = 0, n; from < count; from += n) {
+		uint32_t times = guard_times(host, host->work[from]->message);
+
+		for (n = 1; !times && from + n < count && !guard_times(host, host->work[from + n]->message); n++) {
+		}
+		if (times == 1)
+			guard_begin(host, GUARD_EVENT_MILLIONS);
+		if (times < 2)
+			run_some(host, script, host->work + from, n, now_ms, watermark);
+		else
+			script_event_fault(host->work[from], STAGE_SCRIPT, slice_of(guard_given_up));
+		if (times == 1)
+			guard_end(host);
+	}
 }
 
 /* The events of one script, into host->work. */
@@ -139,7 +166,7 @@ static void run_scripts(struct script_host *host, struct intake *intake, int64_t
 		struct script *script = &host->scripts[i];
 
 		if (script->enters_lua && script->intake_count)
-			run_lua(host, script, gather(host, intake, script), now_ms, watermark);
+			run_script(host, script, gather(host, intake, script), now_ms, watermark);
 	}
 }
 
@@ -168,6 +195,43 @@ static void finish(struct event *event)
 		lane_of_partition(event);
 }
 
+/* Of settled events not even the partition is left. */
+static void watch_intake(struct script_host *host, const struct intake *intake)
+{
+	guard_forget(host);
+	for (const struct event *event = intake->first; event; event = event->next)
+		if (event->outcome == OUTCOME_PENDING)
+			guard_enter(host, event->message);
+}
+
+/* Without those that are not shown to scripts any more. */
+static size_t without_given_up(struct script_host *host, size_t count, bool *suspect)
+{
+	size_t kept = 0;
+
+	*suspect = false;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t times = guard_times(host, host->work[i]->message);
+
+		*suspect |= times == 1;
+		if (times < 2)
+			host->work[kept++] = host->work[i];
+	}
+	return kept;
+}
+
+static void begin_state(struct script_host *host, struct intake *intake, struct script *script)
+{
+	bool suspect;
+	size_t count = without_given_up(host, gather(host, intake, script), &suspect);
+
+	if (suspect)
+		guard_begin(host, GUARD_EVENT_MILLIONS);
+	state_begin(host, script, host->work, count);
+	if (suspect)
+		guard_end(host);
+}
+
 bool script_host_begin(struct script_host *host, struct intake *intake)
 {
 	struct last_route last = { 0 };
@@ -185,9 +249,10 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	for (struct event *event = intake->first; event; event = event->next)
 		if (event->outcome == OUTCOME_PENDING)
 			set_readings(event);
+	watch_intake(host, intake);
 	for (uint32_t i = 0; i < host->script_count; i++)
 		if (host->scripts[i].stateful && host->scripts[i].intake_count)
-			state_begin(host, &host->scripts[i], host->work, gather(host, intake, &host->scripts[i]));
+			begin_state(host, intake, &host->scripts[i]);
 	intake->begun = true;
 	return host->state.wanted_count > 0;
 }
@@ -198,6 +263,7 @@ void script_host_run(struct script_host *host, struct intake *intake, int64_t no
 		script_host_begin(host, intake);
 	state_loaded(&host->state);
 	state_now(host, now_ms);
+	watch_intake(host, intake);
 	run_scripts(host, intake, now_ms, watermark);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);

@@ -242,6 +242,7 @@ void state_begin(struct script_host *host, struct script *script, struct event *
 	lua_pushlightuserdata(host->lua, (void *)events);
 	lua_pushnumber(host->lua, (double)count);
 	host_call(host, 3, 0, &err);
+	host->watch->serial = 0;
 }
 
 void script_event_release(struct event *event)

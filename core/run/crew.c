@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "run/child.h"
+#include "run/script_watch.h"
 
 enum {
 	TICK_MS = 1000,
+	GLANCE_MS = 200,              /* how often scripts are looked after */
 	TICKS_TO_BEAT = 10,           /* a loop that has not turned for so long is stuck in a script */
 	TICKS_TO_FIRST_BEAT = 60,     /* opening the job blocks: a target that is slow to answer is no stuck worker */
 	TICKS_TO_DRAIN_AT_FAULT = 15, /* the job has failed: what a worker cannot drain by then is read again by the next run */
@@ -38,6 +40,7 @@ static void become(struct crew_worker *worker, int fd)
 		.channel_fd = fd,
 		.beat = worker->beat,
 		.rate_taken_us = crew->rate_taken_us,
+		.suspects = crew->suspects,
 		.run_started_ms = crew->started_ms,
 		.restarted = worker->restarts > 0,
 	};
@@ -106,6 +109,9 @@ static void conclude(struct crew_worker *worker)
 		return;
 	}
 	crew->events.ended(crew->events.ctx, worker, how);
+	/* It gets further with every one: nothing is to be waited for. */
+	if (script_watch_blame(worker))
+		worker->backoff_ms = 0;
 	if (clock_mono_ms() - worker->started_ms >= STEADY_MS)
 		worker->backoff_ms = 0;
 	log_error("worker %d ended by %s; another takes its place in %lld ms", worker->number, how, (long long)worker->backoff_ms);
@@ -159,7 +165,11 @@ static void start(struct crew_worker *worker)
 	worker->unanswered = 0;
 	worker->awaited = false;
 	atomic_store(&worker->beat->mono_ms, worker->started_ms);
-	atomic_store(&worker->beat->script_event, 0);
+	atomic_store(&worker->beat->script_most_ms, 0);
+	worker->beat->watch.serial = 0;
+	atomic_store(&worker->beat->watch.careful, false);
+	worker->script_seen = 0;
+	worker->script_stuck = false;
 	worker->pid = child_fork(&fd, &err);
 	if (worker->pid == 0)
 		become(worker, fd);
@@ -185,7 +195,6 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 static void watch_beat(struct crew_worker *worker)
 {
 	int64_t beat = atomic_load(&worker->beat->mono_ms);
-	uint64_t event = atomic_load(&worker->beat->script_event);
 
 	if (beat != worker->beat_seen) {
 		worker->beat_seen = beat;
@@ -195,9 +204,20 @@ static void watch_beat(struct crew_worker *worker)
 	}
 	if (++worker->ticks_quiet < worker->ticks_to_beat)
 		return;
-	log_error("worker %d has been stuck for %u s%s: it is killed", worker->number, worker->ticks_quiet, event ? " in a script" : "");
+	log_error("worker %d has been stuck for %u s: it is killed", worker->number, worker->ticks_quiet);
 	worker->ticks_quiet = 0;
 	kill(worker->pid, SIGKILL);
+}
+
+static void on_glance(evutil_socket_t fd, short what, void *arg)
+{
+	struct crew *crew = arg;
+
+	(void)fd;
+	(void)what;
+	for (int32_t i = 0; i < crew->count; i++)
+		if (crew->workers[i].pid != 0 && !crew->workers[i].reaped)
+			script_watch_look(&crew->workers[i]);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -229,8 +249,11 @@ struct crew *crew_new(struct event_base *loop, const struct run_options *options
 	crew->workers = calloc((size_t)crew->count, sizeof *crew->workers);
 	crew->beats = mmap(NULL, (size_t)crew->count * sizeof *crew->beats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->rate_taken_us = mmap(NULL, sizeof *crew->rate_taken_us, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	crew->suspects = mmap(NULL, sizeof *crew->suspects, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->tick = event_new(loop, -1, EV_PERSIST, on_tick, crew);
-	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || (void *)crew->rate_taken_us == MAP_FAILED || !crew->tick);
+	crew->glance = event_new(loop, -1, EV_PERSIST, on_glance, crew);
+	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || (void *)crew->rate_taken_us == MAP_FAILED || crew->suspects == MAP_FAILED ||
+	       !crew->tick || !crew->glance);
 	for (int32_t i = 0; i < crew->count; i++) {
 		struct crew_worker *worker = &crew->workers[i];
 
@@ -248,6 +271,7 @@ void crew_start(struct crew *crew, const struct bundle *bundle)
 	crew->bundle = bundle;
 	crew->started_ms = clock_wall_ms();
 	event_add(crew->tick, &(struct timeval){ TICK_MS / 1000, TICK_MS % 1000 * 1000 });
+	event_add(crew->glance, &(struct timeval){ GLANCE_MS / 1000, GLANCE_MS % 1000 * 1000 });
 	for (int32_t i = 0; i < crew->count; i++)
 		start(&crew->workers[i]);
 }
@@ -316,7 +340,9 @@ void crew_free(struct crew *crew)
 	}
 	munmap(crew->beats, (size_t)crew->count * sizeof *crew->beats);
 	munmap((void *)crew->rate_taken_us, sizeof *crew->rate_taken_us);
+	munmap(crew->suspects, sizeof *crew->suspects);
 	event_free(crew->tick);
+	event_free(crew->glance);
 	stats_free(&crew->gone);
 	json_free(crew->json);
 	free(crew->workers);

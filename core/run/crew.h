@@ -36,6 +36,9 @@ struct crew_worker {
 	int64_t beat_seen;      /* the beat at the last tick, */
 	unsigned ticks_quiet;   /* and for how many ticks it has been the same */
 	unsigned ticks_to_beat; /* how many are too many; more while the worker still opens its job */
+	double script_seen;     /* what a script worked on when it was looked at, */
+	int64_t script_cpu_ms;  /* and how much time the process had taken by then */
+	bool script_stuck;      /* it was killed for that */
 	unsigned unanswered;    /* PREPAREs without PREPARED or REFUSED; kept by reload.c, as is the next */
 	bool awaited;
 };
@@ -62,7 +65,8 @@ struct crew {
 	int32_t count;
 	struct worker_beat *beats;      /* shared memory, one for each */
 	_Atomic int64_t *rate_taken_us; /* shared memory too (flow/rate.h) */
-	struct event *tick;
+	struct suspects *suspects;      /* and this: messages that brought workers down */
+	struct event *tick, *glance;
 	struct json *json;
 	struct stats gone;   /* of processes that ended and were replaced */
 	int64_t lost;        /* events that those had read and not ended */

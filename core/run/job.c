@@ -227,9 +227,9 @@ static void read_format(struct job *job)
 
 /* ---- lifetime ---- */
 
-static struct job *open_job(struct bundle *bundle, struct error *err)
+static struct job *open_job(struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
-	struct host_options options = { .bundle = bundle, .print = print_line };
+	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = print_line };
 	struct job *job = calloc(1, sizeof *job);
 	const char *folder;
 
@@ -273,7 +273,7 @@ static int find(struct bundle *bundle, const char *path, char **name, struct err
 
 static int read_all(struct bundle *bundle, struct error *err)
 {
-	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, err) : NULL;
+	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, NULL, NULL, err) : NULL;
 
 	if (!job) {
 		bundle_free(bundle);
@@ -310,8 +310,13 @@ int job_read_scripts(struct bundle *bundle, const char *folder, struct error *er
 
 struct job *job_new(const struct bundle *bundle, struct error *err)
 {
+	return job_new_watched(bundle, NULL, NULL, err);
+}
+
+struct job *job_new_watched(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
+{
 	/* A sealed bundle is only read; the cast is for the master, which fills one through the same path. */
-	return open_job((struct bundle *)bundle, err);
+	return open_job((struct bundle *)bundle, watch, suspects, err);
 }
 
 void job_free(struct job *job)

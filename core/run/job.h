@@ -32,6 +32,10 @@ int job_read_scripts(struct bundle *bundle, const char *folder, struct error *er
 
 /* A job from a sealed bundle. NULL with err. */
 struct job *job_new(const struct bundle *bundle, struct error *err);
+/* The same for a worker: what its scripts work on is told, and what is suspect handled with care (flow/script_watch.h). */
+struct script_watch;
+struct suspects;
+struct job *job_new_watched(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err);
 void job_free(struct job *job);
 const char *job_name(const struct job *job);
 const char *job_sink_name(const struct job *job); /* "tidb", "sqlite" ... */

@@ -21,12 +21,13 @@ static void version_free(struct version *version)
 	free(version);
 }
 
-static struct version *version_new(struct slice packed, struct error *err)
+static struct version *version_new(const struct versions *versions, struct slice packed, struct error *err)
 {
 	struct version *version = calloc(1, sizeof *version);
 
 	BUG_IF(!version);
-	if (bundle_unpack(&version->bundle, packed, err) < 0 || !(version->job = job_new(&version->bundle, err))) {
+	if (bundle_unpack(&version->bundle, packed, err) < 0 ||
+	    !(version->job = job_new_watched(&version->bundle, versions->watch, versions->suspects, err))) {
 		version_free(version);
 		return NULL;
 	}
@@ -40,7 +41,7 @@ static int bind_version(const struct versions *versions, const struct version *v
 
 int versions_open(struct versions *versions, struct slice packed, struct error *err)
 {
-	versions->used = version_new(packed, err);
+	versions->used = version_new(versions, packed, err);
 	return versions->used ? 0 : -1;
 }
 
@@ -73,7 +74,7 @@ static int keep_format(const struct job *running, struct job *next, struct error
 
 static struct version *make_next(const struct versions *versions, struct slice packed, struct error *err)
 {
-	struct version *version = version_new(packed, err);
+	struct version *version = version_new(versions, packed, err);
 
 	if (version && (keep_format(versions->used->job, version->job, err) < 0 || bind_version(versions, version, err) < 0)) {
 		version_free(version);

@@ -16,6 +16,8 @@ struct versions {
 	struct sink *sink;     /* borrowed, as are the others; set once they are there */
 	struct shapes *shapes;
 	struct flow *flow;
+	struct script_watch *watch; /* job_new_watched */
+	const struct suspects *suspects;
 	struct error unfit; /* why the scripts do not fit the target's new schema, as it was last logged */
 };
 

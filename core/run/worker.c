@@ -279,6 +279,7 @@ static int start_flow(struct worker *worker, struct error *err)
 	if (job_schemas(job, worker->loop, on_wake, worker, &worker->schemas, err) < 0)
 		return -1;
 	options.format_options.schemas = worker->schemas;
+	atomic_store(&worker->start->beat->script_most_ms, job_number(job, "script_timeout", 0));
 	worker->flow = worker->versions.flow = flow_new(&options, &events);
 	return flow_start(worker->flow, err);
 }
@@ -291,6 +292,8 @@ static int open_worker(struct worker *worker, struct error *err)
 	int opened;
 
 	bundle_pack(worker->start->bundle, &packed);
+	worker->versions.watch = &worker->start->beat->watch;
+	worker->versions.suspects = worker->start->suspects;
 	opened = versions_open(&worker->versions, buf_view(&packed), err);
 	buf_free(&packed);
 	worker->shapes = shapes_new();

@@ -6,12 +6,14 @@
 #include <stdint.h>
 
 #include "flow/bundle.h"
+#include "flow/script_watch.h"
 #include "run/job.h"
 
 /* Memory that master and worker share (mmap): what must be seen even when the worker is stuck. */
 struct worker_beat {
-	_Atomic int64_t mono_ms;       /* the loop's last turn */
-	_Atomic uint64_t script_event; /* 0, or 1 + the number of the event that Lua works on */
+	_Atomic int64_t mono_ms;        /* the loop's last turn */
+	_Atomic int64_t script_most_ms; /* CPU time that a script may take for one message; 0: not known yet */
+	struct script_watch watch;      /* the message that Lua works on */
 };
 
 struct worker_start {
@@ -20,6 +22,7 @@ struct worker_start {
 	int32_t number, of;          /* worker 0 .. of - 1 */
 	int channel_fd;              /* to the master */
 	struct worker_beat *beat;
+	const struct suspects *suspects;
 	_Atomic int64_t *rate_taken_us; /* max_rows_per_second is for all workers of the run together; shared as beat is */
 	int64_t run_started_ms;         /* wall clock of the master's start: "-2h" and `--until` mean the same in a restarted worker */
 	bool restarted;                 /* --from moves the progress only once: not again in a worker that takes the place of a dead one */

@@ -5,7 +5,7 @@ local host = require "streamlua.host"
 local loop = require "streamlua.loop"
 local native = require "streamlua.native"
 
-local C = native.C
+local C, state, watch = native.C, require("streamlua.row").state, loop.watch
 
 local function text(slice)
   return slice.p ~= nil and ffi.string(slice.p, slice.n) or nil
@@ -51,11 +51,21 @@ end
 local function new(fn)
   return function(messages, count)
     for i = 0, count - 1 do
-      local ok, reason = xpcall(decode, loop.traceback, fn, messages[i])
+      watch.at = i
+      local message = messages[i]
+      state.generation = state.generation + 1
+      watch.owner, watch.position, watch.serial = message.owner, message.position, state.generation
+      local ok, reason = xpcall(decode, loop.traceback, fn, message)
+      if not ok and reason == loop.NO_MEMORY and C.sl_built(host.pointer, message) == 0 then
+        collectgarbage() -- of what earlier messages left
+        ok, reason = xpcall(decode, loop.traceback, fn, message)
+      end
       if not ok then
-        C.sl_build_fault(host.pointer, messages[i], reason, #reason)
+        reason = reason == loop.NO_MEMORY and loop.no_memory() or reason
+        C.sl_build_fault(host.pointer, message, reason, #reason)
       end
     end
+    watch.serial = 0
   end
 end
 

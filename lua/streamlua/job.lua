@@ -65,6 +65,7 @@ local OPTIONS = {
   on_truncate = { CONTROL, default = "ignore" },
   memory = { check.bytes, default = 256 * 2 ^ 20 },
   max_rows_per_second = { check.whole(1, 2 ^ 31 - 1) },
+  script_timeout = { check.duration, default = 2000 },
   park_for = { check.duration, default = 10 * 60 * 1000 },
 }
 

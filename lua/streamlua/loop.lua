@@ -9,6 +9,10 @@ local output = require "streamlua.output"
 local row = require "streamlua.row"
 
 local C, state = native.C, row.state
+local watch = ffi.cast("struct script_watch *", host.watch)
+
+-- What Lua itself says, without a place, and without calling any handler.
+local NO_MEMORY = "not enough memory"
 
 -- The traceback of a script's error: its own files only.
 local function traceback(reason)
@@ -22,8 +26,28 @@ local function traceback(reason)
   return #lines > 0 and text .. "\n" .. table.concat(lines, "\n") or text
 end
 
+-- The event had all the memory that there is: it is at fault.
+local function no_memory()
+  collectgarbage()
+  C.sl_no_memory(host.pointer)
+  return NO_MEMORY .. ': scripts have a quarter of job.lua\'s `memory`, and this one wanted more'
+end
+
 local function fault(reason)
+  if reason == NO_MEMORY then
+    reason = no_memory()
+  end
   C.sl_fault(state.event, reason, #reason)
+end
+
+-- What was left by other events may have filled the memory: without it the event is tried once more.
+local function again(reason)
+  if reason ~= NO_MEMORY then
+    return false
+  end
+  collectgarbage()
+  C.sl_again(state.event)
+  return true
 end
 
 local function fail()
@@ -102,7 +126,7 @@ end
 
 -- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
-local script, state, native, C, row_new, null, context, apply, map, lane_key, fault, traceback, put, fill_change, xpcall, type = ...
+local script, state, watch, native, C, row_new, null, context, apply, map, lane_key, fault, again, traceback, put, fill_change, xpcall, type = ...
 local filter, where, functions, maps, key_by = script.filter, script.where, script.functions, script.map, script.key_by
 local target_id, fill, owns = script.target_id, script.fill or native.DEFAULT, script.owns
 local FILTERED, DELETE, NEW, UPSERT, ERASE, ABSENT = native.FILTERED, native.DELETE, 0, native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT
@@ -129,11 +153,17 @@ end
 
 return function(events, count)
   for i = 0, count - 1 do
+    watch.at = i
     local event = events[i]
+    local message = event.message
     state.event = event
     state.generation = state.generation + 1
     state.op = event.op
+    watch.owner, watch.position, watch.serial = message.owner, message.position, state.generation
     local ok, made = xpcall(step, traceback)
+    if not ok and again(made) then
+      ok, made = xpcall(step, traceback)
+    end
     if not ok then
       fault(made)
     elseif made ~= nil then
@@ -152,6 +182,7 @@ return function(events, count)
       event.outcome = FILTERED
     end
   end
+  watch.serial = 0
 end
 ]]
 
@@ -159,7 +190,8 @@ end
 -- of columns), `fill` (what a column that map leaves out becomes; DEFAULT) and `target_id`.
 local function new(script)
   local chunk = assert(loadstring(TEMPLATE, "=streamlua/loop/" .. script.name))
-  return chunk(script, state, native, C, row.new, null, context, apply, map, lane_key, fault, traceback, host.put, output.fill, xpcall, type)
+  return chunk(script, state, watch, native, C, row.new, null, context, apply, map, lane_key, fault, again, traceback, host.put, output.fill, xpcall,
+    type)
 end
 
-return { new = new, traceback = traceback }
+return { new = new, traceback = traceback, watch = watch, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

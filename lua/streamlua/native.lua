@@ -29,6 +29,7 @@ struct state_entry {
 };
 struct state_use { struct state_use *next; struct state_entry *entry; bool old; };
 struct script_host;
+struct script_watch { double serial; const void *owner; int64_t position; uint32_t at; };
 
 const char *sl_layout(const uint32_t *sizes);
 const char *sl_error(struct script_host *host);
@@ -41,6 +42,8 @@ int sl_path(struct event *event, struct image *image, const char *path, size_t s
 int sl_apply(struct event *event, struct change **row);
 int sl_key_changed(struct event *event);
 void sl_fault(struct event *event, const char *text, size_t size);
+void sl_no_memory(struct script_host *host);
+void sl_again(struct event *event);
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 int32_t sl_target(struct script_host *host, const char *name, size_t size);
 int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
@@ -62,6 +65,7 @@ int sl_finish(struct event *event);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);
 
+uint32_t sl_built(struct script_host *host, const struct message *message);
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
 void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size);
 void sl_build_column(struct script_host *host, const char *name, size_t name_size, uint32_t kind, const char *text, size_t size);

@@ -12,6 +12,7 @@ local row = require "streamlua.row"
 local saved = require "streamlua.state"
 local time = require "streamlua.time"
 local window = require "streamlua.window"
+local watch = loop.watch
 
 local C, current = native.C, row.state
 local NEVER = 0 / 0
@@ -40,20 +41,26 @@ local function set_keys(script, event)
   end
 end
 
-local function begin(event)
+local function begin(event, i)
+  local message = event.message
+  watch.at = i
   current.event = event
   current.generation = current.generation + 1
   current.op = event.op
+  if message ~= nil then
+    watch.owner, watch.position, watch.serial = message.owner, message.position, current.generation
+  end
 end
 
 -- Before the events run, so that all rows they need are read at once. What fails here fails again when its event runs, and is told then.
 local function keys(script, events, count)
   for i = 0, count - 1 do
     if events[i].op ~= native.TIMER then
-      begin(events[i])
+      begin(events[i], i)
       pcall(set_keys, script, events[i])
     end
   end
+  watch.serial = 0
 end
 
 local function main_entry(script, event)
@@ -286,14 +293,15 @@ local function new(script)
   script.panes = script.window and window.new(script)
   return function(events, event_count)
     for i = 0, event_count - 1 do
-      begin(events[i])
+      begin(events[i], i)
       opened, opened_old = nil, nil
       current.watermark = NEVER
       local ok, reason = xpcall(step, loop.traceback, script, events[i])
       if not ok then
-        fault(reason)
+        fault(reason == loop.NO_MEMORY and loop.no_memory() or reason)
       end
     end
+    watch.serial = 0
   end
 end
 

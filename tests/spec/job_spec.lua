@@ -56,7 +56,7 @@ return sl.job {
     tables = { folder = "scripts" },
     sink = { kind = "tidb", host = "127.0.0.1", port = 4000, user = "sync", password = "s3cret", database = "dw", lanes = 8 },
     dead_letters = "shop.dead-letters.jsonl", on_ddl = "ignore", on_truncate = "ignore",
-    memory = 256 * 1024 * 1024, park_for = 600000,
+    memory = 256 * 1024 * 1024, park_for = 600000, script_timeout = 2000,
   })
   is.equal(tag.get(it), "job")
   is.equal(tag.get(it.source), "source")
@@ -264,6 +264,7 @@ test("limits and rules of the job", function()
   refused("max_rows_per_second: a whole number from 1", with, { "max_rows_per_second = 0" })
   is.equal(with { "dead_letter_limit = 0" }.dead_letter_limit, 0)
   refused("dead_letter_limit: a whole number from 0", with, { "dead_letter_limit = 0.5" })
+  is.equal(with { "script_timeout = '500ms'" }.script_timeout, 500)
   is.equal(with { "dead_letters = 'd.jsonl'" }.dead_letters, "d.jsonl")
   refused("memory: '64 megs' is no size: write 64MB or 1GB", with, { "memory = '64 megs'" })
   refused("memory: at least 16MB is needed", with, { "memory = '1MB'" })
