@@ -86,7 +86,7 @@ test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
 test: test-deps ## install what the tests need, build, and run every test
 	@$(MAKE) check
 	@$(MAKE) sim RUNS=300
-	@$(MAKE) fuzz SECONDS=2
+	@$(MAKE) fuzz TRIES=3000
 	@$(MAKE) e2e
 
 check: lint ## what needs no server: lint, unit tests under the sanitizers, Lua specs, examples of the scripts
@@ -133,7 +133,7 @@ $(SIM_OBJECTS): FLAGS += -Itests
 -include $(SIM_OBJECTS:.o=.d)
 
 # What takes bytes from strangers, under clang's fuzzer. TARGET=NAME runs one of them (several words: those), each for MINUTES=n
-# (SECONDS=n); two run at a time. What is found is in build/fuzz/found, and stays as an input in tests/fuzz/corpus when it is mended.
+# (SECONDS=n), or TRIES=n inputs that are the same each time, which is what `test` does: two run at a time. What is found is in build/fuzz/found, and stays as an input in tests/fuzz/corpus when it is mended.
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out %/driver.c %/replay.c,$(wildcard tests/fuzz/*.c))))
 FUZZ_CORE  := $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS)) \
 	$(addprefix $(BUILD)/core/io/,file_lines.o file_read.o file_record.o file_envelope.o http.o text_file.o) \
@@ -143,9 +143,9 @@ FUZZ_FLAGS  = BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CXX="$(FUZZ_CC)++" WARNINGS= C
 FUZZ_CC    := $(filter ccache,$(CC)) clang
 
 .PHONY: fuzz fuzz-replay
-fuzz: ## fuzz what takes bytes from strangers: MINUTES=n for each target, TARGET=NAME for one
+fuzz: ## fuzz what takes bytes from strangers: MINUTES=n (or TRIES=n, the same each time) for each target, TARGET=NAME for one
 	@$(MAKE) $(FUZZ_FLAGS) $(BUILD)/fuzz/fuzzer
-	@tests/fuzz/run.sh $(BUILD)/fuzz $(or $(SECONDS),$(shell echo $$(($(or $(MINUTES),1) * 60)))) $(TARGET)
+	@tests/fuzz/run.sh $(BUILD)/fuzz $(if $(TRIES),$(TRIES),$(or $(SECONDS),$(shell echo $$(($(or $(MINUTES),1) * 60))))s) $(TARGET)
 
 fuzz-replay: $(BUILD)/replay ## run the inputs in tests/fuzz/corpus once, without clang
 	@$(BUILD)/replay tests/fuzz/corpus 2>$(BUILD)/replay.log || { tail -40 $(BUILD)/replay.log; exit 1; }
