@@ -12,6 +12,7 @@ local json = require "streamlua.json"
 local readonly = require "streamlua.readonly"
 local sink = require "streamlua.sink"
 local source = require "streamlua.source"
+local test = require "streamlua.test"
 local time = require "streamlua.time"
 local window = require "streamlua.window"
 
@@ -102,6 +103,7 @@ return readonly.new("sl", {
   decimal = readonly.new("sl.decimal", all_blaming_caller(decimal)),
   int64 = readonly.new("sl.int64", all_blaming_caller(int64)),
   time = readonly.new("sl.time", all_blaming_caller(time)),
+  test = readonly.new("sl.test", { case = test.case, harness = test.harness }),
 }, {
   job = placed(job.new),
   format = placed(format.new),

@@ -57,33 +57,15 @@ static void on_loaded(struct state_load *load)
 	flow->events.wake(flow->events.ctx);
 }
 
-static struct slice script_name(struct script_host *host, const struct state_entry *entry)
-{
-	return script_host_script(host, entry->owner->number)->name;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-	const struct state_key *x = a, *y = b;
-	int order = slice_compare(x->script, y->script);
-
-	return order ? order : (order = slice_compare(x->map, y->map)) ? order : slice_compare(x->key, y->key);
-}
-
 /* Everything that is wanted, in one question. */
 static void load(struct flow *flow)
 {
-	struct state_cache *cache = script_host_state(flow->host);
-	size_t count = cache->wanted_count;
-	struct state_key *keys;
+	struct state_load *asked = &flow->loading.load;
 
 	arena_reset(&flow->loading.arena);
-	keys = arena_alloc(&flow->loading.arena, count * sizeof *keys);
-	for (size_t i = 0; i < count; i++)
-		keys[i] = (struct state_key){ script_name(flow->host, cache->wanted[i]), cache->wanted[i]->map, cache->wanted[i]->key };
-	qsort(keys, count, sizeof *keys, compare_keys);
 	flow->loading.active = true;
-	flow->loading.load = (struct state_load){ .keys = keys, .count = count, .row = on_row, .done = on_loaded, .ctx = flow };
+	*asked = (struct state_load){ .row = on_row, .done = on_loaded, .ctx = flow };
+	asked->count = script_host_state_keys(flow->host, &flow->loading.arena, &asked->keys);
 	if (flow->memory)
 		state_memory_load(flow->memory, &flow->loading.load);
 	else

@@ -119,6 +119,8 @@ bool script_host_begin(struct script_host *host, struct intake *intake);
 /* The state at hand: lives and ends with the host. */
 struct state_cache *script_host_state(struct script_host *host);
 bool script_host_is_stateful(const struct script_host *host);
+/* The rows that are wanted: made in the arena, in the order that struct state_load asks for. */
+size_t script_host_state_keys(struct script_host *host, struct arena *arena, const struct state_key **keys);
 /* A row of streamlua_state that was asked for. */
 void script_host_state_row(struct script_host *host, const struct state_row *row);
 /* The event is settled, or begins anew: it runs with nothing any more. */
@@ -142,6 +144,10 @@ char *script_host_outside(struct script_host *host, struct error *err);
 /* Runs all examples; report gets a line for each failure. -1: they could not be run. */
 int script_host_examples(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
 			 struct error *err);
+
+/* Runs a *_test.lua file of the bundle in a host without scripts; reads like script_host_bind, reports like script_host_examples. */
+int script_host_test(struct script_host *tester, const char *path, const struct reading_settings *readings,
+		     void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);
 
 enum on_error script_on_error(const struct script *script);
 int64_t script_park_for(const struct script *script); /* milliseconds */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "flow/harness.h"
 #include "flow/lua_modules.h"
 #include "flow/plan.h"
 #include "flow/script_guard.h"
@@ -132,6 +133,7 @@ void script_host_free(struct script_host *host)
 {
 	if (!host)
 		return;
+	harness_free_all(host);
 	state_clear(&host->state);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		plans_free(&host->scripts[i]);

@@ -3,6 +3,7 @@
 #include "flow/script_private.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -142,6 +143,18 @@ static void put_value(struct buf *out, const struct value *value)
 	}
 }
 
+void state_key_text(struct buf *out, const struct value *values, uint32_t count)
+{
+	buf_clear(out);
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < count; i++) {
+		if (i)
+			buf_char(out, ',');
+		put_value(out, &values[i]);
+	}
+	buf_char(out, ']');
+}
+
 static size_t characters(struct slice text)
 {
 	size_t count = 0;
@@ -260,6 +273,29 @@ struct state_cache *script_host_state(struct script_host *host)
 bool script_host_is_stateful(const struct script_host *host)
 {
 	return host->state_target != NULL;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct state_key *x = a, *y = b;
+	int order = slice_compare(x->script, y->script);
+
+	return order ? order : (order = slice_compare(x->map, y->map)) ? order : slice_compare(x->key, y->key);
+}
+
+size_t script_host_state_keys(struct script_host *host, struct arena *arena, const struct state_key **keys)
+{
+	size_t count = host->state.wanted_count;
+	struct state_key *list = arena_alloc(arena, count * sizeof *list);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct state_entry *entry = host->state.wanted[i];
+
+		list[i] = (struct state_key){ script_host_script(host, entry->owner->number)->name, entry->map, entry->key };
+	}
+	qsort(list, count, sizeof *list, compare_keys);
+	*keys = list;
+	return count;
 }
 
 void script_host_state_row(struct script_host *host, const struct state_row *row)

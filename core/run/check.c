@@ -1,6 +1,7 @@
 #include "run/check.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,8 @@ static void say(struct tally *tally, const struct error *err)
 	tally->wrong = true;
 }
 
-/* A job.lua, or a folder of scripts that has none. */
-static void test_one(struct tally *tally, const char *path, bool scripts)
+/* A job.lua, or a folder of scripts that has none. only: one of its *_test.lua files, and no examples; NULL: all. */
+static void test_one(struct tally *tally, const char *path, bool scripts, const char *only)
 {
 	struct bundle bundle = { 0 };
 	struct error err = { "" };
@@ -55,7 +56,8 @@ static void test_one(struct tally *tally, const char *path, bool scripts)
 	tally->found++;
 	if ((scripts ? job_read_scripts(&bundle, path, &err) : job_read(&bundle, path, &err)) == 0)
 		job = job_new(&bundle, &err);
-	if (!job || job_test(job, print_line, NULL, &tally->passed, &tally->failed, &err) < 0)
+	if (!job || (!only && job_test(job, print_line, NULL, &tally->passed, &tally->failed, &err) < 0) ||
+	    job_test_files(job, only, print_line, NULL, &tally->passed, &tally->failed, &err) < 0)
 		say(tally, &err);
 	job_free(job);
 	bundle_free(&bundle);
@@ -66,11 +68,11 @@ static int is_visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static bool is_lua(const char *name)
+static bool is_script(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 4 && strcmp(name + n - 4, ".lua") == 0;
+	return n > 4 && strcmp(name + n - 4, ".lua") == 0 && !job_is_test(name);
 }
 
 /* Its job.lua; else its scripts; else what is in the folders below it. */
@@ -82,12 +84,12 @@ static void test_folder(struct tally *tally, const char *folder)
 	char path[PATH_MAX];
 
 	for (int i = 0; i < count; i++) {
-		scripts |= is_lua(entries[i]->d_name);
+		scripts |= is_script(entries[i]->d_name);
 		job |= strcmp(entries[i]->d_name, "job.lua") == 0;
 	}
 	if (scripts) {
 		snprintf(path, sizeof path, "%s/job.lua", folder);
-		test_one(tally, job ? path : folder, !job);
+		test_one(tally, job ? path : folder, !job, NULL);
 	}
 	for (int i = 0; i < count; i++) {
 		struct stat there;
@@ -101,6 +103,40 @@ static void test_folder(struct tally *tally, const char *folder)
 		free(entries);
 }
 
+static bool is_file(const char *path)
+{
+	struct stat there;
+
+	return stat(path, &there) == 0 && S_ISREG(there.st_mode);
+}
+
+/* One *_test.lua: its job.lua stands above its folder, or in it; without one the folder is one of scripts. */
+static void test_file(struct tally *tally, const char *path)
+{
+	char file[PATH_MAX], job[PATH_MAX + sizeof "/../job.lua"];
+	uint32_t ran = tally->passed + tally->failed;
+	char *folder;
+	struct error err;
+
+	if (!realpath(path, file)) {
+		error_set(&err, "%s: %s", path, strerror(errno));
+		tally->found++;
+		say(tally, &err);
+		return;
+	}
+	folder = strndup(file, (size_t)(strrchr(file, '/') - file));
+	BUG_IF(!folder);
+	snprintf(job, sizeof job, "%s/../job.lua", folder);
+	if (!is_file(job))
+		snprintf(job, sizeof job, "%s/job.lua", folder);
+	test_one(tally, is_file(job) ? job : folder, !is_file(job), file);
+	if (!tally->wrong && ran == tally->passed + tally->failed) {
+		error_set(&err, "%s: it stands beside no script of %s", path, is_file(job) ? job : folder);
+		say(tally, &err);
+	}
+	free(folder);
+}
+
 int check_examples(char *const *paths, size_t count)
 {
 	struct tally tally = { 0 };
@@ -112,8 +148,10 @@ int check_examples(char *const *paths, size_t count)
 
 		if (stat(paths[i], &there) == 0 && S_ISDIR(there.st_mode))
 			test_folder(&tally, paths[i]);
+		else if (job_is_test(paths[i]))
+			test_file(&tally, paths[i]);
 		else
-			test_one(&tally, paths[i], false);
+			test_one(&tally, paths[i], false, NULL);
 		if (tally.found == before) {
 			error_set(&err, "%s: there is no job.lua and no script in it", paths[i]);
 			say(&tally, &err);

@@ -93,9 +93,7 @@ static bool is_script(const char *name)
 {
 	size_t n = strlen(name);
 
-	if (name[0] == '.' || n < 5 || strcmp(name + n - 4, ".lua") != 0)
-		return false;
-	return n < 9 || strcmp(name + n - 9, "_test.lua") != 0;
+	return name[0] != '.' && n > 4 && strcmp(name + n - 4, ".lua") == 0 && !job_is_test(name);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -161,7 +159,7 @@ static int load_folder(struct job *job, const char *folder, struct error *err)
 	return result;
 }
 
-static void print_line(void *ctx, struct slice text)
+void job_print_line(void *ctx, struct slice text)
 {
 	(void)ctx;
 	log_info("%.*s", SLICE_ARG(text));
@@ -229,7 +227,7 @@ static void read_format(struct job *job)
 
 static struct job *open_job(struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
-	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = print_line };
+	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = job_print_line };
 	struct job *job = calloc(1, sizeof *job);
 	const char *folder;
 

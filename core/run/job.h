@@ -55,5 +55,11 @@ int job_forget(struct job *job, struct error *err);
 
 /* Runs the scripts' examples, without any sink. Counts into passed and failed, a line to report for each failure. */
 int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);
+/* Whether a file is a test of scripts, by its name. */
+bool job_is_test(const char *name);
+/* The same for the *_test.lua files that stand beside the scripts (only: that one alone, by its absolute path; NULL: all of them). They are
+ * read into the bundle, which must be nobody else's. */
+int job_test_files(struct job *job, const char *only, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
+		   struct error *err);
 
 #endif

@@ -38,6 +38,9 @@ struct sink *job_sink(struct job *job, struct event_base *loop, struct error *er
 /* The registry that the job's format needs; *schemas is NULL where it needs none. wake: what it was asked for has come. */
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err);
 
+/* What scripts print, to the log. */
+void job_print_line(void *ctx, struct slice text);
+
 /* A field of job.lua by its path ("source.kind"); the text is Lua's. NULL where there is none. */
 const char *job_text(struct job *job, const char *path);
 /* A number, or `otherwise`. */

@@ -13,6 +13,8 @@ local WHOLE, KEY_ONLY = 1, 3 -- enum image_state
 local OPS = { insert = native.INSERT, update = native.UPDATE, delete = native.DELETE, snapshot = native.SNAPSHOT }
 local FIELDS = { op = true, database = true, table = true, row = true, old = true, key = true, time = true }
 
+local into -- the host that the event is for
+
 local function add_column(name, value)
   local kind = type(value)
   if type(name) ~= "string" then
@@ -21,24 +23,24 @@ local function add_column(name, value)
     if value ~= value or value == math.huge or value == -math.huge then
       error(("column %s: %s is no value"):format(name, value ~= value and "NaN (not a number)" or "an infinite number"), 0)
     end
-    C.sl_build_number(host.pointer, name, #name, value)
+    C.sl_build_number(into, name, #name, value)
   elseif kind == "string" then
-    C.sl_build_column(host.pointer, name, #name, native.TEXT, value, #value)
+    C.sl_build_column(into, name, #name, native.TEXT, value, #value)
   elseif value == null then
-    C.sl_build_column(host.pointer, name, #name, native.NULL, nil, 0)
+    C.sl_build_column(into, name, #name, native.NULL, nil, 0)
   elseif kind == "boolean" then
-    C.sl_build_column(host.pointer, name, #name, value and native.TRUE or native.FALSE, nil, 0)
+    C.sl_build_column(into, name, #name, value and native.TRUE or native.FALSE, nil, 0)
   elseif kind == "table" then
     local text = json.encode(value, null)
-    C.sl_build_column(host.pointer, name, #name, native.JSON, text, #text)
+    C.sl_build_column(into, name, #name, native.JSON, text, #text)
   else
     error(("column %s: a %s is no value"):format(name, kind), 0)
   end
 end
 
 local function finish(event, which, state)
-  if C.sl_build_image(host.pointer, event, which, state) ~= 0 then
-    error(ffi.string(C.sl_error(host.pointer)), 0)
+  if C.sl_build_image(into, event, which, state) ~= 0 then
+    error(ffi.string(C.sl_error(into)), 0)
   end
 end
 
@@ -94,8 +96,9 @@ local function check_table(made, name, needed)
   end
 end
 
--- made: { op=, database=, table=, row=, old=, key=, time= }
-local function event(message, made)
+-- made: { op=, database=, table=, row=, old=, key=, time= }. pointer: the host where it runs, if that is not this one.
+local function event(message, made, pointer)
+  into = pointer or host.pointer
   if type(made) ~= "table" then
     error(("an event is a table, not a %s"):format(type(made)), 0)
   end
@@ -117,9 +120,9 @@ local function event(message, made)
   end
   check_table(made, "row", true)
 
-  local built = C.sl_build_event(host.pointer, message, op)
+  local built = C.sl_build_event(into, message, op)
   local database, of = made.database, made.table
-  C.sl_build_names(host.pointer, built, database, database and #database or 0, of, of and #of or 0)
+  C.sl_build_names(into, built, database, database and #database or 0, of, of and #of or 0)
   if type(made.time) == "number" then
     built.time_ms = made.time
   end
@@ -133,4 +136,10 @@ local function event(message, made)
   return built
 end
 
-return { event = event }
+-- A value by itself, behind those before it.
+local function value(pointer, name, of)
+  into = pointer
+  add_column(name, of)
+end
+
+return { event = event, value = value }

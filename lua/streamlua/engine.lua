@@ -17,6 +17,7 @@ local row = require "streamlua.row"
 local sandbox = require "streamlua.sandbox"
 local scripts = require "streamlua.script"
 local stateful = require "streamlua.stateful"
+local test = require "streamlua.test"
 
 local loader = sandbox.new {
   read = host.read,
@@ -122,6 +123,11 @@ end
 function engine.check_example(index, n, event)
   local script = engine.scripts[index]
   return examples.check(host.pointer, ffi.cast("struct event *", event), script.examples[n], script.target)
+end
+
+-- Runs a *_test.lua file: how many of its tests passed, and a text for each that failed.
+function engine.test(path)
+  return test.run(path, engine.job, loader.load_file)
 end
 
 return engine

@@ -57,6 +57,9 @@ local function show_row(values)
 end
 
 local function show(change)
+  if change.error then
+    return type(change.error) == "string" and ("an error: %s"):format(change.error) or "an error"
+  end
   return ("%s %s %s"):format(change.delete and "delete from" or "row of", change.target, show_row(change.row))
 end
 
@@ -86,6 +89,9 @@ local function same(expected, got)
 end
 
 local function compare(expected, got)
+  if expected.error or got.error then
+    return got.error ~= nil and (expected.error == true or (expected.error ~= nil and got.error:find(expected.error, 1, true) ~= nil))
+  end
   if expected.target ~= got.target or expected.delete ~= got.delete then
     return false
   end
@@ -97,30 +103,25 @@ local function compare(expected, got)
   return true
 end
 
--- nil where all is as expected, else what differs.
-local function check(host, event, example, target)
-  local expect = example.expect
-  local wants_error = expect == "error" or (type(expect) == "table" and expect.error)
-  local failed = event.error.p ~= nil and name_of(event.error) or nil
-  if wants_error then
-    if not failed then
-      return "an error was expected, and there was none"
-    elseif type(wants_error) == "string" and wants_error ~= "error" and not failed:find(wants_error, 1, true) then
-      return ("an error with %q in it was expected, got: %s"):format(wants_error, failed)
-    end
-    return nil
-  elseif failed then
-    return failed
-  end
-
-  local wanted, got, change = expected_changes(expect, target), {}, event.changes
+-- What the event writes, but for its state.
+local function changes(host, event)
+  local list, change = {}, event.changes
   while change ~= nil do
     local one = to_table(host, change)
     if one.target ~= STATE then
-      got[#got + 1] = one
+      list[#list + 1] = one
     end
     change = change.next
   end
+  return list
+end
+
+local function count(list)
+  return #list == 1 and "1 change" or #list .. " changes"
+end
+
+-- nil where these are those that are wanted, else both as text.
+local function difference(wanted, got)
   local differs = #wanted ~= #got
   for i = 1, #wanted do
     differs = differs or not compare(wanted[i], got[i])
@@ -135,7 +136,30 @@ local function check(host, event, example, target)
   for _, one in ipairs(got) do
     lines[#lines + 1] = "  got      " .. show(one)
   end
-  return ("expected %s, got %d:\n%s"):format(#wanted == 1 and "1 change" or #wanted .. " changes", #got, table.concat(lines, "\n"))
+  return ("expected %s, got %d:\n%s"):format(count(wanted), #got, table.concat(lines, "\n"))
 end
 
-return { check = check }
+-- What is wrong with the event, or nil.
+local function error_of(event)
+  return event.error.p ~= nil and name_of(event.error) or nil
+end
+
+-- nil where all is as expected, else what differs.
+local function check(host, event, example, target)
+  local expect = example.expect
+  local wants_error = expect == "error" or (type(expect) == "table" and expect.error)
+  local failed = error_of(event)
+  if wants_error then
+    if not failed then
+      return "an error was expected, and there was none"
+    elseif type(wants_error) == "string" and wants_error ~= "error" and not failed:find(wants_error, 1, true) then
+      return ("an error with %q in it was expected, got: %s"):format(wants_error, failed)
+    end
+    return nil
+  elseif failed then
+    return failed
+  end
+  return difference(expected_changes(expect, target), changes(host, event))
+end
+
+return { check = check, changes = changes, difference = difference, error_of = error_of, expected_changes = expected_changes }

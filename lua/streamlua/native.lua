@@ -72,6 +72,19 @@ void sl_build_column(struct script_host *host, const char *name, size_t name_siz
 void sl_build_number(struct script_host *host, const char *name, size_t name_size, double number);
 int sl_build_image(struct script_host *host, struct event *event, uint32_t which, uint32_t state);
 void sl_build_fault(struct script_host *host, const struct message *message, const char *text, size_t size);
+
+struct harness;
+struct harness *sl_harness_new(struct script_host *tester, const char *path, const char *served);
+int sl_harness_restart(struct harness *harness);
+void sl_harness_close(struct harness *harness);
+struct script_host *sl_harness_host(struct harness *harness);
+const struct slice *sl_harness_source(struct harness *harness);
+const struct slice *sl_harness_target(struct harness *harness);
+struct message *sl_harness_begin(struct harness *harness);
+struct event *sl_harness_run(struct harness *harness, double now_ms);
+void sl_harness_end(struct harness *harness);
+uint32_t sl_harness_key_count(struct harness *harness);
+const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size);
 ]]
 
 local sizes = ffi.new("uint32_t[8]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
@@ -89,5 +102,5 @@ return {
   INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, TIMER = 7, -- enum op
   OPS = { [0] = "insert", "update", "delete", "snapshot" },
   CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op
-  FILTERED = 2, -- enum outcome
+  FILTERED = 2, UNMATCHED = 3, -- enum outcome
 }

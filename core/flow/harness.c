@@ -1,0 +1,256 @@
+#include "flow/harness.h"
+
+#include <stdlib.h>
+
+#include "flow/progress.h"
+#include "flow/script_guard.h"
+#include "flow/state_memory.h"
+
+struct harness {
+	struct script_host *tester;
+	char *path, *served;      /* served: may be NULL */
+	struct script_host *host; /* NULL: closed */
+	struct shapes *shapes;
+
+	struct partition *partition; /* of all messages: what is late goes by it */
+	int64_t next_offset;
+	struct state_memory *memory;
+
+	struct intakes intakes;
+	struct intake *intake; /* of the event at hand */
+	struct buf key;
+	struct slice found;
+	struct harness *next;
+};
+
+/* ---- lifetime ---- */
+
+static int open_host(struct harness *h, struct script_host **host, struct shapes **shapes, struct error *err)
+{
+	struct script_host *tester = h->tester;
+	struct host_options options = tester->options;
+
+	options.watch = NULL;
+	*shapes = shapes_new();
+	*host = script_host_new(&options, err);
+	if (*host && script_host_load(*host, h->path, h->served, err) == 0 &&
+	    script_host_bind(*host, NULL, *shapes, tester->readings, NULL, NULL, err) == 0)
+		return 0;
+	script_host_free(*host);
+	shapes_free(*shapes);
+	return -1;
+}
+
+void sl_harness_close(struct harness *h)
+{
+	if (h->host) {
+		script_host_free(h->host);
+		shapes_free(h->shapes);
+		h->host = NULL;
+	}
+}
+
+static void harness_free(struct harness *h)
+{
+	sl_harness_close(h);
+	state_memory_free(h->memory);
+	partition_unref(h->partition);
+	intakes_free(&h->intakes);
+	buf_free(&h->key);
+	free(h->path);
+	free(h->served);
+	free(h);
+}
+
+void harness_free_all(struct script_host *tester)
+{
+	while (tester->harnesses) {
+		struct harness *h = tester->harnesses;
+
+		tester->harnesses = h->next;
+		harness_free(h);
+	}
+}
+
+struct harness *sl_harness_new(struct script_host *tester, const char *path, const char *served)
+{
+	struct harness *h = calloc(1, sizeof *h);
+
+	BUG_IF(!h);
+	h->tester = tester;
+	h->path = strdup(path);
+	h->served = served ? strdup(served) : NULL;
+	BUG_IF(!h->path || (served && !h->served));
+	if (open_host(h, &h->host, &h->shapes, &tester->error) < 0) {
+		h->host = NULL;
+		harness_free(h);
+		return NULL;
+	}
+	h->memory = state_memory_new();
+	h->partition = partition_new(SLICE("test"), 0, 0, 1);
+	h->next = tester->harnesses;
+	tester->harnesses = h;
+	return h;
+}
+
+int sl_harness_restart(struct harness *h)
+{
+	struct script_host *host;
+	struct shapes *shapes;
+
+	if (open_host(h, &host, &shapes, &h->tester->error) < 0)
+		return -1;
+	sl_harness_close(h);
+	h->host = host;
+	h->shapes = shapes;
+	h->partition->clock_ms = h->partition->watermark; /* as the progress has it */
+	return 0;
+}
+
+struct script_host *sl_harness_host(struct harness *h)
+{
+	return h->host;
+}
+
+static struct script *script_of(struct harness *h)
+{
+	return script_host_script(h->host, 0);
+}
+
+const struct slice *sl_harness_source(struct harness *h)
+{
+	return script_of(h)->sources;
+}
+
+const struct slice *sl_harness_target(struct harness *h)
+{
+	return &script_of(h)->target->name;
+}
+
+/* ---- an event ---- */
+
+struct message *sl_harness_begin(struct harness *h)
+{
+	struct message *message;
+
+	h->intake = intake_new(&h->intakes);
+	message = arena_zalloc(&h->intake->arena, sizeof *message);
+	message->topic = h->partition->topic;
+	message->offset = message->position = h->next_offset;
+	message->owner = h->partition;
+	build_begin(h->host, h->intake);
+	return message;
+}
+
+static void on_row(struct state_load *load, const struct state_row *row)
+{
+	struct harness *h = load->ctx;
+
+	script_host_state_row(h->host, row);
+}
+
+static void on_loaded(struct state_load *load)
+{
+	struct harness *h = load->ctx;
+
+	state_loaded(script_host_state(h->host));
+}
+
+static void load(struct harness *h)
+{
+	struct state_load asked = { .row = on_row, .done = on_loaded, .ctx = h };
+
+	asked.count = script_host_state_keys(h->host, &h->intake->arena, &asked.keys);
+	state_memory_load(h->memory, &asked);
+}
+
+struct event *sl_harness_run(struct harness *h, double now_ms)
+{
+	struct intake *intake = h->intake;
+	struct event *event = intake->first;
+
+	build_end(h->host);
+	h->next_offset++;
+	partition_enter(h->partition, event);
+	guard_begin(h->host, GUARD_EVENT_MILLIONS);
+	if (script_host_begin(h->host, intake))
+		load(h);
+	script_host_run(h->host, intake, (int64_t)now_ms, INT64_MIN);
+	guard_end(h->host);
+	if (event->outcome == OUTCOME_PENDING)
+		for (const struct change *change = event->changes; change; change = change->next)
+			state_memory_apply(h->memory, change);
+	partition_finish(h->partition, event->ordinal);
+	return script_host_exhausted(h->host, &h->tester->error) ? NULL : event;
+}
+
+void sl_harness_end(struct harness *h)
+{
+	build_end(h->host);
+	for (struct event *event = h->intake->first; event; event = event->next)
+		script_event_release(event);
+	while (h->intake->unfinished > 1)
+		intake_release(h->intake);
+	intake_release(h->intake);
+	h->intake = NULL;
+}
+
+/* ---- state ---- */
+
+uint32_t sl_harness_key_count(struct harness *h)
+{
+	const struct script *script = script_of(h);
+
+	return !script->stateful ? 0 : script->key_by == KEY_BY_FUNCTION ? 1 : script->key_by_count;
+}
+
+static void on_found(struct state_load *load, const struct state_row *row)
+{
+	struct harness *h = load->ctx;
+
+	h->found = row->value;
+}
+
+static void on_answered(struct state_load *load)
+{
+	(void)load;
+}
+
+const struct slice *sl_harness_state(struct harness *h, const char *key, size_t size)
+{
+	const struct script_host *host = h->host;
+	const struct script *script = script_of(h);
+	struct state_key name = { .script = script->name, .map = SLICE(""), .key = { key, size } };
+	struct state_load asked = { .keys = &name, .count = 1, .row = on_found, .done = on_answered, .ctx = h };
+
+	if (script->key_by == KEY_BY_COLUMNS) {
+		state_key_text(&h->key, host->values, host->column_count);
+		name.key = buf_view(&h->key);
+	}
+	h->found = (struct slice){ 0 };
+	state_memory_load(h->memory, &asked);
+	return h->found.n ? &h->found : NULL;
+}
+
+/* ---- a file of tests ---- */
+
+int script_host_test(struct script_host *tester, const char *path, const struct reading_settings *readings,
+		     void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err)
+{
+	lua_State *lua = tester->lua;
+
+	tester->readings = readings;
+	host_push_engine(tester, "test");
+	lua_pushstring(lua, path);
+	if (guard_load(tester, path, 1, 2, err) < 0)
+		return -1;
+	*passed += (uint32_t)lua_tonumber(lua, -2);
+	for (int i = 1; i <= (int)lua_objlen(lua, -1); i++) {
+		lua_rawgeti(lua, -1, i);
+		report(ctx, lua_tostring(lua, -1));
+		lua_pop(lua, 1);
+		++*failed;
+	}
+	lua_pop(lua, 2);
+	return 0;
+}

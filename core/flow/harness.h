@@ -1,0 +1,37 @@
+/* What tests of scripts (*_test.lua) work with: one script in a VM of its own, which runs the events that a test makes, as any host does. Its
+ * rows of streamlua_state are kept here, so that they outlive its VM. The test itself runs in another VM (lua/streamlua/harness.lua). */
+#ifndef FLOW_HARNESS_H
+#define FLOW_HARNESS_H
+
+#include "flow/script_api.h"
+
+struct harness;
+
+/* Of a script of the tester's bundle; `served` as in script_host_load. Lives as long as the tester. NULL: sl_error(tester). */
+SL_EXPORT struct harness *sl_harness_new(struct script_host *tester, const char *path, const char *served);
+/* The worker dies and another begins. -1: sl_error(tester), and nothing has changed. */
+SL_EXPORT int sl_harness_restart(struct harness *harness);
+/* Gives the VM back; what was kept stays until the tester ends. */
+SL_EXPORT void sl_harness_close(struct harness *harness);
+
+SL_EXPORT struct script_host *sl_harness_host(struct harness *harness);
+/* The first table that the script serves ("shop.orders", "" events without one), and the name of its target. */
+SL_EXPORT const struct slice *sl_harness_source(struct harness *harness);
+SL_EXPORT const struct slice *sl_harness_target(struct harness *harness);
+
+/* From here to sl_harness_end events and values can be built in the harness's host, of this message. */
+SL_EXPORT struct message *sl_harness_begin(struct harness *harness);
+/* Runs the event that was built; it is good until sl_harness_end. What it wrote is committed. NULL: sl_error(tester). */
+SL_EXPORT struct event *sl_harness_run(struct harness *harness, double now_ms);
+SL_EXPORT void sl_harness_end(struct harness *harness);
+
+/* How many values a key of the script's state has; 0: it keeps none. */
+SL_EXPORT uint32_t sl_harness_key_count(struct harness *harness);
+/* The state of the key that was built as columns (where key_by is a function: of this text), as JSON; NULL: there is none. Good until
+ * sl_harness_end. */
+SL_EXPORT const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size);
+
+/* All harnesses of a tester. */
+void harness_free_all(struct script_host *tester);
+
+#endif

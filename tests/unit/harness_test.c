@@ -1,0 +1,214 @@
+/* *_test.lua files from their text to what is said of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow/script.h"
+
+struct fixture {
+	struct bundle bundle;
+	struct reading_settings readings;
+	struct buf said;
+	uint32_t passed, failed;
+};
+
+static int setup(void **state)
+{
+	static struct fixture fixture;
+
+	fixture = (struct fixture){ .readings = { .as_seen = true } };
+	*state = &fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	bundle_free(&f->bundle);
+	buf_free(&f->said);
+	return 0;
+}
+
+static void add(struct fixture *f, const char *path, const char *text)
+{
+	bundle_add(&f->bundle, path, text, strlen(text));
+}
+
+static void keep(void *ctx, const char *line)
+{
+	struct fixture *f = ctx;
+
+	buf_text(&f->said, line);
+	buf_char(&f->said, '\n');
+}
+
+/* One script, scripts/orders.lua, and its test. */
+static void run(struct fixture *f, const char *script, const char *test)
+{
+	struct buf text = BUF_INIT;
+	struct script_host *tester;
+	struct error err;
+
+	buf_printf(&text, "local sl = require 'streamlua' %s", test);
+	f->bundle.job = strdup("job.lua");
+	add(f, "job.lua",
+	    "local sl = require 'streamlua' return sl.job { name = 't', source = sl.source.file { path = '-', format = 'json' }, "
+	    "sink = sl.sink.blackhole() }");
+	add(f, "scripts/orders.lua", script);
+	add(f, "scripts/orders_test.lua", buf_cstr(&text));
+	bundle_seal(&f->bundle);
+	buf_free(&text);
+	tester = script_host_new(&(struct host_options){ .bundle = &f->bundle }, &err);
+	if (!tester || script_host_test(tester, "scripts/orders_test.lua", &f->readings, keep, f, &f->passed, &f->failed, &err) < 0)
+		fail_msg("%s", err.text);
+	script_host_free(tester);
+}
+
+static void ended(struct fixture *f, uint32_t passed, uint32_t failed)
+{
+	if (f->passed != passed || f->failed != failed)
+		fail_msg("%u passed, %u failed:\n%s", f->passed, f->failed, buf_cstr(&f->said));
+}
+
+static void says(struct fixture *f, const char *part)
+{
+	if (!strstr(buf_cstr(&f->said), part))
+		fail_msg("\"%s\" is not in:\n%s", part, buf_cstr(&f->said));
+}
+
+static const char counting[] = "local all = 0\n"
+			       "return { key_by = { 'id', 'name' }, target = 'counts', process = function(row, state, ctx)\n"
+			       "  all, state.n = all + 1, (state.n or 0) + 1\n"
+			       "  if row.bad then error('bad') end\n"
+			       "  if row.gone then state.n = nil end\n"
+			       "  return { id = row.id, n = state.n or 0, all = all, offset = ctx.offset, now = ctx.now }\n"
+			       "end }";
+
+static void state_outlives_a_restart_and_memory_does_not(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, counting,
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "assert(h:state { 1, 'a' } == nil)\n"
+	    "h:feed { row = { id = 1, name = 'a' }, now = 5 }\n"
+	    "h:feed { row = { id = 2, name = 'a' } }\n"
+	    "h:expect { { row = { id = 1, n = 1, all = 1, offset = 0, now = 5 } }, { row = { id = 2, n = 1, all = 2, offset = 1 } } }\n"
+	    "h:restart()\n"
+	    "assert(h:state { 1, 'a' }.n == 1)\n"
+	    "h:feed { row = { id = 1, name = 'a' } }\n"
+	    "h:expect { id = 1, n = 2, all = 1, offset = 2 }\n"
+	    "h:feed { row = { id = 1, name = 'a', gone = true } }\n"
+	    "assert(h:state { 1, 'a' } == nil and h:state { 2, 'a' }.n == 1)");
+	ended(f, 1, 0);
+}
+
+static void a_dead_letter_leaves_the_state_and_is_not_overlooked(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, counting,
+	    "sl.test.case('expected', function()\n"
+	    "  local h = sl.test.harness 'orders.lua'\n"
+	    "  h:feed { row = { id = 1, name = 'a' } }\n"
+	    "  h:feed { row = { id = 1, name = 'a', bad = true } }\n"
+	    "  assert(h:state { 1, 'a' }.n == 1)\n"
+	    "  h:expect { { row = { n = 1 } }, { error = 'bad' } }\n"
+	    "end)\n"
+	    "sl.test.case('overlooked', function()\n"
+	    "  sl.test.harness('orders.lua'):feed { row = { id = 1, name = 'a', bad = true } }\n"
+	    "end)");
+	ended(f, 1, 1);
+	says(f, "scripts/orders_test.lua:9: this event became a dead letter, and no h:expect says so: scripts/orders.lua:4: bad");
+	says(f, "in \"overlooked\"");
+}
+
+static void what_fails_says_where_and_the_rest_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "return { columns = { id = 'id' } }",
+	    "local kept\n"
+	    "sl.test.case('differs', function()\n"
+	    "  kept = sl.test.harness 'orders.lua'\n"
+	    "  kept:feed { row = { id = 1 } }\n"
+	    "  kept:expect { { row = { id = 2 } }, { target = 'x', delete = { id = 1 } } }\n"
+	    "end)\n"
+	    "sl.test.case('asserts', function() assert(false) end)\n"
+	    "sl.test.case('ended', function() kept:feed { row = { id = 1 } } end)\n"
+	    "sl.test.case('stateless', function() sl.test.harness('orders.lua'):state { 1 } end)\n"
+	    "sl.test.case('bad value', function() sl.test.harness('orders.lua'):feed { row = { id = 0 / 0 } } end)\n"
+	    "sl.test.case('no script', function() sl.test.harness 'order.lua' end)\n"
+	    "sl.test.case('passes', function() sl.test.harness('orders.lua'):expect(false) end)\n");
+	ended(f, 1, 6);
+	says(f, "scripts/orders_test.lua:5: expected 2 changes, got 1:\n"
+		"  expected row of orders { id = 2 }\n"
+		"  expected delete from x { id = 1 }\n"
+		"  got      row of orders { id = 1 }\n"
+		"  in \"differs\"\n");
+	says(f, "scripts/orders_test.lua:7: assertion failed!\n  in \"asserts\"");
+	says(f, "scripts/orders_test.lua:8: h:feed: this harness ended with the sl.test.case that made it");
+	says(f, "scripts/orders_test.lua:9: h:state: scripts/orders.lua keeps no state");
+	says(f, "scripts/orders_test.lua:10: h:feed: column id: NaN");
+	says(f, "scripts/orders_test.lua:11: sl.test.harness: the job has no script order.lua, and none scripts/order.lua");
+}
+
+static void a_file_that_does_not_run_is_a_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "return { columns = { id = sl } }", "sl.test.harness 'orders.lua'");
+	ended(f, 0, 1);
+	says(f, "scripts/orders_test.lua:1: sl.test.harness: scripts/orders.lua:1: global 'sl' is not defined");
+}
+
+static void the_script_itself_has_no_test(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "require('streamlua').test.case('x', function() end) return {}", "sl.test.harness 'orders.lua'");
+	ended(f, 0, 1);
+	says(f, "scripts/orders.lua:1: sl.test.case: no test runs here");
+}
+
+static void a_key_that_a_function_makes_is_given_as_its_value(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "return { key_by = function(row) return row.a .. '\"' end, process = function(row, state) state.x = row.a end }",
+	    "local h = sl.test.harness 'orders.lua' h:feed { row = { a = 'b' } } assert(h:state { 'b\"' }.x == 'b') h:expect {}");
+	ended(f, 1, 0);
+}
+
+static void a_script_without_end_is_a_dead_letter(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "return { map = function(row) while row.loop do end return { id = row.id } end }",
+	    "local h = sl.test.harness 'orders.lua' h:feed { row = { id = 1, loop = true } } h:expect { error = 'no end is in sight' }\n"
+	    "h:feed { row = { id = 2 } } h:expect { id = 2 }");
+	ended(f, 1, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(state_outlives_a_restart_and_memory_does_not),
+		TEST(a_dead_letter_leaves_the_state_and_is_not_overlooked),
+		TEST(what_fails_says_where_and_the_rest_goes_on),
+		TEST(a_file_that_does_not_run_is_a_failure),
+		TEST(the_script_itself_has_no_test),
+		TEST(a_key_that_a_function_makes_is_given_as_its_value),
+		TEST(a_script_without_end_is_a_dead_letter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
