@@ -135,8 +135,9 @@ struct sink_ops {
 	void (*take_over)(struct sink *sink, struct takeover *takeover);
 	/* Reads parked events; one at a time. NULL where none are kept. */
 	void (*recall)(struct sink *sink, struct recall *recall);
-	/* Forgets how far this job has come (--from), and what it has parked: the epoch stays and grows, next_offset becomes -1, which is "fresh". Blocks. */
-	int (*reset)(struct sink *sink, struct error *err);
+	/* Forgets how far this job has come (--from), and what it has parked: the epoch stays and grows, next_offset becomes -1, which is "fresh".
+	 * With `state` its rows of streamlua_state go too, in the same transaction. Blocks. NULL where nothing is kept. */
+	int (*reset)(struct sink *sink, bool state, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);
 	/* Answers from streamlua_state, as it is committed; retried by the sink until it works. done may be called from within. NULL: this sink

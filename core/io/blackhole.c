@@ -81,7 +81,7 @@ static void blackhole_close(struct sink *sink)
 	free(b);
 }
 
-/* There is nothing to look at, and no progress to forget. */
+/* There is nothing to look at. */
 static int blackhole_nothing(struct sink *sink, struct error *err)
 {
 	(void)sink;
@@ -94,7 +94,6 @@ static const struct sink_ops blackhole_ops = {
 	.transactional = false,
 	.open = blackhole_nothing,
 	.look = blackhole_nothing,
-	.reset = blackhole_nothing,
 	.describe = blackhole_describe,
 	.take_over = blackhole_take_over,
 	.commit = blackhole_commit,

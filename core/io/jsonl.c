@@ -153,7 +153,7 @@ static void jsonl_close(struct sink *sink)
 	free(j);
 }
 
-/* There is nothing to look at, and no progress to forget. */
+/* There is nothing to look at. */
 static int jsonl_nothing(struct sink *sink, struct error *err)
 {
 	(void)sink;
@@ -166,7 +166,6 @@ static const struct sink_ops jsonl_ops = {
 	.transactional = false,
 	.open = jsonl_open,
 	.look = jsonl_nothing,
-	.reset = jsonl_nothing,
 	.describe = jsonl_describe,
 	.take_over = jsonl_take_over,
 	.commit = jsonl_commit,

@@ -323,7 +323,7 @@ static void kafka_sink_show(struct sink *sink, const struct tx *tx, void (*line)
 	buf_free(&out);
 }
 
-/* There is nothing to look at, and no progress to forget. */
+/* There is nothing to look at. */
 static int nothing(struct sink *sink, struct error *err)
 {
 	(void)sink, (void)err;
@@ -357,7 +357,6 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 		.transactional = false,
 		.open = kafka_sink_open,
 		.look = nothing,
-		.reset = nothing,
 		.describe = kafka_sink_describe,
 		.take_over = kafka_sink_take_over,
 		.commit = kafka_sink_commit,

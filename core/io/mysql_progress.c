@@ -91,10 +91,15 @@ void mysql_progress_take(struct buf *out, const char *job, const struct takeover
 	buf_text(out, "COMMIT;\n");
 }
 
-void mysql_progress_reset(struct buf *out, const char *job)
+void mysql_progress_reset(struct buf *out, const char *job, bool state)
 {
-	buf_text(out, "UPDATE streamlua_progress SET next_offset = -1, done = '', epoch = epoch + 1 WHERE job = ");
+	buf_text(out, "BEGIN;\nUPDATE streamlua_progress SET next_offset = -1, done = '', epoch = epoch + 1 WHERE job = ");
 	literal(out, slice_of(job));
 	buf_text(out, ";\nDELETE FROM streamlua_parked WHERE job = ");
 	literal(out, slice_of(job));
+	if (state) {
+		buf_text(out, ";\nDELETE FROM streamlua_state WHERE job = ");
+		literal(out, slice_of(job));
+	}
+	buf_text(out, ";\nCOMMIT");
 }

@@ -19,6 +19,6 @@ void mysql_progress_lock(struct buf *out, const char *job, const struct takeover
 void mysql_progress_take(struct buf *out, const char *job, const struct takeover *takeover, int64_t epoch, const bool *has_row, int32_t lanes);
 
 /* Forgets how far the job has come: every partition of it is fresh, and no worker of before can write. */
-void mysql_progress_reset(struct buf *out, const char *job);
+void mysql_progress_reset(struct buf *out, const char *job, bool state);
 
 #endif

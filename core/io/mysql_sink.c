@@ -208,22 +208,26 @@ static int sink_look(struct sink *sink, struct error *err)
 	return 0;
 }
 
-static int sink_reset(struct sink *sink, struct error *err)
+/* Another run of the job may be in the middle of a transaction, and the two may lock each other out: then once more, on a new connection. */
+static int sink_reset(struct sink *sink, bool state, struct error *err)
 {
+	enum { TRIES = 5 };
 	struct mysql_sink *own = self(sink);
 	struct mysql_failure failure;
-	struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
 	struct buf text = BUF_INIT;
-	int result;
+	int result = -1;
 
-	if (!connection)
-		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
-	mysql_progress_reset(&text, own->job);
-	result = mysql_blocking_run(connection, buf_view(&text), NULL, NULL, &failure);
+	mysql_progress_reset(&text, own->job, state);
+	for (int i = 0; result < 0 && i < TRIES && (i == 0 || mysql_errors_kind(&failure) == MYSQL_BUSY); i++) {
+		struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
+
+		if (connection)
+			result = mysql_blocking_run(connection, buf_view(&text), NULL, NULL, &failure);
+		mysql_blocking_close(connection);
+	}
 	if (result < 0)
 		say_where(&own->options, &failure, "the progress cannot be moved", mysql_errors_advice(&failure), err);
 	buf_free(&text);
-	mysql_blocking_close(connection);
 	return result;
 }
 

@@ -297,18 +297,26 @@ static int run_for_job(struct sqlite *s, const char *text)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* The epoch first: from then on nobody parks anything any more. */
-static int sqlite_reset(struct sink *sink, struct error *err)
+static int sqlite_reset(struct sink *sink, bool state, struct error *err)
 {
 	struct sqlite *s = self(sink);
-	int code;
+	int code, result;
 
 	sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
-	code = run_for_job(s, "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1");
+	code = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = run_for_job(s, "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1");
 	if (code == SQLITE_OK)
 		code = run_for_job(s, "DELETE FROM streamlua_parked WHERE job = ?1");
+	if (code == SQLITE_OK && state)
+		code = run_for_job(s, "DELETE FROM streamlua_state WHERE job = ?1");
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+	result = code == SQLITE_OK ? 0 : failed(s, code, err);
+	if (!sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	sqlite3_busy_timeout(s->db, 0);
-	return code == SQLITE_OK ? 0 : failed(s, code, err);
+	return result;
 }
 
 static int sqlite_query(struct sink *sink, struct slice statements, void (*row)(void *ctx, const struct slice *cells, unsigned count), void *ctx,

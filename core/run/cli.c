@@ -10,7 +10,7 @@
 
 enum { WORKERS_MOST = 1024, OPTION_FIRST = 256, WORD_MOST = 63 };
 
-enum { WORKERS, WATCH, FROM, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, HELP, VERSION, OPTION_COUNT };
+enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, HELP, VERSION, OPTION_COUNT };
 
 static const struct option_text {
 	const char *name, *argument, *help;
@@ -18,6 +18,7 @@ static const struct option_text {
 	[WORKERS] = { "workers", "N", "processes that share the job's partitions (default 1)" },
 	[WATCH] = { "watch", NULL, "reload when a script is saved" },
 	[FROM] = { "from", "TIME", "move the progress: \"earliest\", \"latest\", 2024-01-31T12:00:00Z or -2h" },
+	[RESET_STATE] = { "reset-state", NULL, "with --from: delete what scripts keep (streamlua_state) as well" },
 	[UNTIL] = { "until", "TIME", "end there: \"latest\" (what is there now) or a time" },
 	[MAX_EVENTS] = { "max-events", "N", "end after N events" },
 	[HTTP] = { "http", "HOST:PORT", "where status and metrics are served, or \"off\" (default 127.0.0.1:8686; port 0: a free one)" },
@@ -142,6 +143,9 @@ static int take(struct cli *cli, int option, const char *text, struct error *err
 	case FROM:
 		run->from = text;
 		return check_time("from", text, true, err);
+	case RESET_STATE:
+		run->reset_state = true;
+		return 0;
 	case UNTIL:
 		run->until = text;
 		return check_time("until", text, false, err);
@@ -239,6 +243,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, const struct command *comm
 		return error_set(err, "streamlua %s needs %s", cli->command->name, cli->command->operands);
 	if (cli->operand_count > cli->command->most)
 		return error_set(err, "streamlua %s: \"%s\" is one too many", cli->command->name, cli->operands[cli->command->most]);
+	if (cli->run.reset_state && !cli->run.from)
+		return error_set(err, "--reset-state goes with --from: state and progress are one");
 	cli->run.job_path = cli->operand_count ? cli->operands[0] : NULL;
 	return 0;
 }

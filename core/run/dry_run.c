@@ -30,12 +30,6 @@ static int dry_run_describe(struct sink *sink, struct target *target, struct err
 	return shown->ops->describe(shown, target, err);
 }
 
-static int dry_run_reset(struct sink *sink, struct error *err)
-{
-	(void)sink, (void)err;
-	return 0;
-}
-
 /* Nothing is taken over: a dry run begins where the source says, and another run of the job goes on. */
 static void dry_run_take_over(struct sink *sink, struct takeover *takeover)
 {
@@ -80,7 +74,6 @@ static const struct sink_ops dry_run_ops = {
 	.open = dry_run_open,
 	.look = dry_run_open,
 	.describe = dry_run_describe,
-	.reset = dry_run_reset,
 	.take_over = dry_run_take_over,
 	.commit = dry_run_commit,
 	.show = dry_run_show,

@@ -14,6 +14,7 @@ struct run_options {
 	int32_t workers; /* 0: one */
 	bool watch, dry_run;
 	const char *from;   /* NULL, "earliest", "latest" or a time (flow/... START_*) */
+	bool reset_state;   /* with from: what scripts keep is deleted */
 	const char *until;  /* NULL, "latest" or a time */
 	int64_t max_events; /* 0: no limit */
 	const char *http;   /* "HOST:PORT" or "off"; NULL: 127.0.0.1:8686 where that is free */
@@ -50,8 +51,12 @@ const char *job_outside(const struct job *job);
  * -1: the first thing that is wrong, with file and line. */
 int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
 
-/* Forgets how far the job has come, so that it begins where its source says (--from). Blocks. After job_check. */
-int job_forget(struct job *job, struct error *err);
+/* What these options must not do to a job that keeps state. Before job_check. */
+int job_check_state(struct job *job, const struct run_options *options, bool first, struct error *err);
+
+/* Forgets how far the job has come, so that it begins where its source says (--from), and with `state` what its scripts keep. Blocks. After
+ * job_check. */
+int job_forget(struct job *job, bool state, struct error *err);
 
 /* Runs the scripts' examples, without any sink. Counts into passed and failed, a line to report for each failure. */
 int job_test(struct job *job, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);

@@ -60,6 +60,14 @@ static void keep_first(void *ctx, const char *line)
 		error_set(first, "%s", line);
 }
 
+static bool is_stateful(struct job *job)
+{
+	for (uint32_t i = 0; i < script_host_count(job->host); i++)
+		if (script_host_script(job->host, i)->stateful)
+			return true;
+	return false;
+}
+
 static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct error first = { "" };
@@ -74,6 +82,8 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 		report_script(script_host_script(job->host, i), report, ctx);
 	if (report && !sink->ops->transactional)
 		report(ctx, "the sink is no database: each change is written at least once, after a crash perhaps twice");
+	if (report && !sink->ops->load_state && is_stateful(job))
+		report(ctx, "the sink keeps no state: what scripts keep is in memory only, and begins empty at each start");
 	if (script_host_examples(job->host, keep_first, &first, &passed, &failed, err) < 0)
 		return -1;
 	if (failed)
@@ -93,11 +103,39 @@ int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *
 	return result;
 }
 
-int job_forget(struct job *job, struct error *err)
+static size_t count_files(struct job *job)
+{
+	lua_State *lua = script_host_lua(job->host);
+	size_t count;
+
+	job_push(job, "source.paths");
+	count = lua_objlen(lua, -1);
+	lua_pop(lua, 1);
+	return count;
+}
+
+int job_check_state(struct job *job, const struct run_options *options, bool first, struct error *err)
+{
+	if (!is_stateful(job))
+		return 0;
+	/* From where no state is left, nothing counts twice. */
+	if (first && options->from && !options->reset_state && !options->dry_run && job_keeps_progress(job))
+		return error_set(err,
+				 "--from moves the progress and would leave what the scripts keep (streamlua_state), so that events count twice: "
+				 "give --reset-state too, which deletes it");
+	if (options->workers > 1 && job->bounded && count_files(job) > 1)
+		return error_set(err,
+				 "--workers %d: files are shared out among workers, and a script that keeps state needs all events of a key in "
+				 "one worker, which nothing tells of several files: --workers 1",
+				 (int)options->workers);
+	return 0;
+}
+
+int job_forget(struct job *job, bool state, struct error *err)
 {
 	struct event_base *loop = event_base_new();
 	struct sink *sink = job_sink(job, loop, err);
-	int result = sink && sink->ops->open(sink, err) == 0 ? sink->ops->reset(sink, err) : -1;
+	int result = sink && !sink->ops->reset ? 0 : sink && sink->ops->open(sink, err) == 0 ? sink->ops->reset(sink, state, err) : -1;
 
 	if (sink)
 		sink->ops->close(sink);

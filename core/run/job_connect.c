@@ -39,6 +39,11 @@ static void texts_free(struct texts *texts)
 	free(texts->items);
 }
 
+bool job_keeps_progress(const struct job *job)
+{
+	return strcmp(job->sink_name, "jsonl") != 0 && strcmp(job->sink_name, "kafka") != 0 && strcmp(job->sink_name, "blackhole") != 0;
+}
+
 static void read_list(struct job *job, const char *path, struct texts *texts)
 {
 	lua_State *lua = script_host_lua(job->host);
@@ -101,8 +106,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		snprintf(dry_group, sizeof dry_group, "%s-dry-run-%ld", options.group, (long)getppid());
 		options.group = dry_group;
 	}
-	options.group_keeps_progress = strcmp(job->sink_name, "jsonl") == 0 || strcmp(job->sink_name, "kafka") == 0 ||
-				       strcmp(job->sink_name, "blackhole") == 0;
+	options.group_keeps_progress = !job_keeps_progress(job);
 	options.alone = run->alone;
 	options.only_topic = run->only_topic;
 	options.only_partition = run->only_partition;

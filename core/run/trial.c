@@ -46,9 +46,9 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 	struct error err = { "" };
 	uint32_t scripts;
 
-	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) ||
+	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check_state(job, options, first, &err) < 0 ||
 	    job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
-	    (first && options->from && !options->dry_run && job_forget(job, &err) < 0)) {
+	    (first && options->from && !options->dry_run && job_forget(job, options->reset_state, &err) < 0)) {
 		say(out, TAG_ERROR, err.text, strlen(err.text));
 		return;
 	}

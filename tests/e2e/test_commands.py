@@ -115,7 +115,7 @@ def test_every_command_has_help(job, command):
 
 def test_run_help_names_every_option(job):
     shown = job.command("run", "--help").ok().out
-    for option in "workers watch from until max-events http log pid-file dry-run help".split():
+    for option in "workers watch from reset-state until max-events http log pid-file dry-run help".split():
         assert f"--{option}" in shown
 
 

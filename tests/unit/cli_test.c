@@ -16,7 +16,8 @@ static int nothing(const struct cli *cli)
 }
 
 static const struct command commands[] = {
-	{ "run", "JOB.lua [options]", "Runs a job", "And more.", 1, 1, "workers watch from until max-events http log pid-file dry-run", nothing },
+	{ "run", "JOB.lua [options]", "Runs a job", "And more.", 1, 1, "workers watch from reset-state until max-events http log pid-file dry-run",
+	  nothing },
 	{ "check", "JOB.lua", "Checks a job", NULL, 1, 1, "", nothing },
 	{ "test", "[FILE ...]", "Tests", NULL, 0, 1000, "", nothing },
 	{ "status", "JOB.lua", "Tells", NULL, 1, 1, "pid-file", nothing },
@@ -105,6 +106,7 @@ static void what_is_wrong_is_said(void **state)
 		{ "streamlua job.lua --workers +2", "--workers +2" },
 		{ "streamlua job.lua --workers 99999999999999999999", "--workers 9" },
 		{ "streamlua job.lua --max-events -1", "--max-events -1: write a whole number from 1 on" },
+		{ "streamlua job.lua --reset-state", "--reset-state goes with --from" },
 		{ "streamlua job.lua --from yesterday", "--from: \"yesterday\" is no time" },
 		{ "streamlua job.lua --until earliest", "--until: \"earliest\" is no time" },
 		{ "streamlua job.lua --until 2024-01-31", "--until: \"2024-01-31\" is no time" },

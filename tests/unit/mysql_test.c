@@ -326,6 +326,38 @@ static void a_worker_whose_partition_was_taken_over_cannot_write(void **state)
 	fixture_close(&f);
 }
 
+/* In one transaction: progress that has moved beside state that has not would count twice. */
+static void a_reset_takes_progress_and_state_or_neither(void **state)
+{
+	struct fixture f;
+	struct taken t;
+	struct written w;
+	struct error err;
+
+	(void)state;
+	fixture_open(&f, &db, "reset", ORDERS);
+	take(&f, f.sink, &t);
+	written_init(&w, 0, t.loaded[0].epoch, 1);
+	assert_int_equal(written_commit(&f, f.sink, &w), SINK_COMMITTED);
+	mariadb_run(
+		&db,
+		"INSERT INTO streamlua_state (job, script, map, `key`, value, version, topic, `partition`) "
+		"SELECT DISTINCT job, 's', '', '[1]', '{}', 1, 't', 0 FROM streamlua_progress UNION SELECT 'other', 's', '', '[1]', '{}', 1, 't', 0");
+	mariadb_run(&db, "CREATE TRIGGER kept BEFORE DELETE ON streamlua_state FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it stays'");
+	assert_int_equal(f.sink->ops->reset(f.sink, true, &err), -1);
+	assert_non_null(strstr(err.text, "it stays"));
+	take(&f, f.sink, &t);
+	assert_false(t.loaded[0].next_offset == -1);
+	assert_int_equal(f.sink->ops->reset(f.sink, false, &err), 0);
+	assert_string_equal(mariadb_ask(&db, "SELECT COUNT(*) FROM streamlua_state"), "2");
+	mariadb_run(&db, "DROP TRIGGER kept");
+	assert_int_equal(f.sink->ops->reset(f.sink, true, &err), 0);
+	assert_string_equal(mariadb_ask(&db, "SELECT job FROM streamlua_state"), "other");
+	take(&f, f.sink, &t);
+	assert_true(t.loaded[0].next_offset == -1);
+	fixture_close(&f);
+}
+
 static void two_that_take_over_at_once_never_share_an_epoch(void **state)
 {
 	struct fixture f;
@@ -620,6 +652,7 @@ int main(void)
 		cmocka_unit_test(a_missing_privilege_is_the_jobs_failure),
 		cmocka_unit_test(a_text_larger_than_the_server_takes_is_refused_before_it_is_sent),
 		cmocka_unit_test(a_worker_whose_partition_was_taken_over_cannot_write),
+		cmocka_unit_test(a_reset_takes_progress_and_state_or_neither),
 		cmocka_unit_test(two_that_take_over_at_once_never_share_an_epoch),
 		cmocka_unit_test(a_run_with_other_lanes_finds_all_rows),
 		cmocka_unit_test(a_commit_whose_answer_is_lost_is_told_as_committed),

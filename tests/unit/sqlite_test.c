@@ -272,11 +272,34 @@ static void a_reset_forgets_how_far_it_came_and_keeps_others_out(void **state)
 	old = f->row;
 	take_over(f);
 	assert_false(f->loaded[0].fresh);
-	assert_int_equal(f->sink->ops->reset(f->sink, &err), 0);
+	run(f, "INSERT INTO streamlua_state (job, script, map, key, value, version, topic, partition) VALUES "
+	       "('shop', 's', '', '[1]', '{}', 1, 't', 3), ('other', 's', '', '[1]', '{}', 1, 't', 3)");
+	assert_int_equal(f->sink->ops->reset(f->sink, false, &err), 0);
+	assert_string_equal(rows(f, "SELECT job FROM streamlua_state ORDER BY 1"), "other;shop;");
+	assert_int_equal(f->sink->ops->reset(f->sink, true, &err), 0);
+	assert_string_equal(rows(f, "SELECT job FROM streamlua_state"), "other;");
 	assert_int_equal(commit(f), SINK_FENCED);
 	take_over(f);
 	assert_true(f->loaded[0].fresh);
 	assert_true(f->loaded[0].epoch > old.epoch + 1);
+	assert_int_equal(commit(f), SINK_COMMITTED);
+}
+
+/* What is half done would count twice. */
+static void a_reset_that_fails_moves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct error err;
+
+	take_over(f);
+	assert_int_equal(commit(f), SINK_COMMITTED);
+	run(f,
+	    "INSERT INTO streamlua_state (job, script, map, key, value, version, topic, partition) VALUES ('shop', 's', '', '[1]', '{}', 1, 't', 3)");
+	run(f, "CREATE TRIGGER kept BEFORE DELETE ON streamlua_state BEGIN SELECT RAISE(ABORT, 'it stays'); END");
+	assert_int_equal(f->sink->ops->reset(f->sink, true, &err), -1);
+	assert_non_null(strstr(err.text, "it stays"));
+	take_over(f);
+	assert_false(f->loaded[0].fresh);
 	assert_int_equal(commit(f), SINK_COMMITTED);
 }
 
@@ -723,6 +746,7 @@ int main(void)
 		TEST(schema_says_how_keys_compare),
 		TEST(takeover_makes_rows_and_raises_the_epoch),
 		TEST(a_reset_forgets_how_far_it_came_and_keeps_others_out),
+		TEST(a_reset_that_fails_moves_nothing),
 		TEST(rows_and_progress_land_together),
 		TEST(a_part_of_a_row_needs_no_other_part_of_a_row_that_is_there),
 		TEST(a_worker_that_was_replaced_cannot_write),
