@@ -117,6 +117,7 @@ struct event {
 	struct change *changes, **changes_end;
 	uint8_t outcome, stage;      /* enum outcome; of DEAD and SKIPPED, enum stage */
 	bool was_done;               /* committed before a restart: only its place counts */
+	bool keyed;                  /* the columns of `key` are those of the message's own key, by which topics are shared out */
 	bool unnamed;                /* the message names no table: database and table are the topic's */
 	bool uncertain;              /* a tombstone that may be no event at all: a fault of its own does not count */
 	bool must_stop;              /* the job says to stop at such an event */

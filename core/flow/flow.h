@@ -21,6 +21,7 @@ struct flow_options {
 	enum on_control on_ddl, on_truncate;
 	size_t memory_bytes;            /* events in memory; reading stops there */
 	size_t state_bytes;             /* of streamlua_state in memory, beyond what events on their way need */
+	int32_t workers;                /* that share the source's partitions out among themselves; 0 or 1: this one alone */
 	double rows_per_second_most;    /* 0: no limit */
 	_Atomic int64_t *rate_taken_us; /* shared by all that it limits together; borrowed; may be NULL where there is no limit */
 	int64_t events_most;            /* --max-events; 0: no limit */

@@ -291,8 +291,10 @@ int debezium_change(struct decoder *decoder, const struct message *message, stru
 {
 	struct event **end = decoder->end;
 
-	if (decode_nodes(decoder, message, topic, nodes, columns, key, err) == 0)
+	if (decode_nodes(decoder, message, topic, nodes, columns, key, err) == 0) {
+		(*end)->keyed = true;
 		return 0;
+	}
 	*end = NULL;
 	decoder->end = end;
 	return -1;

@@ -261,6 +261,7 @@ static int start_flow(struct worker *worker, struct error *err)
 		.on_truncate = job_control(job, "on_truncate"),
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.state_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		.workers = job->bounded ? 1 : worker->start->of, /* of files job_check_state has seen to it */
 		.events_most = worker->start->options->max_events,
 		.dead_letters_most = job_number(job, "dead_letter_limit", -1),
 		.rows_per_second_most = (double)job_number(job, "max_rows_per_second", 0),
