@@ -225,6 +225,8 @@ static struct walk read_members(struct json *json, struct walk at, uint32_t leve
 				return stop(json, at.token, "no name of a member");
 			if (!read_string(json, token_text(text, at.token), &name, keep))
 				return { NULL, NULL };
+			if (!keep && name.p == json->scratch)
+				name = { NULL, 0 }; /* what follows is unescaped to the same place */
 			if (text[at.token[1]] != ':')
 				return stop(json, at.token + 1, "no colon behind a name");
 			at.token += 2;

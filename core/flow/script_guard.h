@@ -21,7 +21,7 @@ void guard_settled(struct script_host *host);
 void guard_no_memory(struct script_host *host);
 
 /* Until guard_end instructions are counted, at most so many. */
-enum { GUARD_LOAD_MILLIONS = 500, GUARD_EVENT_MILLIONS = 100 };
+enum { GUARD_LOAD_MILLIONS = 500, GUARD_EVENT_MILLIONS = 20 };
 void guard_begin(struct script_host *host, int millions);
 void guard_end(struct script_host *host);
 /* host_call between the two, of what loads this file. */

@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 /* What counting its instructions may take a script more. */
-enum { COUNTING_MS = 2000 };
+enum { COUNTING_MS = 4000 };
 
 /* What the process has used of the processors, in milliseconds. By it and not by the clock: a busy machine makes nobody suspect. */
 static int64_t cpu_ms(pid_t pid)

@@ -142,7 +142,7 @@ static void a_suspect_message_loops_under_a_limit_and_then_is_given_up(void **st
 	assert_true(f->watch.serial == 0);
 	assert_int_equal(blame(f, 4), 1);
 	run(f, 1);
-	only_fault(f, 4, "scripts/orders.lua:2: no end is in sight after 100 million instructions");
+	only_fault(f, 4, "scripts/orders.lua:2: no end is in sight after 20 million instructions");
 	assert_int_equal(blame(f, 4), 2);
 	run(f, 0);
 	only_fault(f, 4, "twice");
