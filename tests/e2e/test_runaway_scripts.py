@@ -111,7 +111,8 @@ def test_a_format_of_ones_own_is_watched_too(job):
 def test_many_of_them_in_a_row(job):
     into(job, 'return { filter = function(row) while row.id >= 50 and row.id < 53 do end return true end }').run().ok()
     errors = only_missing(job, 50, 51, 52)
-    assert all("no end is in sight" in error for error in errors), errors
+    # The second is said where counting its instructions took too long as well, on a busy machine.
+    assert all("no end is in sight" in error or "twice" in error for error in errors), errors
 
 
 def test_a_killed_worker_makes_nothing_suspect(kafka, mariadb, topic, database, job):

@@ -226,9 +226,15 @@ class Kafka(Server):
     def offsets(self, topic):
         """(first offset, next offset) of each partition."""
         consumer = self._consumer()
+
+        def ask():
+            try:
+                return {p: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), timeout=30, cached=False)
+                        for p in range(self.partitions(topic))}
+            except confluent_kafka.KafkaException:  # a broker that has just come back leads nothing yet
+                return None
         try:
-            return {p: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), timeout=30, cached=False)
-                    for p in range(self.partitions(topic))}
+            return wait_for(ask, f"the offsets of {topic}")
         finally:
             consumer.close()
 
