@@ -54,7 +54,7 @@ def dead_letters(folder):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 4
+    assert len(EXAMPLES) >= 8
 
 
 @each_example()
@@ -80,7 +80,8 @@ def test_it_makes_the_rows_that_are_written_down(example):
 def test_run_again_it_reads_nothing_and_from_the_start_it_changes_nothing(example):
     example.run().ok()
     assert "read 0 =" in example.run().ok().err
-    example.run("--from", "earliest").ok()
+    again = example.run("--from", "earliest", "--reset-state").ok()
+    assert "read 0 =" not in again.err
     expect_tables(example.folder, but=["streamlua_dead_letters"])
 
 
