@@ -93,7 +93,7 @@ void mysql_progress_take(struct buf *out, const char *job, const struct takeover
 
 void mysql_progress_reset(struct buf *out, const char *job, bool state)
 {
-	buf_text(out, "BEGIN;\nUPDATE streamlua_progress SET next_offset = -1, done = '', epoch = epoch + 1 WHERE job = ");
+	buf_text(out, "BEGIN;\nUPDATE streamlua_progress SET next_offset = -1, done = '', watermark = NULL, epoch = epoch + 1 WHERE job = ");
 	literal(out, slice_of(job));
 	buf_text(out, ";\nDELETE FROM streamlua_parked WHERE job = ");
 	literal(out, slice_of(job));

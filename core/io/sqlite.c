@@ -305,7 +305,8 @@ static int sqlite_reset(struct sink *sink, bool state, struct error *err)
 	sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
 	code = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		code = run_for_job(s, "UPDATE streamlua_progress SET next_offset = -1, done = x'', epoch = epoch + 1 WHERE job = ?1");
+		code = run_for_job(s,
+				   "UPDATE streamlua_progress SET next_offset = -1, done = x'', watermark = NULL, epoch = epoch + 1 WHERE job = ?1");
 	if (code == SQLITE_OK)
 		code = run_for_job(s, "DELETE FROM streamlua_parked WHERE job = ?1");
 	if (code == SQLITE_OK && state)
