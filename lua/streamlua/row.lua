@@ -72,6 +72,9 @@ end
 
 local bits = ffi.new "char[8]"
 
+-- Here and in index, calls whose values are returned stand in parentheses: LuaJIT gives up a trace of more than 15 tail calls, and a script
+-- that reads eight columns would run interpreted.
+
 -- A column as scripts see it. Bit strings are numbers everywhere but in scripts: there they are the bytes that MySQL shows.
 local function get(image, column)
   local value = read(image, column)
@@ -79,15 +82,15 @@ local function get(image, column)
     local reading = image.readings ~= nil and image.readings[column] or image.shape.columns[column].declared
     local meaning = reading.meaning
     if meaning == DOUBLE then
-      return C.sl_nearest(value)
+      return (C.sl_nearest(value))
     elseif meaning == BITS or meaning == BIT_NUMBER then
       local n = C.sl_bits(value, reading, bits)
       if n > 0 then
-        return ffi_string(bits, n)
+        return (ffi_string(bits, n))
       end
     end
   end
-  return to_lua(value)
+  return (to_lua(value))
 end
 
 local function find(image, name)
@@ -120,7 +123,7 @@ local function index(row, name)
   local image = image_of(row)
   local column = find(image, name)
   if column then
-    return get(image, column)
+    return (get(image, column))
   elseif name == "has" then
     return has
   end
