@@ -4,6 +4,7 @@
 
 #include "flow/progress.h"
 #include "flow/script_guard.h"
+#include "flow/state_key.h"
 #include "flow/state_memory.h"
 
 struct harness {
@@ -224,7 +225,10 @@ const struct slice *sl_harness_state(struct harness *h, const char *key, size_t 
 	struct state_load asked = { .keys = &name, .count = 1, .row = on_found, .done = on_answered, .ctx = h };
 
 	if (script->key_by == KEY_BY_COLUMNS) {
-		state_key_text(&h->key, host->values, host->column_count);
+		state_key_begin(&h->key);
+		for (uint32_t i = 0; i < host->column_count; i++)
+			state_key_add(&h->key, &host->values[i]);
+		state_key_end(&h->key);
 		name.key = buf_view(&h->key);
 	}
 	h->found = (struct slice){ 0 };

@@ -60,6 +60,7 @@ struct script {
 	int64_t park_for_ms;
 
 	bool stateful;   /* process, window: rows of streamlua_state belong to it */
+	bool windowed;   /* ... window */
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;
 	struct state_owner state;

@@ -144,6 +144,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	if (script->stateful) {
 		script->enters_lua = script->lua_makes_rows = true;
 		script->copies_all = false;
+		script->windowed = has_field(host->lua, "window", LUA_TTABLE);
 		lua_getfield(host->lua, -1, "version");
 		script->state_version = (int32_t)lua_tointeger(host->lua, -1);
 		lua_pop(host->lua, 1);

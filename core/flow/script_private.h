@@ -110,7 +110,5 @@ void build_end(struct script_host *host);
 void state_bind(struct script_host *host);
 void state_begin(struct script_host *host, struct script *script, struct event *const *events, size_t count);
 void state_now(struct script_host *host, int64_t now_ms);
-/* The key of streamlua_state that these values make. */
-void state_key_text(struct buf *out, const struct value *values, uint32_t count);
 
 #endif

@@ -9,11 +9,11 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
-#include "flow/number.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
 #include "flow/script_api.h"
 #include "flow/script_state.h"
+#include "flow/state_key.h"
 
 /* ---- streamlua_state as a target ---- */
 
@@ -99,85 +99,11 @@ void state_now(struct script_host *host, int64_t now_ms)
 
 /* ---- keys ---- */
 
-/* 1, 1.0 and 1e0 are one number, and one key. */
-static void put_number(struct buf *out, struct slice text)
-{
-	struct number number;
-
-	if (number_parse(&number, text))
-		number_plain(out, &number);
-	else
-		buf_slice(out, text);
-}
-
-static void put_value(struct buf *out, const struct value *value)
-{
-	struct slice text = { value->p, value->n };
-
-	switch ((enum value_kind)value->kind) {
-	case VALUE_NUMBER:
-		put_number(out, text);
-		break;
-	case VALUE_TEXT:
-		buf_json_string(out, text);
-		break;
-	case VALUE_BYTES:
-		buf_text(out, "\"x'");
-		buf_hex(out, text);
-		buf_text(out, "'\"");
-		break;
-	case VALUE_JSON:
-		buf_slice(out, text);
-		break;
-	case VALUE_TRUE:
-		buf_text(out, "true");
-		break;
-	case VALUE_FALSE:
-		buf_text(out, "false");
-		break;
-	case VALUE_NULL:
-	case VALUE_ABSENT:
-	case VALUE_DEFAULT:
-		buf_text(out, "null");
-		break;
-	}
-}
-
-void state_key_text(struct buf *out, const struct value *values, uint32_t count)
-{
-	buf_clear(out);
-	buf_char(out, '[');
-	for (uint32_t i = 0; i < count; i++) {
-		if (i)
-			buf_char(out, ',');
-		put_value(out, &values[i]);
-	}
-	buf_char(out, ']');
-}
-
-static size_t characters(struct slice text)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < text.n; i++)
-		count += (text.p[i] & 0xc0) != 0x80;
-	return count;
-}
-
-static int check_key(struct slice key, struct error *err)
-{
-	if (key.n > STATE_KEY_CHARACTERS_MOST && characters(key) > STATE_KEY_CHARACTERS_MOST)
-		return error_set(err, "the key of its state has %zu characters (%.*s ...), and streamlua_state holds %d", characters(key), 40, key.p,
-				 STATE_KEY_CHARACTERS_MOST);
-	return 0;
-}
-
 static int key_of(struct event *event, struct image *image, struct buf *out, struct error *err)
 {
 	const struct script *script = event->script;
 
-	buf_clear(out);
-	buf_char(out, '[');
+	state_key_begin(out);
 	for (uint32_t i = 0; i < script->key_by_count; i++) {
 		struct slice name = script->key_by_columns[i];
 		int at = image->shape ? shape_find(image->shape, name) : -1;
@@ -186,12 +112,10 @@ static int key_of(struct event *event, struct image *image, struct buf *out, str
 			return error_set(err, "key_by: this message has no column %.*s", SLICE_ARG(name));
 		if (plan_read(event, image, (uint32_t)at, err) < 0)
 			return -1;
-		if (i)
-			buf_char(out, ',');
-		put_value(out, &image->values[at]);
+		state_key_add(out, &image->values[at]);
 	}
-	buf_char(out, ']');
-	return check_key(buf_view(out), err);
+	state_key_end(out);
+	return state_key_check(buf_view(out), err);
 }
 
 static struct state_use *use(struct event *event, struct slice map, struct slice key, bool old)
@@ -316,7 +240,7 @@ void script_host_state_row(struct script_host *host, const struct state_row *row
 
 int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size)
 {
-	if (check_key((struct slice){ key, size }, &event->script->host->error) < 0)
+	if (state_key_check((struct slice){ key, size }, &event->script->host->error) < 0)
 		return -1;
 	set_keys(event, (struct slice){ key, size }, (struct slice){ old, old_size });
 	return 0;

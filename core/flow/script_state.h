@@ -18,7 +18,4 @@ enum {
 	STATE_COLUMNS
 };
 
-/* What fits an index together with the other columns of the primary key: 3,072 bytes, 4 a character. */
-enum { STATE_SCRIPT_CHARACTERS_MOST = 96, STATE_MAP_CHARACTERS_MOST = 160, STATE_KEY_CHARACTERS_MOST = 400 };
-
 #endif

@@ -1,26 +1,45 @@
 /* A job against the outside: its sink, its tables, its examples. */
 #include <stdio.h>
+#include <string.h>
 
+#include "flow/sql_kept.h"
 #include "run/job_private.h"
+
+static const char *rows_of(const struct script *script)
+{
+	if (script->copies_all)
+		return ", columns of the same name";
+	if (script->copy_count + script->computed_count)
+		return ", columns";
+	return script->windowed ? ", a row a window" : script->stateful ? ", rows made by process" : ", rows made by map";
+}
+
+static void report_target(const struct script *script, struct buf *line)
+{
+	const struct target *target = script->target;
+
+	if (!script->has_target) {
+		buf_text(line, " -> what process emits");
+		return;
+	}
+	buf_printf(line, " -> %.*s", SLICE_ARG(target->name));
+	if (target->key_count) {
+		buf_text(line, " (key ");
+		for (uint32_t k = 0; k < target->key_count; k++)
+			buf_printf(line, "%s%.*s", k ? ", " : "", SLICE_ARG(target->columns[target->key[k]].name));
+		buf_char(line, ')');
+	}
+	buf_text(line, rows_of(script));
+}
 
 static void report_script(const struct script *script, void (*report)(void *ctx, const char *line), void *ctx)
 {
-	const struct target *target = script->target;
 	struct buf line = BUF_INIT;
 
 	buf_printf(&line, "%.*s: ", SLICE_ARG(script->path));
 	for (uint32_t i = 0; i < script->source_count; i++)
 		buf_printf(&line, "%s%.*s", i ? ", " : "", SLICE_ARG(script->sources[i].n ? script->sources[i] : SLICE("events without a table")));
-	buf_printf(&line, " -> %.*s", SLICE_ARG(target->name));
-	if (target->key_count) {
-		buf_text(&line, " (key ");
-		for (uint32_t k = 0; k < target->key_count; k++)
-			buf_printf(&line, "%s%.*s", k ? ", " : "", SLICE_ARG(target->columns[target->key[k]].name));
-		buf_char(&line, ')');
-	}
-	buf_text(&line, script->copies_all                            ? ", columns of the same name"
-			: script->copy_count + script->computed_count ? ", columns"
-								      : ", rows made by map");
+	report_target(script, &line);
 	for (uint32_t i = 0; i < script->copy_count; i++)
 		buf_printf(&line, "%s %.*s", i ? "," : "", SLICE_ARG(script->copies[i].to));
 	for (uint32_t i = 0; i < script->computed_count; i++)
@@ -68,6 +87,50 @@ static bool is_stateful(struct job *job)
 	return false;
 }
 
+/* Whether the sink has streamlua_state: where it is only looked at nobody has made it. */
+static bool has_state(struct sink *sink)
+{
+	struct arena arena = ARENA_INIT;
+	struct target table = { .arena = &arena, .name = SLICE("streamlua_state") };
+	struct error err;
+	bool has = sink->ops->describe(sink, &table, &err) == 0 && table.exists;
+
+	arena_free(&arena);
+	return has;
+}
+
+static void refuse_newer(void *ctx, const struct slice *cells, unsigned count)
+{
+	BUG_IF(count != 4);
+	error_set(ctx, "state: streamlua_state has rows of version %.*s (key %.*s), which is a newer script's: take that, or delete them",
+		  SLICE_ARG(cells[3]), SLICE_ARG(cells[2]));
+}
+
+/* A row that a newer version of the script has written would stop the job where its key comes up. */
+static int check_versions(struct job *job, struct sink *sink, bool look, struct error *err)
+{
+	enum sql_dialect dialect = strcmp(job->sink_name, "sqlite") == 0 ? SQL_SQLITE : SQL_MYSQL;
+	struct buf text = BUF_INIT;
+	int result = 0;
+
+	if (!sink->ops->load_state || !is_stateful(job) || (look && !has_state(sink)))
+		return 0;
+	for (uint32_t i = 0; result == 0 && i < script_host_count(job->host); i++) {
+		const struct script *script = script_host_script(job->host, i);
+		struct error newer = { "" };
+
+		if (!script->stateful)
+			continue;
+		buf_clear(&text);
+		sql_kept_newer(&text, dialect, job->name, script->name, script->state_version);
+		result = sink->ops->query(sink, buf_view(&text), refuse_newer, &newer, err);
+		if (result == 0 && newer.text[0])
+			result = error_set(err, "%.*s: %s", SLICE_ARG(script->path), newer.text);
+	}
+	buf_free(&text);
+	return result;
+}
+
 static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct error first = { "" };
@@ -76,7 +139,7 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
 	job->readings.as_seen = true; /* nothing but examples goes through these scripts */
-	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0)
+	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, look, err) < 0)
 		return -1;
 	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)
 		report_script(script_host_script(job->host, i), report, ctx);

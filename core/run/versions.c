@@ -72,11 +72,29 @@ static int keep_format(const struct job *running, struct job *next, struct error
 	return error_set(err, "the source's format is no sl.format(...) any more: that needs a restart");
 }
 
+/* Rows that the running scripts write until the swap could not be read by older ones. */
+static int keep_state(const struct job *running, const struct job *next, struct error *err)
+{
+	for (uint32_t i = 0; i < script_host_count(next->host); i++) {
+		const struct script *script = script_host_script(next->host, i);
+
+		for (uint32_t k = 0; k < script_host_count(running->host); k++) {
+			const struct script *old = script_host_script(running->host, k);
+
+			if (script->stateful && old->stateful && slice_equal(script->name, old->name) && script->state_version < old->state_version)
+				return error_set(err, "%.*s: state: it has version %d, and the scripts that run have version %d of it already",
+						 SLICE_ARG(script->path), script->state_version, old->state_version);
+		}
+	}
+	return 0;
+}
+
 static struct version *make_next(const struct versions *versions, struct slice packed, struct error *err)
 {
 	struct version *version = version_new(versions, packed, err);
 
-	if (version && (keep_format(versions->used->job, version->job, err) < 0 || bind_version(versions, version, err) < 0)) {
+	if (version && (keep_format(versions->used->job, version->job, err) < 0 || keep_state(versions->used->job, version->job, err) < 0 ||
+			bind_version(versions, version, err) < 0)) {
 		version_free(version);
 		return NULL;
 	}

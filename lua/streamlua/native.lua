@@ -19,7 +19,7 @@ struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
   uint32_t part, parts;
   void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
-  bool was_done, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
+  bool was_done, keyed, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
   uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses;
   int64_t at_ms, clock_ms; bool clocked, finished; uint32_t bytes;
@@ -87,8 +87,9 @@ uint32_t sl_harness_key_count(struct harness *harness);
 const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size);
 ]]
 
-local sizes = ffi.new("uint32_t[8]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
-  ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "bytes"),
+local sizes = ffi.new("uint32_t[9]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
+  ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "settled"),
+  ffi.offsetof("struct event", "bytes"),
   ffi.offsetof("struct state_entry", "loaded"), ffi.offsetof("struct state_use", "old"))
 local wrong = ffi.C.sl_layout(sizes)
 if wrong ~= nil then

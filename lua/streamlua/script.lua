@@ -180,6 +180,7 @@ local FIELDS = {
   examples = { examples },
   process = { check.func },
   state = { keeping },
+  upgrade = { check.func },
   time = { event_time },
   window = { window },
   aggregate = { aggregates },
@@ -255,10 +256,24 @@ local function check_window(script, path)
   end
 end
 
+-- Of what an older version of the script kept, upgrade makes what this one expects.
+local function check_version(script, path)
+  local version = script.state and script.state.version or 1
+  if script.aggregate and (script.upgrade or version > 1) then
+    check.fail(path, script.upgrade and "upgrade" or "state",
+      "what the built-in aggregates keep has no version: that is for process, and for windows with add")
+  elseif version > 1 and not script.upgrade then
+    check.fail(path, "state",
+      "version %d needs a function upgrade(state, from): it makes of what an older version kept what this one expects", version)
+  elseif script.upgrade and version == 1 then
+    check.fail(path, "upgrade", "it is for rows of an older version: state = { version = 2 }")
+  end
+end
+
 -- What only makes sense with state, and what does not go with it.
 local function check_state(script, path)
   if not script.process and not script.window then
-    for _, name in ipairs { "state", "time", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
+    for _, name in ipairs { "state", "upgrade", "time", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
       if script[name] then
         check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), or a window")
       end
@@ -266,6 +281,7 @@ local function check_state(script, path)
     return
   end
   check_window(script, path)
+  check_version(script, path)
   for _, name in ipairs { "map", "columns", "where" } do
     if script[name] and not (name == "columns" and script.window) then
       check.fail(path, name, "a script has process or %s, not both: process returns the row of `target`, or uses ctx:emit", name)

@@ -97,15 +97,32 @@ function state.decode(text)
   return value
 end
 
--- The table of an entry. fresh(): what it is where there is no row.
-function state.open(entry)
+-- What the row of an entry holds, as the script's version has it. upgrade(value, from): may be nil where there is none below it.
+local function read(entry, version, upgrade)
+  local value = state.decode(ffi.string(entry.value.p, entry.value.n))
+  if entry.version < version then
+    value = upgrade(value, entry.version)
+    if type(value) ~= "table" then
+      error(("upgrade returned a %s: the new state is needed, a table, or nothing where it was changed in place"):format(type(value)), 0)
+    end
+  end
+  return value
+end
+
+-- The row is a newer script's: this one would not understand it, and what it wrote over it would be lost for both.
+function state.is_newer(entry, version)
+  return entry.version > version and entry.value.n > 0
+end
+
+-- The table of an entry.
+function state.open(entry, version, upgrade)
   local id = entry.id
   local value = live[id]
   if value == nil then
     if entry.value.n == 0 then
       value = {}
     else
-      value = state.decode(ffi.string(entry.value.p, entry.value.n))
+      value = read(entry, version, upgrade)
     end
     live_count = live_count + 1
     if live_count > LIVE_MOST then

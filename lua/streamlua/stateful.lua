@@ -74,6 +74,16 @@ local function main_entry(script, event)
   return entry
 end
 
+-- Its table. Where a newer script wrote it the job stops: every way on would lose either the event or that state.
+local function open(script, event, entry)
+  if saved.is_newer(entry, script.version) then
+    event.must_stop = true
+    error(("this state was written by version %d, and the script has version %d: take the newer script again, or delete the state"):format(
+      entry.version, script.version), 0)
+  end
+  return saved.open(entry, script.version, script.upgrades)
+end
+
 local function write_row(script, values)
   if not script.has_target then
     error("process returned a value, and the script names no target: return the row of a table that `target` names, or use ctx:emit", 0)
@@ -139,7 +149,7 @@ local function process(script, event)
   if ttl and at and tonumber(entry.at[0]) <= at then
     saved.empty(entry)
   end
-  local value = saved.open(entry)
+  local value = open(script, event, entry)
   local made = script.process(this, value, context)
   if made ~= nil then
     write_row(script, made)
@@ -226,7 +236,7 @@ local function count(script, event, entry, which, sign)
     current.watermark = clock(event, at) or NEVER
   end
   local watermark = current.watermark == current.watermark and current.watermark - script.window.out_of_order or -math.huge
-  local panes = saved.open(entry)
+  local panes = open(script, event, entry)
   if not script.panes(panes, this, at, watermark, sign, change, leave) then
     if script.late then
       script.late(this, context)
@@ -258,8 +268,8 @@ local function aggregate(script, event)
   else
     count(script, event, entry, row.NEW, event.op == native.DELETE and -1 or 1)
   end
-  local text = saved.encode(saved.open(entry), "the window")
-  local old_text = old ~= entry and saved.encode(saved.open(old), "the window") or nil
+  local text = saved.encode(open(script, event, entry), "the window")
+  local old_text = old ~= entry and saved.encode(open(script, event, old), "the window") or nil
   if C.sl_finish(event) ~= 0 then
     fail()
   end
@@ -288,7 +298,22 @@ local function fault(reason)
   C.sl_fault(event, reason, #reason)
 end
 
+-- upgrade may change what it is given, or return another.
+local function upgraded(script, value, from)
+  local made = script.upgrade(value, from)
+  return made == nil and value or made
+end
+
 local function new(script)
+  function script.upgrades(value, from)
+    if not script.window then
+      return upgraded(script, value, from)
+    end
+    for _, pane in pairs(value) do
+      pane.a = upgraded(script, pane.a, from)
+    end
+    return value
+  end
   local step = script.window and aggregate or process
   script.panes = script.window and window.new(script)
   return function(events, event_count)

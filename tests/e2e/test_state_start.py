@@ -47,6 +47,16 @@ def test_progress_moves_only_together_with_state(job, mariadb, database, kind):
     job.write(payments="return { target = 'counts', columns = { account_id = 'account_id', n = 'id' } }").run("--from", "earliest").ok()
 
 
+def test_check_tells_what_scripts_that_keep_state_write(job):
+    emits = "return { key_by = { 'account_id' }, process = function(row, state, ctx) ctx:emit('counts', { account_id = 1, n = 1 }) end }"
+    windows = "local sl = require 'streamlua' return { key_by = { 'account_id' }, window = sl.tumbling '1m', aggregate = { n = sl.count() }, target = 'counts' }"
+    into_sqlite(job, file_source("in", format="json", topic="payments"), SCHEMA, payments=COUNT, emits=emits, windows=windows).file("in", EVENTS)
+    lines = job.command("check", "job.lua").ok().out.splitlines()
+    assert lines == ["scripts/emits.lua: emits -> what process emits, in the order of key_by",
+                     "scripts/payments.lua: payments -> counts (key account_id), rows made by process, in the order of key_by",
+                     "scripts/windows.lua: windows -> counts (key account_id), a row a window, in the order of key_by"]
+
+
 def test_where_the_sink_keeps_no_state_it_is_said_once(job):
     job.file("in", EVENTS).write(payments=COUNT).job(file_source("in", format="json", topic="payments"), jsonl_sink("out.jsonl"))
     said = "what scripts keep is in memory only, and begins empty at each start"

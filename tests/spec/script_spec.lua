@@ -122,13 +122,29 @@ test("a script that keeps state names what it is kept for, and makes its rows it
   is.equal(kept.has_target, nil)
   is.equal(kept.version, 1)
   is.same(kept.state, { ttl = 86400000, version = 1 })
-  is.equal(accepted({ process = fn, key_by = fn, target = "t", state = { version = 3 } }).version, 3)
+  is.equal(accepted({ process = fn, key_by = fn, target = "t", state = { version = 3 }, upgrade = fn }).version, 3)
   is.equal(accepted({}).stateful, nil)
   refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn })
   refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn, key_by = "table" })
   refused("scripts/orders.lua: columns: a script has process or columns, not both", { process = fn, key_by = { "k" }, columns = { a = "a" } })
   refused("scripts/orders.lua: state: it is for scripts that keep state", { state = { ttl = "1d" } })
   refused("state: version: a whole number from 1", { process = fn, key_by = { "k" }, state = { version = 0 } })
+end)
+
+test("a version of the state above 1 needs upgrade, and nothing else does", function()
+  local sl = require "streamlua"
+  local window = { key_by = { "k" }, window = sl.tumbling "1m" }
+  local function windowed(more)
+    for name, value in pairs(window) do more[name] = value end
+    return more
+  end
+  refused("scripts/orders.lua: state: version 2 needs a function upgrade(state, from)", { process = fn, key_by = { "k" }, state = { version = 2 } })
+  refused("scripts/orders.lua: upgrade: it is for rows of an older version", { process = fn, key_by = { "k" }, upgrade = fn })
+  refused("scripts/orders.lua: upgrade: it is for scripts that keep state", { upgrade = fn })
+  refused("state: what the built-in aggregates keep has no version", windowed { aggregate = { n = sl.count() }, state = { version = 2 } })
+  refused("upgrade: what the built-in aggregates keep has no version", windowed { aggregate = { n = sl.count() }, upgrade = fn })
+  refused("state: version 2 needs a function upgrade", windowed { add = fn, sub = fn, state = { version = 2 } })
+  is.equal(accepted(windowed { add = fn, sub = fn, state = { version = 2 }, upgrade = fn }).version, 2)
 end)
 
 test("a script that returns no table is told what it returned", function()

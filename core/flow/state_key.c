@@ -1,0 +1,80 @@
+#include "flow/state_key.h"
+
+#include "flow/number.h"
+
+/* 1, 1.0 and 1e0 are one number, and one key. */
+static void put_number(struct buf *out, struct slice text)
+{
+	struct number number;
+
+	if (number_parse(&number, text))
+		number_plain(out, &number);
+	else
+		buf_slice(out, text);
+}
+
+static void put_value(struct buf *out, const struct value *value)
+{
+	struct slice text = { value->p, value->n };
+
+	switch ((enum value_kind)value->kind) {
+	case VALUE_NUMBER:
+		put_number(out, text);
+		break;
+	case VALUE_TEXT:
+		buf_json_string(out, text);
+		break;
+	case VALUE_BYTES:
+		buf_text(out, "\"x'");
+		buf_hex(out, text);
+		buf_text(out, "'\"");
+		break;
+	case VALUE_JSON:
+		buf_slice(out, text);
+		break;
+	case VALUE_TRUE:
+		buf_text(out, "true");
+		break;
+	case VALUE_FALSE:
+		buf_text(out, "false");
+		break;
+	case VALUE_NULL:
+	case VALUE_ABSENT:
+	case VALUE_DEFAULT:
+		buf_text(out, "null");
+		break;
+	}
+}
+
+void state_key_begin(struct buf *out)
+{
+	buf_clear(out);
+}
+
+void state_key_add(struct buf *out, const struct value *value)
+{
+	buf_char(out, out->n ? ',' : '[');
+	put_value(out, value);
+}
+
+void state_key_end(struct buf *out)
+{
+	buf_char(out, ']');
+}
+
+static size_t characters(struct slice text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		count += (text.p[i] & 0xc0) != 0x80;
+	return count;
+}
+
+int state_key_check(struct slice key, struct error *err)
+{
+	if (key.n > STATE_KEY_CHARACTERS_MOST && characters(key) > STATE_KEY_CHARACTERS_MOST)
+		return error_set(err, "the key of its state has %zu characters (%.*s ...), and streamlua_state holds %d", characters(key), 40, key.p,
+				 STATE_KEY_CHARACTERS_MOST);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* The key of a row of streamlua_state: the JSON array of the values of key_by. Equal values make equal texts. */
+#ifndef FLOW_STATE_KEY_H
+#define FLOW_STATE_KEY_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "flow/value.h"
+
+/* What fits an index together with the other columns of the primary key: 3,072 bytes, 4 a character. */
+enum { STATE_SCRIPT_CHARACTERS_MOST = 96, STATE_MAP_CHARACTERS_MOST = 160, STATE_KEY_CHARACTERS_MOST = 400 };
+
+void state_key_begin(struct buf *out);
+void state_key_add(struct buf *out, const struct value *value);
+void state_key_end(struct buf *out);
+/* -1: it is longer than its column. */
+int state_key_check(struct slice key, struct error *err);
+
+#endif
