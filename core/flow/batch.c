@@ -202,7 +202,7 @@ static void find_changes(struct arena *arena, struct found *found, const struct 
 
 		if (i + AHEAD < tx->count)
 			__builtin_prefetch(&tx->events[i + AHEAD]->changes);
-		if (event->outcome != OUTCOME_PENDING)
+		if (!event_is_written(event))
 			continue;
 		for (const struct change *change = event->changes; change; change = change->next) {
 			uint32_t id = change->target->id;

@@ -42,7 +42,7 @@ enum op {
 	OP_TRUNCATE,
 	OP_DDL,
 	OP_CONTROL, /* heartbeat, transaction mark, watermark, tombstone after a delete: counted and ignored */
-	OP_TIMER,   /* no message: a row of streamlua_state is due */
+	OP_TIMER,   /* a row of streamlua_state is due; its message is made up, and has no place in the progress */
 };
 
 enum image_state { IMAGE_ABSENT = 0, IMAGE_WHOLE, IMAGE_PARTIAL, IMAGE_KEY_ONLY };
@@ -141,7 +141,28 @@ struct event {
 	int64_t clock_ms;       /* the largest event time in its partition before it; INT64_MIN none */
 	bool clocked;           /* clock_ms is known, and stays what it is where the event runs again */
 	bool finished;          /* its keys are checked and its lanes chosen: only the transaction is left */
+	uint8_t due_by;         /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
+	bool ended;             /* TIMER: it is not due yet, but the input has ended */
 	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+
+	/* TIMER: what its row becomes where it fails, so that it is not due for ever. */
+	struct state_otherwise {
+		struct slice value, timers;
+		int64_t at[2];   /* by enum state_clock */
+		int32_t version; /* of the script that wrote it */
+	} otherwise;
 };
+
+/* It is one of those that its partition's progress counts. */
+static inline bool event_has_place(const struct event *event)
+{
+	return !event->parked && event->op != OP_TIMER;
+}
+
+/* Its changes are written: a timer that fails is written off with its dead letter. */
+static inline bool event_is_written(const struct event *event)
+{
+	return event->outcome == OUTCOME_PENDING || (event->op == OP_TIMER && event->outcome != OUTCOME_IGNORED);
+}
 
 #endif

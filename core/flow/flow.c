@@ -21,7 +21,7 @@ static void event_dropped(void *ctx, struct event *event)
 
 void flow_drop_event(struct flow *flow, struct event *event)
 {
-	flow->read -= !event->was_done;
+	flow->read -= !event->was_done && event->op != OP_TIMER;
 	event->outcome = OUTCOME_IGNORED; /* a reload, which comes back to its neighbours, passes it over */
 	script_event_release(event);
 	event->settled = true;
@@ -170,6 +170,7 @@ void flow_free(struct flow *flow)
 		flow->decoder.format->close(flow->decoder.state);
 	lanes_free(flow->lanes);
 	flow_run_deinit(flow);
+	flow_timers_free(flow);
 	flow_parked_free(flow);
 	flow_partitions_free(flow);
 	intakes_free(&flow->intakes);
@@ -258,7 +259,7 @@ static void drain(struct flow *flow)
 
 int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 {
-	int64_t again, tick, parked = INT64_MAX;
+	int64_t again, tick, parked = INT64_MAX, timers;
 	size_t count = 0;
 
 	if (flow->over)
@@ -291,6 +292,9 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 		return 0;
 	tick = flow->tick_ms + TICK_MS - mono_ms;
 	again = again == INT64_MAX ? tick : again - mono_ms;
+	timers = flow_timers_next_ms(flow);
+	if (timers != INT64_MAX && timers - wall_ms < again)
+		again = timers > wall_ms ? timers - wall_ms : 0;
 	return again < tick ? again : tick;
 }
 
@@ -350,6 +354,7 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"parked\":%zu,\"memory_bytes\":%zu",
 		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
 		   lanes_in_flight(flow->lanes), held, flow->parking.count, intakes_bytes(&flow->intakes));
+	buf_printf(json, ",\"timers\":%llu,\"dead_timers\":%llu", (unsigned long long)flow->timers.fired, (unsigned long long)flow->timers.dead);
 	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
 	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
 		   flow->ready && !*problem ? "true" : "false");

@@ -86,7 +86,11 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	struct partition *partition = event->message->owner;
 
 	BUG_IF(event->outcome == OUTCOME_PENDING);
-	if (!event->was_done && event->outcome != OUTCOME_PARKED) {
+	if (event->op == OP_TIMER) {
+		flow_timers_count(flow, event);
+		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
+			log_fault(flow, event);
+	} else if (!event->was_done && event->outcome != OUTCOME_PARKED) {
 		flow->outcomes[event->outcome]++;
 		if (event->script)
 			event->script->counters.outcomes[event->outcome]++;
@@ -95,7 +99,7 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	}
 	if (event->outcome == OUTCOME_PARKED && partition->revoked)
 		flow->read--; /* whose it is now counts it */
-	if (!partition->revoked && !event->was_done && !event->parked) {
+	if (!partition->revoked && !event->was_done && event_has_place(event)) {
 		if (event->lane_state == LANE_DONE) /* its lane's progress has it */
 			partition_finish(partition, event->ordinal);
 		else

@@ -66,6 +66,7 @@ static void taken_over(struct takeover *takeover, const struct progress_loaded *
 				flow_fail(flow, true, why.text);
 			else {
 				flow_parked_load(flow, partition, &loaded[i]);
+				flow_timers_forget(flow);
 				take(flow, partition);
 			}
 		}
@@ -106,6 +107,14 @@ static void on_assigned(void *ctx, const struct source_partition *assigned, size
 	taking->next = flow->takings;
 	flow->takings = taking;
 	flow->options.sink->ops->take_over(flow->options.sink, &taking->takeover);
+}
+
+struct partition *flow_partitions_find(const struct flow *flow, struct slice topic, int32_t number)
+{
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		if (partition->number == number && slice_equal(partition->topic, topic))
+			return partition;
+	return NULL;
 }
 
 static struct partition *find(const struct flow *flow, uint32_t id)

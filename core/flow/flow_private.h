@@ -14,10 +14,17 @@ enum {
 	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
 };
 
-struct taking;       /* flow_partitions.c */
-struct recalling;    /* flow_parked.c */
-struct taking;       /* flow_partitions.c */
-struct state_memory; /* flow/state_memory.h */
+struct taking;        /* flow_partitions.c */
+struct recalling;     /* flow_parked.c */
+struct refused_timer; /* flow_timers.c */
+struct state_memory;  /* flow/state_memory.h */
+
+/* What is due in streamlua_state (flow_timers.c). */
+struct timers {
+	struct refused_timer *refused; /* by the sink, and not written off yet */
+	size_t due_count;              /* rows of the answer that is coming in */
+	uint64_t fired, dead;
+};
 
 struct flow {
 	struct flow_options options;
@@ -38,6 +45,7 @@ struct flow {
 		struct arena arena;
 		bool active;
 	} loading;
+	struct timers timers;
 	struct state_memory *memory; /* the state of a job whose sink keeps none; else NULL */
 	struct message **messages;   /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
@@ -57,7 +65,9 @@ struct flow {
 extern const struct source_events flow_source_events; /* ctx is the flow; message is flow_intake.c's */
 void flow_partitions_tick(struct flow *flow);         /* writes progress that no event carries; tells the source what is committed */
 void flow_partitions_pause(struct flow *flow);        /* those with too many unfinished events, and lets them go on that have room again */
-bool flow_partitions_done(const struct flow *flow);   /* everything read is committed, and so is its progress */
+/* NULL: not ours. */
+struct partition *flow_partitions_find(const struct flow *flow, struct slice topic, int32_t number);
+bool flow_partitions_done(const struct flow *flow); /* everything read is committed, and so is its progress */
 void flow_partitions_free(struct flow *flow);
 
 /* flow_intake.c */
@@ -83,8 +93,27 @@ bool flow_parked_tried(const struct flow *flow); /* all of it, once */
 int64_t flow_parked_turn(struct flow *flow);
 void flow_parked_free(struct flow *flow); /* before the partitions */
 
+/* flow_timers.c */
+/* Runs some of what is due in streamlua_state. False: nothing is, or it has to be asked for first. */
+bool flow_timers_turn(struct flow *flow);
+/* When the next row is due by the wall clock; INT64_MAX: none is known. */
+int64_t flow_timers_next_ms(const struct flow *flow);
+void flow_timers_count(struct flow *flow, const struct event *event);
+/* The sink refused what it wrote: when it is due again it is written off. */
+void flow_timers_refused(struct flow *flow, const struct event *event);
+/* Partitions have come, or all begins anew: what is due is asked for once more. */
+void flow_timers_forget(struct flow *flow);
+void flow_timers_free(struct flow *flow);
+
 /* flow_run.c */
 void flow_run_add(struct flow *flow, struct intake *intake);
+/* These timers run before whatever waits: what they need is at hand. False: the flow is over. */
+bool flow_run_timers(struct flow *flow, struct intake *intake);
+/* Gives up state that nobody needs, where there is too much; not while it is being asked for. */
+void flow_run_trim(struct flow *flow);
+/* Asks the sink for rows of streamlua_state: one question at a time (flow->loading). `done` ends with flow_run_loaded. */
+void flow_run_ask(struct flow *flow, struct state_load question);
+void flow_run_loaded(struct state_load *load);
 /* Runs what can run: up to the first intake whose state is not at hand. */
 void flow_run(struct flow *flow);
 /* This partition's events that wait to run are not ours any more. */

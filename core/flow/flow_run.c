@@ -47,10 +47,10 @@ static void on_row(struct state_load *load, const struct state_row *row)
 {
 	struct flow *flow = load->ctx;
 
-	script_host_state_row(flow->host, row);
+	script_host_state_row(flow->host, row, flow_partitions_find(flow, row->topic, row->partition), false);
 }
 
-static void on_loaded(struct state_load *load)
+void flow_run_loaded(struct state_load *load)
 {
 	struct flow *flow = load->ctx;
 
@@ -59,24 +59,42 @@ static void on_loaded(struct state_load *load)
 	flow->events.wake(flow->events.ctx);
 }
 
-/* Everything that is wanted, in one question. */
-static void load(struct flow *flow)
+void flow_run_ask(struct flow *flow, struct state_load question)
 {
 	struct state_load *asked = &flow->loading.load;
 
-	arena_reset(&flow->loading.arena);
 	flow->loading.active = true;
-	*asked = (struct state_load){ .row = on_row, .done = on_loaded, .ctx = flow };
-	asked->count = script_host_state_keys(flow->host, &flow->loading.arena, &asked->keys);
+	*asked = question;
+	asked->ctx = flow;
 	if (flow->memory)
-		state_memory_load(flow->memory, &flow->loading.load);
+		state_memory_load(flow->memory, asked);
 	else
-		flow->options.sink->ops->load_state(flow->options.sink, &flow->loading.load);
+		flow->options.sink->ops->load_state(flow->options.sink, asked);
+}
+
+/* Everything that is wanted, in one question. */
+static void load(struct flow *flow)
+{
+	struct state_load question = { .row = on_row, .done = flow_run_loaded };
+
+	arena_reset(&flow->loading.arena);
+	question.count = script_host_state_keys(flow->host, &flow->loading.arena, &question.keys);
+	flow_run_ask(flow, question);
 }
 
 static void gone(void *ctx, const struct state_entry *entry)
 {
-	(void)ctx, (void)entry;
+	(void)ctx;
+	for (int clock = 0; clock < STATE_CLOCKS; clock++)
+		if (entry->partition && entry->at[clock] != STATE_NO_TIME)
+			state_unreach(entry->owner, (enum state_clock)clock, entry->at[clock]);
+}
+
+/* ---- running ---- */
+
+void flow_run_trim(struct flow *flow)
+{
+	state_trim(script_host_state(flow->host), gone, flow);
 }
 
 /* ---- running ---- */
@@ -97,9 +115,10 @@ static void send(struct flow *flow, struct intake *intake)
 			if (flow->over)
 				return;
 		}
-		/* What the sink said to skip was in its lane already; what was parked is taken out there by a transaction, whatever becomes of it. */
+		/* What the sink said to skip was in its lane already; what was parked, and a timer, is taken out of its table by a transaction, whatever
+		 * becomes of it. */
 		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD ||
-		    (event->outcome == OUTCOME_SKIPPED && event->stage == STAGE_SINK) || event->parked)
+		    (event->outcome == OUTCOME_SKIPPED && event->stage == STAGE_SINK) || !event_has_place(event))
 			lanes_add(flow->lanes, event);
 		else
 			flow_finish_event(flow, event);
@@ -171,23 +190,11 @@ static bool check_partitions(struct flow *flow, const struct intake *intake)
 	return true;
 }
 
-/* False: it waits for its state. */
-static bool run(struct flow *flow, struct intake *intake)
+/* What is at hand is all that they need. False: it cannot go on. */
+static bool run_now(struct flow *flow, struct intake *intake)
 {
 	struct error err;
 
-	if (!intake->begun) {
-		bool wanted;
-
-		state_trim(script_host_state(flow->host), gone, flow);
-		wanted = script_host_begin(flow->host, intake);
-		if (!check_partitions(flow, intake))
-			return false;
-		if (wanted)
-			load(flow);
-	}
-	if (flow->loading.active)
-		return false;
 	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
 	/* What they could not do because the target is away, or because they have kept all memory, is no event's fault: a new worker reads the same again. */
 	if (script_host_outage(flow->host)) {
@@ -201,6 +208,26 @@ static bool run(struct flow *flow, struct intake *intake)
 	/* Before these events are on their way: they may bring the first values of a new column. */
 	flow_look_at_schema(flow);
 	intake->ran = true;
+	return true;
+}
+
+/* False: it waits for its state. */
+static bool run(struct flow *flow, struct intake *intake)
+{
+	if (!intake->begun) {
+		bool wanted;
+
+		if (flow->loading.active)
+			return false;
+		flow_run_trim(flow);
+		wanted = script_host_begin(flow->host, intake);
+		if (!check_partitions(flow, intake))
+			return false;
+		if (wanted)
+			load(flow);
+	}
+	if (flow->loading.active || !run_now(flow, intake))
+		return false;
 	flow->unrun = intake->next_to_run;
 	if (!flow->unrun)
 		flow->unrun_end = &flow->unrun;
@@ -209,9 +236,19 @@ static bool run(struct flow *flow, struct intake *intake)
 	return true;
 }
 
+bool flow_run_timers(struct flow *flow, struct intake *intake)
+{
+	script_host_begin(flow->host, intake);
+	if (!run_now(flow, intake))
+		return false;
+	send(flow, intake);
+	intake_release(intake);
+	return true;
+}
+
 void flow_run(struct flow *flow)
 {
-	while (flow->unrun && !flow->over && !flow->again && !flow->next_host && run(flow, flow->unrun))
+	while (!flow->over && !flow->again && !flow->next_host && (flow_timers_turn(flow) || (flow->unrun && run(flow, flow->unrun))))
 		;
 }
 
@@ -240,6 +277,11 @@ void flow_run_refused(struct flow *flow, struct event *event)
 {
 	bool alone = true;
 
+	if (event->op == OP_TIMER) {
+		flow_timers_refused(flow, event);
+		flow_run_again(flow);
+		return;
+	}
 	for (const struct state_use *used = event->uses; used; used = used->next)
 		alone &= used->entry->users == 1;
 	if (!alone) {
@@ -253,7 +295,7 @@ void flow_run_refused(struct flow *flow, struct event *event)
 
 void flow_run_keep(struct flow *flow, const struct event *event)
 {
-	if (flow->memory && event->outcome == OUTCOME_WRITTEN)
+	if (flow->memory && (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER))
 		for (const struct change *change = event->changes; change; change = change->next)
 			state_memory_apply(flow->memory, change);
 }
@@ -296,10 +338,21 @@ static bool is_among(const struct intake *intake, const struct intake *list)
 	return list != NULL;
 }
 
+/* They are found due once more. */
+static void drop_timers(struct flow *flow, struct intake *intake)
+{
+	for (struct event *event = intake->first, *next; event; event = next) {
+		next = event->next; /* NULL of the last, which gives the intake back */
+		if (!event->settled)
+			flow_drop_event(flow, event);
+	}
+}
+
 void flow_run_restart(struct flow *flow)
 {
 	struct script_host *old = flow->host;
 
+	flow_timers_forget(flow);
 	state_clear(script_host_state(old));
 	if (flow->next_host)
 		flow->host = flow->next_host;
@@ -319,9 +372,14 @@ void flow_run_restart(struct flow *flow)
 	flow->unrun = NULL;
 	flow->unrun_end = &flow->unrun;
 	/* What is being filled, or read back, has no events yet. */
-	for (struct intake *intake = flow->intakes.oldest; intake; intake = intake->next) {
+	for (struct intake *intake = flow->intakes.oldest, *next; intake; intake = next) {
+		next = intake->next;
 		if (!intake->ran)
 			continue;
+		if (intake->first && intake->first->op == OP_TIMER) {
+			drop_timers(flow, intake);
+			continue;
+		}
 		for (struct event *event = intake->first; event; event = event->next)
 			begin_anew(event, flow->host == old);
 		flow_run_add(flow, intake);

@@ -147,7 +147,7 @@ static void on_row(struct state_load *load, const struct state_row *row)
 {
 	struct harness *h = load->ctx;
 
-	script_host_state_row(h->host, row);
+	script_host_state_row(h->host, row, h->partition, false);
 }
 
 static void on_loaded(struct state_load *load)

@@ -210,7 +210,7 @@ static void add_progress(struct lane *lane)
 	for (size_t i = 0; i < tx->count; i++) {
 		size_t p = find_partition(lane, tx->events[i]->message->owner); /* may move the arrays */
 
-		lane->partition_ends[p] += !tx->events[i]->parked;
+		lane->partition_ends[p] += event_has_place(tx->events[i]);
 	}
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		size_t size = lane->partition_ends[p];
@@ -218,9 +218,9 @@ static void add_progress(struct lane *lane)
 		lane->partition_ends[p] = begin;
 		begin += size;
 	}
-	/* What was parked has been done with once, where its partition's progress is concerned. */
+	/* What was parked has been done with once, where its partition's progress is concerned; a timer was never read from there. */
 	for (size_t i = 0; i < tx->count; i++)
-		if (!tx->events[i]->parked)
+		if (event_has_place(tx->events[i]))
 			lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->message->owner)]++] = tx->events[i];
 	begin = 0;
 	for (size_t p = 0; p < tx->progress_count; p++) {

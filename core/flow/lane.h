@@ -30,7 +30,8 @@ struct lanes_events {
 	void (*finished)(void *ctx, struct event *event);
 	/* Taken out unwritten because its partition is no longer ours. */
 	void (*dropped)(void *ctx, struct event *event);
-	/* The sink refused it after it ran: it is a dead letter now, or skipped. */
+	/* The sink refused it after it ran: it is a dead letter now, or skipped; a timer is neither yet, and nothing more of its lane is to go
+	 * (lanes_hold). */
 	void (*refused)(void *ctx, struct event *event);
 	/* Another worker has this partition: the owner answers with `partition->revoked = true`, or lanes_drop. */
 	void (*fenced)(void *ctx, struct partition *partition);

@@ -94,6 +94,10 @@ static void at_fault(struct lane *lane, struct event *event, const struct error 
 	}
 	event->stage = STAGE_SINK;
 	event->error = arena_copy(&event->intake->arena, slice_of(err->text));
+	if (event->op == OP_TIMER) { /* it has to run once more to be written off: the owner sees to that */
+		all->events.refused(all->events.ctx, event);
+		return;
+	}
 	event->changes = NULL;
 	event->changes_end = &event->changes;
 	switch (event->script ? script_on_error(event->script) : ON_ERROR_DEAD_LETTER) {

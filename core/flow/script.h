@@ -63,6 +63,7 @@ struct script {
 	bool windowed;   /* ... window */
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;
+	int64_t out_of_order_ms; /* that the watermark stays behind the largest event time */
 	struct state_owner state;
 
 	struct target *target; /* bound */
@@ -122,8 +123,12 @@ struct state_cache *script_host_state(struct script_host *host);
 bool script_host_is_stateful(const struct script_host *host);
 /* The rows that are wanted: made in the arena, in the order that struct state_load asks for. */
 size_t script_host_state_keys(struct script_host *host, struct arena *arena, const struct state_key **keys);
-/* A row of streamlua_state that was asked for. */
-void script_host_state_row(struct script_host *host, const struct state_row *row);
+/* A row of streamlua_state, which came from that partition (NULL: none of ours). want: it is taken in although nobody wanted it. */
+void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want);
+/* The event of a row that is due, added to the intake; its entry is not due any more until it is set. at_ms: what the clock says (INT64_MIN
+ * unknown). refused: why the sink did not take what it made last time; NULL. */
+struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms,
+				const char *refused);
 /* The event is settled, or begins anew: it runs with nothing any more. */
 void script_event_release(struct event *event);
 /* Processes them: afterwards each has an outcome, or changes and a lane. Begins by itself where that was not done; rows that are still wanted

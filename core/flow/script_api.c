@@ -94,7 +94,8 @@ int sl_key_changed(struct event *event)
 
 void sl_fault(struct event *event, const char *text, size_t size)
 {
-	script_event_fault(event, STAGE_SCRIPT, (struct slice){ text, size });
+	/* A timer that the sink refused before ran once more to be written off. */
+	script_event_fault(event, event->op == OP_TIMER && event->error.p ? STAGE_SINK : STAGE_SCRIPT, (struct slice){ text, size });
 }
 
 void sl_no_memory(struct script_host *host)

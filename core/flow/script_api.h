@@ -58,6 +58,9 @@ SL_EXPORT int sl_finish(struct event *event);
 /* What the entry's row is to be from this event on; NaN: never due. */
 SL_EXPORT void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
 			    double due, double wake);
+/* What the row of a timer's key is to be where the timer fails: a dead letter, and not due for ever. */
+SL_EXPORT void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due,
+				  double wake);
 
 /* How many events there are of this message so far, the last one that any were made of. */
 SL_EXPORT uint32_t sl_built(struct script_host *host, const struct message *message);

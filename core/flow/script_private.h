@@ -110,5 +110,13 @@ void build_end(struct script_host *host);
 void state_bind(struct script_host *host);
 void state_begin(struct script_host *host, struct script *script, struct event *const *events, size_t count);
 void state_now(struct script_host *host, int64_t now_ms);
+/* The event runs with this entry. */
+void state_use(struct event *event, struct state_entry *entry, bool old);
+uint64_t state_lane_hash(const struct event *event, struct slice key);
+/* What the entry's row is to be from this event on. */
+void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made);
+struct state_otherwise state_made(const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake, int32_t version);
+/* script_timer.c: the timer fails, and is not due any more. */
+void state_write_off(struct event *event);
 
 #endif

@@ -21,6 +21,8 @@ void script_event_fault(struct event *event, enum stage stage, struct slice text
 	event->outcome = event->uncertain ? OUTCOME_IGNORED : OUTCOME_DEAD;
 	if (event->outcome == OUTCOME_DEAD && event->script && event->script->on_error == ON_ERROR_SKIP)
 		event->outcome = OUTCOME_SKIPPED;
+	if (event->op == OP_TIMER)
+		state_write_off(event);
 }
 
 static void fault(struct event *event, const struct error *err)
@@ -191,7 +193,7 @@ static void finish(struct event *event)
 		else if (plan_finish(event, &err) < 0)
 			fault(event, &err);
 	}
-	if (event->outcome == OUTCOME_DEAD || (event->parked && event->outcome != OUTCOME_PENDING))
+	if (event_has_place(event) ? event->outcome == OUTCOME_DEAD : event->parked && event->outcome != OUTCOME_PENDING)
 		lane_of_partition(event);
 }
 
@@ -241,7 +243,8 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	for (struct event *event = intake->first; event; event = event->next) {
 		if (event->outcome != OUTCOME_PENDING)
 			continue;
-		route(host, event, &last);
+		if (event->op != OP_TIMER)
+			route(host, event, &last);
 		if (event->script)
 			event->script->intake_count++;
 	}

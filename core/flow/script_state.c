@@ -118,20 +118,23 @@ static int key_of(struct event *event, struct image *image, struct buf *out, str
 	return state_key_check(buf_view(out), err);
 }
 
-static struct state_use *use(struct event *event, struct slice map, struct slice key, bool old)
+void state_use(struct event *event, struct state_entry *entry, bool old)
 {
-	struct script_host *host = event->script->host;
 	struct state_use *added = arena_alloc(&event->intake->arena, sizeof *added), **end = &event->uses;
 
-	*added = (struct state_use){ .entry = state_want(&host->state, &event->script->state, map, key), .old = old };
-	added->entry->users++;
+	*added = (struct state_use){ .entry = entry, .old = old };
+	entry->users++;
 	while (*end)
 		end = &(*end)->next;
 	*end = added;
-	return added;
 }
 
-static uint64_t hash_key(const struct event *event, struct slice key)
+static void use(struct event *event, struct slice map, struct slice key, bool old)
+{
+	state_use(event, state_want(&event->script->host->state, &event->script->state, map, key), old);
+}
+
+uint64_t state_lane_hash(const struct event *event, struct slice key)
 {
 	return XXH3_64bits_withSeed(key.p, key.n, event->script->target->id);
 }
@@ -139,10 +142,10 @@ static uint64_t hash_key(const struct event *event, struct slice key)
 /* The lanes of both keys, and the plain state of the new one, where the script has that. */
 static void set_keys(struct event *event, struct slice key, struct slice old)
 {
-	event->lane_hash[0] = hash_key(event, key);
+	event->lane_hash[0] = state_lane_hash(event, key);
 	event->lane_hashes = 1;
 	if (old.n && !slice_equal(key, old)) {
-		event->lane_hash[1] = hash_key(event, old);
+		event->lane_hash[1] = state_lane_hash(event, old);
 		event->lane_hashes = 2;
 	}
 	use(event, SLICE(""), key, false);
@@ -222,7 +225,7 @@ size_t script_host_state_keys(struct script_host *host, struct arena *arena, con
 	return count;
 }
 
-void script_host_state_row(struct script_host *host, const struct state_row *row)
+void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want)
 {
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		struct script *script = &host->scripts[i];
@@ -230,9 +233,11 @@ void script_host_state_row(struct script_host *host, const struct state_row *row
 
 		if (!script->stateful || !slice_equal(script->name, row->script))
 			continue;
-		entry = state_find(&host->state, &script->state, row->map, row->key);
+		entry = want ? state_want(&host->state, &script->state, row->map, row->key)
+			     : state_find(&host->state, &script->state, row->map, row->key);
 		if (entry && !entry->loaded)
-			state_set(&host->state, entry, slice_is(row->value, "{}") ? SLICE("") : row->value, row->timers, row->at, row->version);
+			state_set(&host->state, entry, partition, slice_is(row->value, "{}") ? SLICE("") : row->value, row->timers, row->at,
+				  row->version);
 	}
 }
 
@@ -287,19 +292,16 @@ static struct value due_value(struct arena *arena, int64_t at)
 	return at == STATE_NO_TIME ? null_value : number_value(arena, at);
 }
 
-void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size, double due,
-		  double wake)
+void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made)
 {
 	struct script *script = event->script;
 	struct script_host *host = script->host;
 	struct arena *arena = &event->intake->arena;
-	struct slice text = { value, size }, timer_text = { timers, timers_size };
-	bool exists = size || timers_size;
-	int64_t at[STATE_CLOCKS] = { due == due ? (int64_t)due : STATE_NO_TIME, wake == wake ? (int64_t)wake : STATE_NO_TIME };
+	bool exists = made->value.n || made->timers.n;
 	struct change *change;
 
-	if (slice_equal(text, entry->value) && slice_equal(timer_text, entry->timers) && at[0] == entry->at[0] && at[1] == entry->at[1] &&
-	    (!exists || entry->version == script->state_version))
+	if (slice_equal(made->value, entry->value) && slice_equal(made->timers, entry->timers) && made->at[0] == entry->at[0] &&
+	    made->at[1] == entry->at[1] && (!exists || entry->version == made->version))
 		return;
 	change = plan_change(event, host->state_target, exists ? CHANGE_UPSERT : CHANGE_DELETE, VALUE_ABSENT);
 	change->values[STATE_JOB] = host->state_values[STATE_JOB];
@@ -310,16 +312,35 @@ void sl_state_put(struct event *event, struct state_entry *entry, const char *va
 	if (exists) {
 		const struct partition *owner = event->message->owner;
 
-		change->values[STATE_VALUE] = text_value(size ? arena_copy(arena, text) : SLICE("{}"));
-		change->values[STATE_TIMERS] = timers_size ? text_value(arena_copy(arena, timer_text)) : null_value;
-		change->values[STATE_DUE] = due_value(arena, at[STATE_EVENT_TIME]);
-		change->values[STATE_WAKE] = due_value(arena, at[STATE_WALL_TIME]);
-		change->values[STATE_VERSION] = number_value(arena, script->state_version);
+		change->values[STATE_VALUE] = text_value(made->value.n ? arena_copy(arena, made->value) : SLICE("{}"));
+		change->values[STATE_TIMERS] = made->timers.n ? text_value(arena_copy(arena, made->timers)) : null_value;
+		change->values[STATE_DUE] = due_value(arena, made->at[STATE_EVENT_TIME]);
+		change->values[STATE_WAKE] = due_value(arena, made->at[STATE_WALL_TIME]);
+		change->values[STATE_VERSION] = number_value(arena, made->version);
 		change->values[STATE_TOPIC] = text_value(owner ? arena_copy(arena, owner->topic) : event->message->topic);
 		change->values[STATE_PARTITION] = number_value(arena, owner ? owner->number : event->message->partition);
 		change->values[STATE_UPDATED] = text_value(
 			arena_copy(arena, (struct slice){ host->state_values[STATE_UPDATED].p, host->state_values[STATE_UPDATED].n }));
-		event->bytes += (uint32_t)(size + timers_size);
+		event->bytes += (uint32_t)(made->value.n + made->timers.n);
 	}
-	state_set(&host->state, entry, text, timer_text, at, script->state_version);
+	state_set(&host->state, entry, event->message->owner, made->value, made->timers, made->at, made->version);
+}
+
+/* Never: NaN, or beyond all times. */
+static int64_t due_of(double at_ms)
+{
+	return at_ms < 0x1p62 ? (int64_t)at_ms : STATE_NO_TIME;
+}
+
+struct state_otherwise state_made(const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake, int32_t version)
+{
+	return (struct state_otherwise){ { value, size }, { timers, timers_size }, { due_of(due), due_of(wake) }, version };
+}
+
+void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size, double due,
+		  double wake)
+{
+	struct state_otherwise made = state_made(value, size, timers, timers_size, due, wake, event->script->state_version);
+
+	state_put(event, entry, &made);
 }

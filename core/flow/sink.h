@@ -99,6 +99,8 @@ struct state_row {
 	struct slice script, map, key, value, timers;
 	int64_t at[STATE_CLOCKS];
 	int32_t version;
+	struct slice topic; /* where its last event came from */
+	int32_t partition;
 };
 
 /* A question to streamlua_state. */

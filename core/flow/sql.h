@@ -55,7 +55,7 @@ void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void
 
 /* SELECTs that answer a question to streamlua_state: columns as sql_state_row reads them. Each is ended by ";\n". */
 void sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load);
-enum { SQL_STATE_COLUMNS = 8 };
+enum { SQL_STATE_COLUMNS = 10 };
 /* A row of the answer; p of a cell is NULL where it is NULL. Lent as the cells are. */
 struct state_row sql_state_row(const struct slice cells[SQL_STATE_COLUMNS]);
 

@@ -15,7 +15,7 @@ static void literal(struct buf *out, enum sql_dialect dialect, struct slice text
 
 static void begin(struct buf *out, enum sql_dialect dialect, const char *job, struct slice script)
 {
-	buf_text(out, "SELECT script, map, `key`, `value`, timers, due, wake, version FROM streamlua_state WHERE job = ");
+	buf_text(out, "SELECT script, map, `key`, `value`, timers, due, wake, version, topic, `partition` FROM streamlua_state WHERE job = ");
 	literal(out, dialect, slice_of(job));
 	buf_text(out, " AND script = ");
 	literal(out, dialect, script);
@@ -52,14 +52,15 @@ static void by_due(struct buf *out, enum sql_dialect dialect, const char *job, c
 	const struct state_row *after = &due->after;
 
 	begin(out, dialect, job, due->script);
-	buf_printf(out, " AND %s IS NOT NULL AND (%s > %lld OR (%s = %lld AND (map > ", column, column, (long long)after->at[due->clock], column,
+	/* The first of the two bounds says what the others do, in words by which an index is read. */
+	buf_printf(out, " AND %s >= %lld AND (%s > %lld OR (map > ", column, (long long)after->at[due->clock], column,
 		   (long long)after->at[due->clock]);
 	literal(out, dialect, after->map);
 	buf_text(out, " OR (map = ");
 	literal(out, dialect, after->map);
 	buf_text(out, " AND `key` > ");
 	literal(out, dialect, after->key);
-	buf_text(out, ")))) AND (");
+	buf_text(out, "))) AND (");
 	for (size_t i = 0; i < due->partition_count; i++) {
 		buf_text(out, i ? " OR (topic = " : "(topic = ");
 		literal(out, dialect, due->partitions[i].topic);
@@ -91,5 +92,7 @@ struct state_row sql_state_row(const struct slice cells[SQL_STATE_COLUMNS])
 		.timers = cells[4],
 		.at = { [STATE_EVENT_TIME] = number(cells[5], STATE_NO_TIME), [STATE_WALL_TIME] = number(cells[6], STATE_NO_TIME) },
 		.version = (int32_t)number(cells[7], 1),
+		.topic = cells[8],
+		.partition = (int32_t)number(cells[9], 0),
 	};
 }

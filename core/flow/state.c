@@ -42,7 +42,7 @@ static void heap_take_out(struct state_heap *heap, enum state_clock clock, struc
 
 static void heap_put(struct state_heap *heap, enum state_clock clock, struct state_entry *entry)
 {
-	if (entry->at[clock] == STATE_NO_TIME) {
+	if (entry->at[clock] == STATE_NO_TIME || !entry->partition) {
 		if (entry->place[clock])
 			heap_take_out(heap, clock, entry);
 		return;
@@ -63,10 +63,39 @@ struct state_entry *state_first_due(const struct state_owner *owner, enum state_
 	return owner->due[clock].count ? owner->due[clock].items[0] : NULL;
 }
 
+void state_take_due(struct state_entry *entry, enum state_clock clock)
+{
+	heap_take_out(&entry->owner->due[clock], clock, entry);
+}
+
+void state_reached(struct state_reach *reach, int64_t at, struct slice map, struct slice key, bool all)
+{
+	reach->begun = true;
+	reach->all = all;
+	reach->at = at;
+	buf_clear(&reach->map);
+	buf_clear(&reach->key);
+	buf_slice(&reach->map, map);
+	buf_slice(&reach->key, key);
+}
+
+void state_unreach(struct state_owner *owner, enum state_clock clock, int64_t at)
+{
+	struct state_reach *reach = &owner->reach[clock];
+
+	if (at == INT64_MIN)
+		reach->begun = false;
+	else if (reach->begun && (reach->all || at <= reach->at))
+		state_reached(reach, at - 1, SLICE(""), SLICE(""), false);
+}
+
 void state_owner_deinit(struct state_owner *owner)
 {
-	for (int clock = 0; clock < STATE_CLOCKS; clock++)
+	for (int clock = 0; clock < STATE_CLOCKS; clock++) {
 		free(owner->due[clock].items);
+		buf_free(&owner->reach[clock].map);
+		buf_free(&owner->reach[clock].key);
+	}
 	*owner = (struct state_owner){ 0 };
 }
 
@@ -179,9 +208,10 @@ static void store(struct state_cache *cache, struct slice *to, size_t *cap, stru
 	*to = (struct slice){ p, text.n };
 }
 
-void state_set(struct state_cache *cache, struct state_entry *entry, struct slice value, struct slice timers, const int64_t at[STATE_CLOCKS],
-	       int32_t version)
+void state_set(struct state_cache *cache, struct state_entry *entry, struct partition *partition, struct slice value, struct slice timers,
+	       const int64_t at[STATE_CLOCKS], int32_t version)
 {
+	entry->partition = partition;
 	store(cache, &entry->value, &entry->value_cap, value);
 	store(cache, &entry->timers, &entry->timers_cap, timers);
 	entry->version = version;

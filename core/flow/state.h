@@ -9,6 +9,7 @@
 
 #include <uthash.h>
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 #define STATE_NO_TIME INT64_MAX
@@ -16,6 +17,7 @@
 /* The two clocks that a row can be due by. */
 enum state_clock { STATE_EVENT_TIME, STATE_WALL_TIME, STATE_CLOCKS };
 
+struct partition; /* flow/progress.h */
 struct state_entry;
 
 /* Entries by when they are due, the earliest first. */
@@ -24,10 +26,19 @@ struct state_heap {
 	size_t count, cap;
 };
 
+/* How far it is known which rows are due, by one clock: those of the database up to this place are at hand. */
+struct state_reach {
+	bool begun; /* false: nothing is known */
+	bool all;   /* there are no others */
+	int64_t at;
+	struct buf map, key;
+};
+
 /* Whose rows: a script. */
 struct state_owner {
 	uint32_t number;
 	struct state_heap due[STATE_CLOCKS];
+	struct state_reach reach[STATE_CLOCKS];
 };
 
 struct state_entry {
@@ -41,7 +52,8 @@ struct state_entry {
 	bool loaded;     /* false: nobody has asked the database yet */
 
 	struct state_owner *owner;
-	uint32_t users; /* unsettled events that ran with it, or are about to */
+	struct partition *partition; /* where its last event came from, whose progress guards it; NULL: not ours, and never due */
+	uint32_t users;              /* unsettled events that ran with it, or are about to */
 	size_t value_cap, timers_cap;
 	size_t place[STATE_CLOCKS];        /* in the heaps, from 1; 0: not in it */
 	struct state_entry *older, *newer; /* by last use */
@@ -63,9 +75,9 @@ struct state_cache {
 struct state_entry *state_want(struct state_cache *cache, struct state_owner *owner, struct slice map, struct slice key);
 /* NULL where it is not at hand. */
 struct state_entry *state_find(struct state_cache *cache, const struct state_owner *owner, struct slice map, struct slice key);
-/* What its row will be; copied. Neither value nor timers: there will be none. */
-void state_set(struct state_cache *cache, struct state_entry *entry, struct slice value, struct slice timers, const int64_t at[STATE_CLOCKS],
-	       int32_t version);
+/* What its row will be; copied, but for the partition. Neither value nor timers: there will be none. */
+void state_set(struct state_cache *cache, struct state_entry *entry, struct partition *partition, struct slice value, struct slice timers,
+	       const int64_t at[STATE_CLOCKS], int32_t version);
 /* What was wanted and not found has no row. */
 void state_loaded(struct state_cache *cache);
 /* Gives up what nobody uses until the rest fits. `gone` is told of each before. */
@@ -75,6 +87,12 @@ void state_clear(struct state_cache *cache);
 
 /* The one that is due first; NULL: none ever is. */
 struct state_entry *state_first_due(const struct state_owner *owner, enum state_clock clock);
+/* It is being worked on: due again only once it is set. */
+void state_take_due(struct state_entry *entry, enum state_clock clock);
+/* The database was asked for what is due beyond the reach; this is its last row (NULL: none came), and there are more or not. */
+void state_reached(struct state_reach *reach, int64_t at, struct slice map, struct slice key, bool all);
+/* What is due from then on has to be asked for again; INT64_MIN: everything. */
+void state_unreach(struct state_owner *owner, enum state_clock clock, int64_t at);
 void state_owner_deinit(struct state_owner *owner); /* after the cache is cleared */
 
 #endif

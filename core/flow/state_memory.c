@@ -81,7 +81,7 @@ static struct slice put(char **at, struct slice text)
 
 void state_memory_apply(struct state_memory *memory, const struct change *change)
 {
-	struct slice texts[] = { text_of(change, STATE_VALUE), text_of(change, STATE_TIMERS) }, script, map, key;
+	struct slice texts[] = { text_of(change, STATE_VALUE), text_of(change, STATE_TIMERS), text_of(change, STATE_TOPIC) }, script, map, key;
 	struct kept *kept;
 	char *at, *name;
 
@@ -93,7 +93,7 @@ void state_memory_apply(struct state_memory *memory, const struct change *change
 	forget(memory, find(memory, script, map, key));
 	if (change->op == CHANGE_DELETE)
 		return;
-	kept = calloc(1, sizeof *kept + memory->name.n + texts[0].n + texts[1].n);
+	kept = calloc(1, sizeof *kept + memory->name.n + texts[0].n + texts[1].n + texts[2].n);
 	BUG_IF(!kept);
 	at = name = (char *)(kept + 1);
 	put(&at, buf_view(&memory->name));
@@ -102,10 +102,58 @@ void state_memory_apply(struct state_memory *memory, const struct change *change
 	kept->row.key = (struct slice){ name + script.n + 1 + map.n + 1, key.n };
 	kept->row.value = put(&at, texts[0]);
 	kept->row.timers = put(&at, texts[1]);
+	kept->row.topic = put(&at, texts[2]);
+	kept->row.partition = (int32_t)number_of(change, STATE_PARTITION, 0);
 	kept->row.at[STATE_EVENT_TIME] = number_of(change, STATE_DUE, STATE_NO_TIME);
 	kept->row.at[STATE_WALL_TIME] = number_of(change, STATE_WAKE, STATE_NO_TIME);
 	kept->row.version = (int32_t)number_of(change, STATE_VERSION, 1);
 	HASH_ADD_KEYPTR(hh, memory->rows, name, memory->name.n, kept);
+}
+
+/* ---- what is due ---- */
+
+static int compare_rows(const struct state_row *a, const struct state_row *b, enum state_clock clock)
+{
+	int order;
+
+	if (a->at[clock] != b->at[clock])
+		return a->at[clock] < b->at[clock] ? -1 : 1;
+	return (order = slice_compare(a->map, b->map)) ? order : slice_compare(a->key, b->key);
+}
+
+static int by_event_time(const void *a, const void *b)
+{
+	return compare_rows(*(const struct state_row *const *)a, *(const struct state_row *const *)b, STATE_EVENT_TIME);
+}
+
+static int by_wall_time(const void *a, const void *b)
+{
+	return compare_rows(*(const struct state_row *const *)a, *(const struct state_row *const *)b, STATE_WALL_TIME);
+}
+
+static bool is_asked(const struct state_due *due, const struct state_row *row)
+{
+	if (!slice_equal(row->script, due->script) || row->at[due->clock] == STATE_NO_TIME || compare_rows(row, &due->after, due->clock) <= 0)
+		return false;
+	for (size_t i = 0; i < due->partition_count; i++)
+		if (due->partitions[i].partition == row->partition && slice_equal(due->partitions[i].topic, row->topic))
+			return true;
+	return false;
+}
+
+static void load_due(struct state_memory *memory, struct state_load *load)
+{
+	const struct state_row **rows = malloc((HASH_COUNT(memory->rows) + 1) * sizeof(*rows));
+	size_t count = 0;
+
+	BUG_IF(!rows);
+	for (struct kept *kept = memory->rows; kept; kept = kept->hh.next)
+		if (is_asked(&load->due, &kept->row))
+			rows[count++] = &kept->row;
+	qsort(rows, count, sizeof(*rows), load->due.clock == STATE_EVENT_TIME ? by_event_time : by_wall_time);
+	for (size_t i = 0; i < count && i < load->due.most; i++)
+		load->row(load, rows[i]);
+	free(rows);
 }
 
 void state_memory_load(struct state_memory *memory, struct state_load *load)
@@ -116,5 +164,7 @@ void state_memory_load(struct state_memory *memory, struct state_load *load)
 		if (kept)
 			load->row(load, &kept->row);
 	}
+	if (!load->count)
+		load_due(memory, load);
 	load->done(load);
 }

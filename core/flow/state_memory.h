@@ -10,7 +10,7 @@ struct state_memory *state_memory_new(void);
 void state_memory_free(struct state_memory *memory);
 /* What a committed change does to them; changes of other tables are none of ours. */
 void state_memory_apply(struct state_memory *memory, const struct change *change);
-/* Answers at once. */
+/* Answers at once. What is due is found by going through all rows. */
 void state_memory_load(struct state_memory *memory, struct state_load *load);
 
 #endif

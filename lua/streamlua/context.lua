@@ -4,8 +4,10 @@ local nearest = require "streamlua.nearest"
 local native = require "streamlua.native"
 local output = require "streamlua.output"
 local row = require "streamlua.row"
+local timer = require "streamlua.timer"
 
 local state = row.state
+local fired = timer.fired
 
 local function text(slice)
   return slice.p ~= nil and ffi.string(slice.p, slice.n) or nil
@@ -46,12 +48,18 @@ local FIELDS = {
   end,
   database = function(event) return text(event.database) end,
   table = function(event) return text(event.table) end,
-  time = function(event) return time(event.time_ms) or time(event.message.time_ms) end,
-  key = key,
+  time = function(event)
+    if event.op == native.TIMER then
+      return fired.at
+    end
+    return time(event.time_ms) or time(event.message.time_ms)
+  end,
+  timer_name = function() return fired.name ~= "" and fired.name or nil end,
+  key = function(event) return event.op == native.TIMER and fired.key or key(event) end,
   headers = headers,
   topic = function(event) return text(event.message.topic) end,
   partition = function(event) return event.message.partition end,
-  offset = function(event) return tonumber(event.message.offset) end,
+  offset = function(event) return event.op ~= native.TIMER and tonumber(event.message.offset) or nil end,
   now = function() return state.now end,
   watermark = function() return state.watermark == state.watermark and state.watermark or nil end, -- NaN: none yet
 }
@@ -69,6 +77,9 @@ local METHODS = {
     end
     output.delete(target, values)
   end,
+  timer = timer.set,
+  timer_in = timer.set_in,
+  cancel = timer.cancel,
 }
 
 local function all_names()

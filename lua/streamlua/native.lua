@@ -22,7 +22,8 @@ struct event {
   bool was_done, keyed, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
   struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
   uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses;
-  int64_t at_ms, clock_ms; bool clocked, finished; uint32_t bytes;
+  int64_t at_ms, clock_ms; bool clocked, finished; uint8_t due_by; bool ended; uint32_t bytes;
+  struct { struct slice value, timers; int64_t at[2]; int32_t version; } otherwise;
 };
 struct state_entry {
   double id; struct slice value, timers; int64_t at[2]; struct slice map, key; int32_t version; bool loaded;
@@ -64,6 +65,7 @@ double sl_clock(struct event *event, double at_ms, double most_ms);
 int sl_finish(struct event *event);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);
+void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake);
 
 uint32_t sl_built(struct script_host *host, const struct message *message);
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
@@ -101,7 +103,7 @@ return {
   ABSENT = 0, NULL = 1, FALSE = 2, TRUE = 3, NUMBER = 4, TEXT = 5, BYTES = 6, JSON = 7, DEFAULT = 8, -- enum value_kind
   DOUBLE = 3, BITS = 13, BIT_NUMBER = 14, -- enum meaning
   INSERT = 0, UPDATE = 1, DELETE = 2, SNAPSHOT = 3, TIMER = 7, -- enum op
-  OPS = { [0] = "insert", "update", "delete", "snapshot" },
+  OPS = { [0] = "insert", "update", "delete", "snapshot", [7] = "timer" },
   CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op
   FILTERED = 2, UNMATCHED = 3, -- enum outcome
 }

@@ -117,6 +117,19 @@ local function keeping(value)
   return result
 end
 
+-- watermark = { out_of_order = "10s" }
+local WATERMARK = {
+  out_of_order = { check.duration },
+}
+
+local function watermark(value)
+  local ok, result = pcall(check.options, nil, nil, value, WATERMARK)
+  if not ok then
+    return nil, result
+  end
+  return result
+end
+
 -- time = "created_at", a function(row), or { "ts", unit = "s" }: comes to { column =, call =, factor = }.
 local UNITS = { s = 1000, ms = 1, us = 1e-3, ns = 1e-6 }
 
@@ -181,7 +194,9 @@ local FIELDS = {
   process = { check.func },
   state = { keeping },
   upgrade = { check.func },
+  on_timer = { check.func },
   time = { event_time },
+  watermark = { watermark },
   window = { window },
   aggregate = { aggregates },
   add = { check.func },
@@ -194,7 +209,7 @@ local FIELDS = {
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
 local STATEFUL = {
-  on_timer = true, lookup = true, repartition = true,
+  lookup = true, repartition = true,
 }
 
 local function check_names(script, path)
@@ -236,8 +251,12 @@ local function check_window(script, path)
       end
     end
     return
+  elseif script.on_timer then
+    check.fail(path, "on_timer", "it is for process: a window has its own time")
   elseif script.process then
     check.fail(path, "window", "a script has process or a window, not both")
+  elseif script.watermark and script.watermark.out_of_order and script.window.out_of_order > 0 then
+    check.fail(path, "watermark", "out_of_order is said twice: by the window, too")
   elseif script.state and script.state.ttl then
     check.fail(path, "state", "a window forgets by itself: ttl is for process")
   elseif (script.aggregate == nil) == (script.add == nil) then
@@ -273,7 +292,7 @@ end
 -- What only makes sense with state, and what does not go with it.
 local function check_state(script, path)
   if not script.process and not script.window then
-    for _, name in ipairs { "state", "upgrade", "time", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
+    for _, name in ipairs { "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
       if script[name] then
         check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), or a window")
       end
@@ -332,6 +351,7 @@ local function validate(script, path, table_name)
   result.has_target = (result.target or result.window) and true or nil
   result.aggregates, result.aggregate = result.aggregate, nil
   result.version = result.stateful and (result.state or { version = 1 }).version
+  result.out_of_order = result.stateful and (result.watermark and result.watermark.out_of_order or result.window and result.window.out_of_order or 0)
   result.target = result.target or served(result.name).table or result.name
   return result
 end

@@ -11,10 +11,12 @@ local output = require "streamlua.output"
 local row = require "streamlua.row"
 local saved = require "streamlua.state"
 local time = require "streamlua.time"
+local timer = require "streamlua.timer"
 local window = require "streamlua.window"
 local watch = loop.watch
 
 local C, current = native.C, row.state
+local fired = timer.fired
 local NEVER = 0 / 0
 
 local function fail()
@@ -129,7 +131,47 @@ local function clock(event, at)
   return before == before and before or nil
 end
 
+-- The watermark where a timer is fired; nil: there is none yet.
+local function event_watermark(script, event)
+  local ms = tonumber(event.clock_ms)
+  return ms > -2 ^ 62 and ms - script.out_of_order or nil
+end
+
 local opened, opened_old -- the entries that the event at hand works on
+
+-- ---- process and on_timer ----
+
+-- When the state of this entry expires; nil: never.
+local function expiry(entry, timers)
+  if entry.timers.n == 0 then
+    local at = tonumber(entry.at[0])
+    return at < 2 ^ 62 and at or nil
+  end
+  return timers.expires
+end
+
+-- What the entry's row is from now on: the state, the timers, and when the first of all this is due.
+local function keep(script, event, entry, value, at, timers)
+  local text = saved.encode(value, "state")
+  if C.sl_finish(event) ~= 0 then
+    fail()
+  end
+  local ttl, expires = script.state and script.state.ttl, nil
+  if ttl and text ~= "" then -- since the last change
+    if text == ffi.string(entry.value.p, entry.value.n) then
+      expires = expiry(entry, timers)
+    end
+    expires = expires or at and at + ttl
+  end
+  local timers_text, due, wake = "", expires or NEVER, NEVER
+  if timers then
+    timers.expires = expires
+    timers_text = timer.encode(timers)
+    due = math.min(expires or math.huge, timer.first(timers, timer.EVENT) or math.huge)
+    wake = timer.first(timers, timer.PROCESSING) or NEVER
+  end
+  C.sl_state_put(event, entry, text, #text, timers_text, #timers_text, due, wake)
+end
 
 local function process(script, event)
   local this = row.new(current.generation, row.NEW)
@@ -140,30 +182,78 @@ local function process(script, event)
   local entry = main_entry(script, event)
   opened = entry
   local ttl, at = script.state and script.state.ttl, nil
-  if ttl or script.time then
+  local work = { script = script, entry = entry, now = current.now }
+  if entry.timers.n > 0 then
+    work.data = timer.open(entry)
+  end
+  if ttl or script.time or script.on_timer then
     at = event_time(script, event, this)
     if at then
-      current.watermark = clock(event, at) or NEVER
+      local before = clock(event, at)
+      work.watermark = before and before - script.out_of_order
+      current.watermark = work.watermark or NEVER
     end
   end
-  if ttl and at and tonumber(entry.at[0]) <= at then
+  local expires = ttl and at and expiry(entry, work.data)
+  if expires and expires <= at then
     saved.empty(entry)
   end
   local value = open(script, event, entry)
+  timer.begin(work)
   local made = script.process(this, value, context)
+  timer.begin(nil)
   if made ~= nil then
     write_row(script, made)
   end
-  local text = saved.encode(value, "state")
-  if C.sl_finish(event) ~= 0 then
-    fail()
+  keep(script, event, entry, value, at, work.data)
+end
+
+-- What the script sees of the key: its columns by their names, or what its key_by made.
+local function key_of(script, entry)
+  local values = saved.decode(ffi.string(entry.key.p, entry.key.n))
+  if type(script.key_by) == "function" then
+    return values[1]
   end
-  local due = NEVER
-  if ttl and text ~= "" then -- since the last change
-    local same = text == ffi.string(entry.value.p, entry.value.n)
-    due = same and tonumber(entry.at[0]) or at and at + ttl or NEVER
+  local named = {}
+  for i, name in ipairs(script.key_by) do
+    named[name] = values[i] ~= null and values[i] or nil
   end
-  C.sl_state_put(event, entry, text, #text, nil, 0, due, NEVER)
+  return named
+end
+
+-- The row of a key is due: its state has expired, or timers are to be fired, or both.
+local function fire(script, event)
+  local entry, at = event.uses.entry, tonumber(event.at_ms)
+  local by = event.due_by == 0 and timer.EVENT or timer.PROCESSING
+  local timers = timer.open(entry)
+  opened = entry
+  local expires = expiry(entry, timers)
+  local expired = by == timer.EVENT and expires and expires <= at
+  local due = timer.take(timers, by, at)
+  local text = not expired and ffi.string(entry.value.p, entry.value.n) or ""
+  timers.expires = not expired and expires or nil
+  local left = timer.encode(timers)
+  C.sl_timer_otherwise(event, text, #text, left, #left,
+    math.min(timers.expires or math.huge, timer.first(timers, timer.EVENT) or math.huge), timer.first(timers, timer.PROCESSING) or NEVER)
+  if event.error.p ~= nil then
+    error(ffi.string(event.error.p, event.error.n), 0)
+  elseif #due > 0 and not script.on_timer then
+    error("a timer is due, and the script has no function on_timer(state, ctx) any more", 0)
+  end
+  if expired then
+    saved.empty(entry)
+  end
+  local value = open(script, event, entry)
+  local work = { script = script, entry = entry, now = current.now, data = timers }
+  for _, one in ipairs(due) do
+    work.watermark = by == timer.EVENT and one.at or event_watermark(script, event)
+    current.watermark = work.watermark or NEVER
+    fired.name, fired.at, fired.key = one.name, one.at, key_of(script, entry)
+    timer.begin(work)
+    script.on_timer(value, context)
+    timer.begin(nil)
+  end
+  keep(script, event, entry, value, by == timer.EVENT and at or event_watermark(script, event), timers)
 end
 
 -- ---- windows ----
@@ -235,7 +325,7 @@ local function count(script, event, entry, which, sign)
   if which == row.NEW or not event.clocked then
     current.watermark = clock(event, at) or NEVER
   end
-  local watermark = current.watermark == current.watermark and current.watermark - script.window.out_of_order or -math.huge
+  local watermark = current.watermark == current.watermark and current.watermark - script.out_of_order or -math.huge
   local panes = open(script, event, entry)
   if not script.panes(panes, this, at, watermark, sign, change, leave) then
     if script.late then
@@ -282,6 +372,7 @@ end
 -- A fault names the key: the state that it met is that key's.
 local function fault(reason)
   local event = current.event
+  timer.begin(nil)
   if opened ~= nil then
     saved.forget(opened)
     if opened_old ~= nil then
@@ -321,7 +412,7 @@ local function new(script)
       begin(events[i], i)
       opened, opened_old = nil, nil
       current.watermark = NEVER
-      local ok, reason = xpcall(step, loop.traceback, script, events[i])
+      local ok, reason = xpcall(events[i].op == native.TIMER and fire or step, loop.traceback, script, events[i])
       if not ok then
         fault(reason == loop.NO_MEMORY and loop.no_memory() or reason)
       end

@@ -1,0 +1,222 @@
+/* What is due in streamlua_state runs: rows whose event time the watermark has passed, and those whose hour has come. Each is an event
+ * between those that were read; its transaction moves its row on, and is fenced by the progress of the partition that the row came
+ * from. So it runs once, whoever has the partition by then, and needs no place in the progress of its own. */
+#include "flow/flow_private.h"
+
+#include <stdlib.h>
+
+/* Rows that are asked for at once, in the order in which they are due. */
+enum { DUE_MOST = 1000 };
+
+/* What the sink said of a timer that has to run once more, to be written off. */
+struct refused_timer {
+	struct refused_timer *next;
+	char *script, *key, *why;
+	int64_t at_ms;
+};
+
+void flow_timers_count(struct flow *flow, const struct event *event)
+{
+	flow->timers.fired++;
+	flow->timers.dead += event->outcome == OUTCOME_DEAD;
+}
+
+/* ---- what the sink refused ---- */
+
+static struct refused_timer **find_refused(struct flow *flow, struct slice script, struct slice key, int64_t at_ms)
+{
+	struct refused_timer **at = &flow->timers.refused;
+
+	while (*at && !((*at)->at_ms == at_ms && slice_is(key, (*at)->key) && slice_is(script, (*at)->script)))
+		at = &(*at)->next;
+	return at;
+}
+
+static void forget_refused(struct refused_timer **at)
+{
+	struct refused_timer *refused = *at;
+
+	*at = refused->next;
+	free(refused->script);
+	free(refused->key);
+	free(refused->why);
+	free(refused);
+}
+
+static char *text_of(struct slice text)
+{
+	char *copy = strndup(text.p ? text.p : "", text.n);
+
+	BUG_IF(!copy);
+	return copy;
+}
+
+void flow_timers_refused(struct flow *flow, const struct event *event)
+{
+	struct refused_timer *refused = calloc(1, sizeof *refused);
+
+	BUG_IF(!refused);
+	refused->script = text_of(event->script->name);
+	refused->key = text_of(event->message->key);
+	refused->why = text_of(event->error);
+	refused->at_ms = event->at_ms;
+	refused->next = flow->timers.refused;
+	flow->timers.refused = refused;
+}
+
+void flow_timers_free(struct flow *flow)
+{
+	while (flow->timers.refused)
+		forget_refused(&flow->timers.refused);
+}
+
+/* ---- what the database has ---- */
+
+void flow_timers_forget(struct flow *flow)
+{
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++)
+		for (int clock = 0; clock < STATE_CLOCKS; clock++)
+			state_unreach(&script_host_script(flow->host, i)->state, (enum state_clock)clock, INT64_MIN);
+}
+
+static struct state_reach *reach_of(struct flow *flow, const struct state_due *due)
+{
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+		struct script *script = script_host_script(flow->host, i);
+
+		if (slice_equal(script->name, due->script))
+			return &script->state.reach[due->clock];
+	}
+	return NULL;
+}
+
+static void on_row(struct state_load *load, const struct state_row *row)
+{
+	struct flow *flow = load->ctx;
+	const struct state_due *due = &load->due;
+
+	script_host_state_row(flow->host, row, flow_partitions_find(flow, row->topic, row->partition), true);
+	flow->timers.due_count++;
+	state_reached(reach_of(flow, due), row->at[due->clock], row->map, row->key, false);
+}
+
+static void on_done(struct state_load *load)
+{
+	struct flow *flow = load->ctx;
+	struct state_reach *reach = reach_of(flow, &load->due);
+
+	reach->begun = true;
+	reach->all = flow->timers.due_count < load->due.most;
+	flow_run_loaded(load);
+}
+
+static void ask(struct flow *flow, const struct script *script, enum state_clock clock)
+{
+	const struct state_reach *reach = &script->state.reach[clock];
+	struct arena *arena = &flow->loading.arena;
+	struct state_load question = { .row = on_row, .done = on_done };
+	struct state_due *due = &question.due;
+	struct source_partition_name *names;
+	size_t count = 0;
+
+	flow_run_trim(flow);
+	arena_reset(arena);
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		count++;
+	names = arena_alloc(arena, (count + 1) * sizeof *names);
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		names[due->partition_count++] = (struct source_partition_name){ arena_copy(arena, partition->topic), partition->number };
+	due->script = script->name;
+	due->clock = clock;
+	due->partitions = names;
+	due->after.at[clock] = INT64_MIN / 2; /* what every database reads as a whole number */
+	if (reach->begun) {
+		due->after.at[clock] = reach->at;
+		due->after.map = arena_copy(arena, buf_view(&reach->map));
+		due->after.key = arena_copy(arena, buf_view(&reach->key));
+	}
+	due->most = DUE_MOST;
+	flow->timers.due_count = 0;
+	flow_run_ask(flow, question);
+}
+
+/* ---- what is due ---- */
+
+/* The clock that the watermark follows: what all partitions have come to. */
+static int64_t event_clock(const struct flow *flow)
+{
+	int64_t clock_ms = INT64_MAX;
+
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		if (partition->clock_ms != INT64_MIN && partition->clock_ms < clock_ms)
+			clock_ms = partition->clock_ms;
+	return clock_ms == INT64_MAX ? INT64_MIN : clock_ms;
+}
+
+/* What is due until then, by this script's clock. */
+static int64_t due_until(const struct flow *flow, const struct script *script, enum state_clock clock)
+{
+	if (clock == STATE_WALL_TIME)
+		return flow->wall_ms;
+	return flow->watermark == INT64_MIN ? INT64_MIN : flow->watermark - script->out_of_order_ms;
+}
+
+static void add(struct flow *flow, struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock)
+{
+	struct refused_timer **refused = find_refused(flow, script->name, entry->key, entry->at[clock]);
+
+	script_host_timer(script, intake, entry, clock, flow->watermark, *refused ? (*refused)->why : NULL);
+	if (*refused)
+		forget_refused(refused);
+}
+
+static bool fire(struct flow *flow, struct script *script, enum state_clock clock, int64_t until_ms)
+{
+	struct state_entry *entry = state_first_due(&script->state, clock);
+	struct intake *intake;
+
+	if (!entry || entry->at[clock] > until_ms || !flow_intake_has_room(flow))
+		return false;
+	intake = intake_new(&flow->intakes);
+	for (; entry && entry->at[clock] <= until_ms && intake->count < INTAKE_MESSAGES_MOST; entry = state_first_due(&script->state, clock))
+		add(flow, script, intake, entry, clock);
+	return flow_run_timers(flow, intake);
+}
+
+bool flow_timers_turn(struct flow *flow)
+{
+	if (!script_host_is_stateful(flow->host) || flow->loading.active || (flow->unrun && flow->unrun->begun) || !flow->ready || !flow->partitions)
+		return false;
+	flow->watermark = event_clock(flow);
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+		struct script *script = script_host_script(flow->host, i);
+
+		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++) {
+			const struct state_reach *reach = &script->state.reach[clock];
+			int64_t until_ms = due_until(flow, script, (enum state_clock)clock);
+
+			if (until_ms == INT64_MIN)
+				continue;
+			if (!reach->begun || (!reach->all && reach->at <= until_ms)) {
+				ask(flow, script, (enum state_clock)clock);
+				return !flow->loading.active;
+			}
+			if (fire(flow, script, (enum state_clock)clock, until_ms))
+				return true;
+		}
+	}
+	return false;
+}
+
+int64_t flow_timers_next_ms(const struct flow *flow)
+{
+	int64_t next_ms = INT64_MAX;
+
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+		const struct state_entry *entry = state_first_due(&script_host_script(flow->host, i)->state, STATE_WALL_TIME);
+
+		if (entry && entry->at[STATE_WALL_TIME] < next_ms)
+			next_ms = entry->at[STATE_WALL_TIME];
+	}
+	return next_ms;
+}
