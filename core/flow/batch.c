@@ -46,8 +46,7 @@ static uint64_t absent_columns(const struct target *target, const struct change 
 	return all;
 }
 
-/* Sets every column that the row's change sets, so that nothing is left of it. */
-static bool covers(const struct change *over, const struct change *base)
+bool batch_covers(const struct change *over, const struct change *base)
 {
 	for (uint32_t i = 0; i < base->count; i++)
 		if (VALUE_IS_SET(&base->values[i]) && (i >= over->count || !VALUE_IS_SET(&over->values[i])))
@@ -62,7 +61,7 @@ static void overlay(struct merger *m, struct batch_row *row, const struct change
 	uint32_t count = base->count > over->count ? base->count : over->count;
 	struct change *made;
 
-	if (over->op == base->op && over->waits >= base->waits && covers(over, base)) {
+	if (over->op == base->op && over->waits >= base->waits && batch_covers(over, base)) {
 		row->put = over;
 		row->own = false;
 		return;
@@ -79,7 +78,9 @@ static void overlay(struct merger *m, struct batch_row *row, const struct change
 	for (uint32_t i = 0; i < over->count; i++)
 		if (VALUE_IS_SET(&over->values[i]))
 			made->values[i] = over->values[i];
-	made->waits |= over->waits && made->op == CHANGE_UPDATE;
+	if (over->op == CHANGE_UPSERT)
+		made->op = CHANGE_UPSERT;
+	made->waits = made->op == CHANGE_UPDATE && (base->waits || over->waits);
 	row->put = made;
 	row->own = true;
 }
@@ -96,11 +97,15 @@ static bool merge_into(struct merger *m, struct batch_row *row, const struct cha
 			row->put = change;
 		row->own = false;
 	} else if (change->op == CHANGE_UPSERT && row->put->op == CHANGE_UPDATE) {
-		/* What the update set stays only if the row was there, and that nobody knows here. */
-		if (!covers(change, row->put))
+		/* What the update set stays only if the row was there, and that nobody knows here. But of a part of a row it is known. */
+		if (batch_covers(change, row->put)) {
+			row->put = change;
+			row->own = false;
+		} else if (row->put->partial) {
+			overlay(m, row, change);
+		} else {
 			return false;
-		row->put = change;
-		row->own = false;
+		}
 	} else {
 		overlay(m, row, change);
 	}

@@ -35,4 +35,7 @@ struct batch {
 void batch_build(struct batch *batch, const struct tx *tx);
 void batch_free(struct batch *batch);
 
+/* `over`, done after `base` to the same row, sets every column that it sets: nothing is left of it. */
+bool batch_covers(const struct change *over, const struct change *base);
+
 #endif

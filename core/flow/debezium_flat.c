@@ -9,26 +9,6 @@ struct added {
 	int64_t time_ms;
 };
 
-bool debezium_drop_unavailable(struct image *image)
-{
-	static const struct slice text = SLICE("__debezium_unavailable_value");
-	static const struct slice base64 = SLICE("X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==");
-	bool dropped = false;
-
-	for (uint32_t i = 0; image->state != IMAGE_ABSENT && i < image->shape->count; i++) {
-		struct value *v = &image->values[i];
-
-		if (v->kind == VALUE_JSON ? slice_is((struct slice){ v->p, v->n }, "[\"__debezium_unavailable_value\"]")
-					  : (v->kind == VALUE_TEXT || v->kind == VALUE_BYTES) && (v->n == text.n || v->n == base64.n) &&
-						    memcmp(v->p, v->n == text.n ? text.p : base64.p, v->n) == 0) {
-			*v = (struct value){ .kind = VALUE_ABSENT };
-			image->state = IMAGE_PARTIAL;
-			dropped = true;
-		}
-	}
-	return dropped;
-}
-
 /* Header converters write text bare or as JSON. */
 static struct slice unquoted(struct slice text)
 {
@@ -129,9 +109,11 @@ int debezium_flat_row(struct decoder *decoder, const struct message *message, co
 		return -1;
 	if (op_of(&added, &op, err) < 0 || image_read(decoder, nodes, nodes, true, columns, &row, err) < 0)
 		return -1;
-	/* A row that does not say its op may be an update: then what is left out of it is right. */
-	if (debezium_drop_unavailable(&row) && added.op.p && (op == OP_INSERT || op == OP_SNAPSHOT))
-		return error_set(err, "an insert holds a value that its source did not have (__debezium_unavailable_value)");
+	if (unavailable_drop(&decoder->options.unavailable, &row) && (op == OP_INSERT || op == OP_SNAPSHOT)) {
+		if (added.op.p)
+			return error_set(err, "an insert holds a value that its source did not have (unavailable.value.placeholder)");
+		op = OP_UPDATE; /* it does not say its op: but only an update leaves out what did not change */
+	}
 	event = add(decoder, message, topic, &added, op);
 	if (op != OP_TRUNCATE)
 		event->row = row;

@@ -11,7 +11,4 @@ int debezium_flat_row(struct decoder *decoder, const struct message *message, co
 /* A message without a value: the row with this key is gone. */
 void debezium_flat_delete(struct decoder *decoder, const struct message *message, const struct topic *topic, const struct image *key);
 
-/* Takes out what the source's log did not hold: such columns keep their value, and the image is PARTIAL. True where there were any. */
-bool debezium_drop_unavailable(struct image *image);
-
 #endif

@@ -86,7 +86,9 @@ struct change {
 	uint32_t count;       /* target->count when it was made; columns that an open target got since are ABSENT */
 	uint8_t op;           /* enum change_op */
 	bool waits;           /* an UPDATE whose row is to be there: where it is not, the event is parked */
-	bool missed;          /* the sink says that it is not there */
+	bool partial;         /* it waits because its message has only a part of the row: an upsert behind it is what the row has become */
+	bool asked;           /* the sink asks whether it is there */
+	bool missed;          /* the sink says that it is not */
 	uint64_t key_hash;    /* parking_hash, where the target parks */
 };
 

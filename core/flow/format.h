@@ -5,6 +5,7 @@
 #include "flow/event.h"
 #include "flow/schemas.h"
 #include "flow/target.h"
+#include "flow/unavailable.h"
 
 struct json; /* flow/json.h */
 
@@ -18,7 +19,8 @@ struct json_options {
 struct format_options {
 	struct json_options json;
 	struct reading_settings readings;
-	struct schemas *schemas; /* of messages that name theirs by a number only; NULL for formats that have none */
+	struct unavailable unavailable; /* of debezium and avro; empty: Debezium's default */
+	struct schemas *schemas;        /* of messages that name theirs by a number only; NULL for formats that have none */
 };
 
 /* Where a format puts what it finds. One for a worker; the arena and the list change with each intake. */

@@ -181,9 +181,13 @@ static int read_images(struct decoder *decoder, const struct json_node *nodes, c
 		return -1;
 	if (before && read_image(decoder, nodes, in->before, "before", false, columns, before, err) < 0)
 		return -1;
-	debezium_drop_unavailable(&event->old);
-	if (debezium_drop_unavailable(&event->row) && (event->op == OP_INSERT || event->op == OP_SNAPSHOT))
-		return error_set(err, "an insert holds a value that its source did not have (__debezium_unavailable_value)");
+	/* What the row has had, and what is said of its columns, tell that there are more of them. */
+	if (event->op == OP_UPDATE && (event->row.shape->count < columns->declared_count ||
+				       (event->old.state != IMAGE_ABSENT && event->row.shape->count < event->old.shape->count)))
+		event->row.state = IMAGE_PARTIAL;
+	unavailable_drop(&decoder->options.unavailable, &event->old);
+	if (unavailable_drop(&decoder->options.unavailable, &event->row) && (event->op == OP_INSERT || event->op == OP_SNAPSHOT))
+		return error_set(err, "an insert holds a value that its source did not have (unavailable.value.placeholder)");
 	return 0;
 }
 

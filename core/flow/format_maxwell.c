@@ -100,6 +100,7 @@ static int read_images(struct decoder *decoder, const struct json_node *nodes, c
 		       uint32_t *count, struct error *err)
 {
 	bool has_old = event->op == OP_UPDATE && is_object(in->old);
+	bool says_old = has_old && in->old->end > in->old - nodes + 1u;
 	struct known_row row;
 
 	known_row_begin(&row, decoder, table, (size_t)(in->data->end - (in->data - nodes)) + (has_old ? in->old->end - (in->old - nodes) : 0));
@@ -114,8 +115,8 @@ static int read_images(struct decoder *decoder, const struct json_node *nodes, c
 	fill_nulls(decoder, &row);
 	if (known_row_images(&row, decoder, &event->row, &event->old, err) < 0)
 		return -1;
-	/* Without `old` nothing was changed, or the source logs no more than what was. */
-	if (event->op == OP_UPDATE && !has_old && !decoder->options.readings.absent_is_null)
+	/* With nothing in `old` nothing was changed, or the source logs no more than what was. */
+	if (event->op == OP_UPDATE && !says_old && !decoder->options.readings.absent_is_null)
 		event->row.state = IMAGE_PARTIAL;
 	return 0;
 }

@@ -5,7 +5,7 @@
 #include "flow/lane_private.h"
 
 /* What the events of a transaction do to a row, as far as they have been gathered. */
-enum { SEEN_WAITS = 1, SEEN_DELETED = 2, SEEN_PARKED = 4 /* waited for */, SEEN_CARRIED = 8 /* parked along with another row */ };
+enum { SEEN_WAITS = 1, SEEN_DELETED = 2, SEEN_PARKED = 4 /* waited for */, SEEN_CARRIED = 8 /* parked along with another row */, SEEN_PART = 16 };
 
 enum { SEEN_FIRST = 64 };
 
@@ -118,6 +118,9 @@ static bool stands_apart(const struct lane *lane, const struct event *event)
 
 		if ((change->waits && (what & SEEN_DELETED)) || (change->op == CHANGE_UPSERT && (what & SEEN_WAITS)))
 			return true;
+		/* What was a part of the row is settled by the upsert behind it in its partition. By another's it is let in. */
+		if (change->op == CHANGE_UPSERT && (what & SEEN_PART) && !(seen(lane, of_partition(event, change->key_hash)) & SEEN_PART))
+			return true;
 	}
 	return false;
 }
@@ -128,7 +131,9 @@ static void see_event(struct lane *lane, const struct event *event)
 		if (!change->target->parks)
 			continue;
 		if (event->outcome == OUTCOME_PARKED)
-			see(lane, of_partition(event, change->key_hash), change->waits ? SEEN_PARKED : SEEN_CARRIED);
+			see(lane, of_partition(event, change->key_hash), change->waits && !change->partial ? SEEN_PARKED : SEEN_CARRIED);
+		else if (change->partial)
+			see(lane, change->key_hash, SEEN_PART), see(lane, of_partition(event, change->key_hash), SEEN_PART);
 		else if (change->waits || change->op == CHANGE_DELETE)
 			see(lane, change->key_hash, change->waits ? SEEN_WAITS : SEEN_DELETED);
 	}
@@ -172,13 +177,14 @@ static void park(struct lane *lane, struct event *event)
 	buf_free(&keys);
 }
 
-/* A delete takes those along that wait for the row which it removes; a row that is made lets them in. */
+/* A delete takes those along that wait for the row which it removes, and so does an upsert those that held a part of it (both stand behind
+ * them); a row that is made lets them in. */
 static void wake_others(struct lane *lane, const struct event *event)
 {
 	if (event->parked && event->outcome == OUTCOME_PARKED)
 		return; /* they had their try with it */
 	for (const struct change *change = event->changes; change; change = change->next)
-		if (change->target->parks && change->op == (event->outcome == OUTCOME_PARKED ? CHANGE_DELETE : CHANGE_UPSERT))
+		if (change->target->parks && (event->outcome == OUTCOME_PARKED ? change->op != CHANGE_UPDATE : change->op == CHANGE_UPSERT))
 			parking_wake(lane->owner->parking, change->key_hash);
 }
 
@@ -239,7 +245,8 @@ static void say_missing(const struct event *event, struct error *err)
 		else
 			buf_printf(&text, "%.*s", (int)(value->n < 200 ? value->n : 200), value->p);
 	}
-	error_set(err, "%s, which an update waited for (write = \"update\") as long as park_for says", buf_cstr(&text));
+	error_set(err, "%s, which an update waited for (%s) as long as park_for says", buf_cstr(&text),
+		  change->partial ? "its message has only a part of the row" : "write = \"update\"");
 	buf_free(&text);
 }
 

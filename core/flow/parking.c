@@ -45,7 +45,7 @@ uint64_t parking_hash(const struct change *change)
 void parking_pack(struct buf *out, const struct event *event)
 {
 	for (const struct change *change = event->changes; change; change = change->next) {
-		uint64_t hash = parking_hash(change) | change->waits;
+		uint64_t hash = parking_hash(change) | (change->waits && !change->partial);
 
 		for (int shift = 56; shift >= 0; shift -= 8)
 			buf_char(out, (char)(hash >> shift));
@@ -226,6 +226,15 @@ void parking_wake(struct parking *parking, uint64_t hash)
 		}
 }
 
+static void meet(const struct parking *parking, const struct parked *parked)
+{
+	for (uint32_t i = 0; i < parked->key_count; i++)
+		for (struct parked_key *key = *bucket(parking, parked->keys[i].hash); key; key = key->next)
+			if (key->hash == parked->keys[i].hash && key->parked->partition == parked->partition &&
+			    is_before(key->parked, parked->offset, parked->part))
+				key->parked->next_try_ms = parked->next_try_ms;
+}
+
 void parking_again(struct parking *parking, struct parked *parked, int64_t now_ms)
 {
 	int64_t wait = (int64_t)TRY_MS_FIRST << (parked->tries < 8 ? parked->tries : 8);
@@ -236,4 +245,5 @@ void parking_again(struct parking *parking, struct parked *parked, int64_t now_m
 	parking->stirred = true;
 	parked->next_try_ms = parked->woken ? 0 : now_ms + (wait < TRY_MS_MOST ? wait : TRY_MS_MOST);
 	parked->woken = false;
+	meet(parking, parked);
 }

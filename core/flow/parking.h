@@ -18,7 +18,7 @@ enum parked_state {
 	PARKED_BACK,  /* an event again, in a lane */
 };
 
-/* A row that the event touches. Awaited: an update waits for it; otherwise it is only carried along. */
+/* A row that the event touches. Awaited: an update waits for whoever makes it; otherwise what comes behind it in its partition stays behind it. */
 struct parked_key {
 	uint64_t hash;
 	bool awaited;
@@ -72,7 +72,7 @@ const struct parked *parking_before(const struct parking *parking, const struct 
 				    void *ctx);
 /* The row is there now, or what stood before has gone: try what waits for it at once. */
 void parking_wake(struct parking *parking, uint64_t hash);
-/* It comes back unwritten: later, and ever later. */
+/* It comes back unwritten: later, and ever later. Those of its rows that stand before it come with it: some are settled by what stands behind. */
 void parking_again(struct parking *parking, struct parked *parked, int64_t now_ms);
 
 #endif

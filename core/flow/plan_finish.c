@@ -198,9 +198,41 @@ static void clear_owned(struct script *script, struct change *change)
 			change->values[i] = (struct value){ .kind = VALUE_DEFAULT, .ready = true };
 }
 
+/* A message with only a part of its row cannot make that row: it changes one that is there, and waits for one that is not. Where rows are no
+ * captured changes (json, sl.format), a part is all that anybody has; a target without a schema has no rows to look for. */
+static bool is_part(const struct event *event)
+{
+	const struct script *script = event->script;
+
+	return event->op == OP_UPDATE && event->row.state == IMAGE_PARTIAL && plan_source_keyed(script) && !script->stateful && !script->owned &&
+	       !script->updates && !script->target->open;
+}
+
+/* map makes whole rows, where it does not ask for what the message does not have. */
+static bool leaves_out(const struct change *change)
+{
+	for (uint32_t i = 0; i < change->target->count; i++)
+		if (!change->target->columns[i].generated && (i >= change->count || !VALUE_IS_SET(&change->values[i])))
+			return true;
+	return false;
+}
+
+static int wait_for_row(const struct event *event, struct change *change, struct error *err)
+{
+	for (const struct change *other = event->changes; other != change; other = other->next)
+		if (other->target == change->target && other->op == CHANGE_DELETE)
+			return error_set(err,
+					 "an update gives its row another key, and holds only a part of it: the rest would be lost with the old row");
+	change->target->parks = true;
+	change->op = CHANGE_UPDATE;
+	change->waits = change->partial = true;
+	return 0;
+}
+
 int plan_finish(struct event *event, struct error *err)
 {
 	struct script *script = event->script;
+	bool part = is_part(event);
 
 	for (struct change *change = event->changes; change; change = change->next) {
 		if (change->target == script->target) {
@@ -209,6 +241,9 @@ int plan_finish(struct event *event, struct error *err)
 			else if (script->updates && change->op == CHANGE_UPSERT) {
 				change->op = CHANGE_UPDATE;
 				change->waits = change->target->parks;
+			} else if (part && change->op == CHANGE_UPSERT && (!script->lua_makes_rows || leaves_out(change)) &&
+				   wait_for_row(event, change, err) < 0) {
+				return -1;
 			}
 		}
 		if (check_key(change, err) < 0)

@@ -1,4 +1,5 @@
 /* Rows that have to be there, and streamlua_parked. */
+#include "flow/batch.h"
 #include "flow/parking.h"
 #include "flow/progress.h"
 #include "flow/script.h"
@@ -34,15 +35,36 @@ static bool same_key(const struct change *a, const struct change *b)
 	return true;
 }
 
-/* Of changes as they came: one that a later delete takes along need not find its row. */
+/* Whether a later change of the same table settles one that waits: a delete takes it along, and what was a part of a row is settled by an upsert
+ * that says all that it said. */
+static bool settles(const struct change *later, const struct change *waiting)
+{
+	if (later->op == CHANGE_UPDATE || (later->op == CHANGE_UPSERT && !waiting->partial) || !same_key(waiting, later))
+		return false;
+	return later->op == CHANGE_DELETE || batch_covers(later, waiting);
+}
+
+/* Of changes as they came: not of one whose row an earlier one makes, nor of one that is settled by a later one. */
+static bool is_guarded(const struct batch_table *table, size_t at)
+{
+	const struct change *waiting = table->changes[at];
+
+	for (size_t i = at; i-- > 0;)
+		if (table->changes[i]->op != CHANGE_UPDATE && same_key(table->changes[i], waiting)) {
+			if (table->changes[i]->op == CHANGE_UPSERT)
+				return false;
+			break;
+		}
+	for (size_t i = at + 1; i < table->count; i++)
+		if (settles(table->changes[i], waiting))
+			return false;
+	return true;
+}
+
 static void guard_each(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		bool waits = table->changes[i]->waits;
-
-		for (size_t k = i + 1; waits && k < table->count; k++)
-			waits = table->changes[k]->op != CHANGE_DELETE || !same_key(table->changes[i], table->changes[k]);
-		if (!waits)
+		if (!table->changes[i]->waits || !is_guarded(table, i))
 			continue;
 		begin_guard(&sql->text, dialect);
 		put_missing(&sql->text, dialect, table->changes[i]);
@@ -108,6 +130,46 @@ void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const stru
 		guard_all(sql, dialect, table);
 }
 
+/* The last that the transaction does, before the event at `at`, to whether this row is there. */
+static const struct change *made_before(const struct tx *tx, size_t at, const struct change *waiting)
+{
+	while (at-- > 0) {
+		const struct change *last = NULL;
+
+		if (tx->events[at]->outcome != OUTCOME_PENDING)
+			continue;
+		for (const struct change *change = tx->events[at]->changes; change; change = change->next)
+			if (change->target == waiting->target && change->op != CHANGE_UPDATE && same_key(change, waiting))
+				last = change;
+		if (last)
+			return last;
+	}
+	return NULL;
+}
+
+/* What a part of a row said is settled by later events of the transaction, wherever the row is. */
+static bool settled_after(const struct tx *tx, size_t at, const struct change *part)
+{
+	for (size_t i = at + 1; i < tx->count; i++) {
+		if (tx->events[i]->outcome != OUTCOME_PENDING)
+			continue;
+		for (const struct change *later = tx->events[i]->changes; later; later = later->next)
+			if (later->target == part->target && settles(later, part))
+				return true;
+	}
+	return false;
+}
+
+static bool is_asked(const struct tx *tx, size_t at, const struct change *change)
+{
+	const struct change *made;
+
+	if (!change->waits || (change->partial && settled_after(tx, at, change)))
+		return false;
+	made = made_before(tx, at, change);
+	return !made || made->op == CHANGE_DELETE;
+}
+
 size_t sql_parked_probe(struct buf *out, enum sql_dialect dialect, const struct tx *tx)
 {
 	size_t count = 0;
@@ -115,8 +177,9 @@ size_t sql_parked_probe(struct buf *out, enum sql_dialect dialect, const struct 
 	for (size_t i = 0; i < tx->count; i++) {
 		if (tx->events[i]->outcome != OUTCOME_PENDING)
 			continue;
-		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
-			if (!change->waits)
+		for (struct change *change = tx->events[i]->changes; change; change = change->next) {
+			change->asked = is_asked(tx, i, change);
+			if (!change->asked)
 				continue;
 			buf_text(out, dialect == SQL_SQLITE ? "SELECT 1 WHERE " : "SELECT 1 FROM DUAL WHERE ");
 			put_missing(out, dialect, change);
@@ -133,7 +196,7 @@ void sql_parked_missed(const struct tx *tx, size_t question)
 		if (tx->events[i]->outcome != OUTCOME_PENDING)
 			continue;
 		for (struct change *change = tx->events[i]->changes; change; change = change->next)
-			if (change->waits && question-- == 0) {
+			if (change->asked && question-- == 0) {
 				tx->events[i]->missed = change->missed = true;
 				return;
 			}

@@ -204,7 +204,7 @@ static void read_format(struct job *job)
 	const char *name = job_text(job, "source.format.name");
 	const char *decimal = job_text(job, "source.format.decimal"), *binary = job_text(job, "source.format.binary");
 	const char *zone = job_text(job, "source.format.zone"), *absent = job_text(job, "source.format.absent");
-	const char *time = job_text(job, "source.format.time");
+	const char *time = job_text(job, "source.format.time"), *unavailable = job_text(job, "source.format.unavailable");
 	struct reading_settings *readings = &job->format_options.readings;
 	int hours, minutes;
 
@@ -216,6 +216,8 @@ static void read_format(struct job *job)
 	for (size_t i = 0; time && i < sizeof time_modes / sizeof *time_modes; i++)
 		if (strcmp(time, time_modes[i]) == 0)
 			readings->time = (uint8_t)i;
+	if (unavailable)
+		unavailable_set(&job->format_options.unavailable, slice_of(unavailable)); /* it is one: streamlua.format */
 	readings->absent_is_null = absent && strcmp(absent, "null") == 0;
 	if (zone && sscanf(zone + 1, "%d:%d", &hours, &minutes) == 2)
 		readings->zone_minutes = (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);

@@ -53,8 +53,11 @@ local function columns_as_map(columns)
     local made = {}
     for _, column in ipairs(columns) do
       if column.call then
+        row.state.lacks = false
         local value = column.call(this, ctx)
-        made[column.target] = value == nil and null or value
+        if value ~= nil or not (row.is_part() and row.state.lacks) then
+          made[column.target] = value == nil and null or value
+        end
       elseif this:has(column.source) then
         local value = this[column.source]
         made[column.target] = value == nil and null or value

@@ -31,6 +31,25 @@ local function registry(value)
   return text
 end
 
+local UNAVAILABLE_MOST = 64
+
+-- As Debezium's unavailable.value.placeholder is written: a text, or octets behind "hex:".
+local function unavailable(value)
+  local text, reason = check.text(value)
+  if not text then
+    return nil, reason
+  end
+  local octets = text:match "^hex:(.*)$"
+  if octets and (octets:find "%X" or #octets % 2 == 1) then
+    return nil, ("'%s' has no octets in hexadecimal behind hex:"):format(text)
+  end
+  local n = octets and #octets / 2 or #text
+  if n == 0 or n > UNAVAILABLE_MOST then
+    return nil, ("1 to %d bytes"):format(UNAVAILABLE_MOST)
+  end
+  return text
+end
+
 local FIELD_MOST = 63
 
 local function field(value)
@@ -80,6 +99,7 @@ local SETTINGS = {
   zone = { zone },
   absent = { check.choice("keep", "null") },
   time = { check.choice("adaptive_time_microseconds", "adaptive", "connect", "isostring", "microseconds", "nanoseconds", "structured") },
+  unavailable = { unavailable },
   registry = { registry },
   user = { check.text },
   password = { check.any_text },
@@ -94,6 +114,14 @@ local function check_json(name, settings)
     if name ~= "json" and settings[option] ~= nil then
       return nil, ("'%s' is for the format json"):format(option)
     end
+  end
+  return true
+end
+
+-- Only Debezium writes something in the place of a value.
+local function check_unavailable(name, settings)
+  if settings.unavailable and name ~= "debezium" and name ~= "avro" and name ~= "auto" then
+    return nil, "'unavailable' is for the formats debezium and avro"
   end
   return true
 end
@@ -165,6 +193,9 @@ local function checker(value)
   local fits, reason = check_registry(name, result)
   if fits then
     fits, reason = check_json(name, result)
+  end
+  if fits then
+    fits, reason = check_unavailable(name, result)
   end
   if not fits then
     return nil, reason

@@ -54,6 +54,13 @@ local function fail()
   error(ffi.string(C.sl_error(host.pointer)), 0)
 end
 
+-- where says that the row does not match, after it looked at what the message does not have.
+local function check_where(event)
+  if row.is_part() and state.lacks and not event.row_matches then
+    error("where asks for a column that the message, which has only a part of its row, does not have", 0)
+  end
+end
+
 local made = ffi.new "struct change *[1]"
 
 -- Copies are made by the engine; what is left are the columns that are functions.
@@ -63,9 +70,14 @@ local function apply(event, this, functions)
   end
   local change = made[0]
   if change ~= nil then
+    local part = row.is_part()
     for i = 1, #functions do
       local column = functions[i]
-      output.set(change, column.index, column.target, column.call(this, context))
+      state.lacks = false
+      local value = column.call(this, context)
+      if value ~= nil or not (part and state.lacks) then
+        output.set(change, column.index, column.target, value)
+      end
     end
   end
 end
@@ -75,6 +87,15 @@ local function check_made(values)
     error(("map returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
   end
   return values
+end
+
+-- What map leaves out of a part of a row keeps its value, where map looked for more than there was.
+local function check_part(event)
+  state.part = row.is_part() and state.lacks
+  if state.part and row.has_null(event.row) then
+    error("map makes whole rows, and this message has only a part of its row, with a NULL in it: which nil of map is that NULL, and which is to " ..
+      "keep its value, cannot be told; use columns, or map with owns", 0)
+  end
 end
 
 -- The row of before, where its key is another now: what map makes of it goes.
@@ -104,8 +125,11 @@ local function map(event, script, this)
     end
     op = native.DELETE
   end
-  state.op = op
+  state.op, state.lacks = op, false
   local values = script.map(this, context)
+  if not script.owns then
+    check_part(event)
+  end
   return values ~= nil and check_made(values) or nil
 end
 
@@ -126,7 +150,8 @@ end
 
 -- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
-local script, state, watch, native, C, row_new, null, context, apply, map, lane_key, fault, again, traceback, put, fill_change, xpcall, type = ...
+local script, state, watch, native, C, row_new, null, context, apply, map, check_where, lane_key, fault, again, traceback, put, fill_change,
+  xpcall, type = ...
 local filter, where, functions, maps, key_by = script.filter, script.where, script.functions, script.map, script.key_by
 local target_id, fill, owns = script.target_id, script.fill or native.DEFAULT, script.owns
 local FILTERED, DELETE, NEW, UPSERT, ERASE, ABSENT = native.FILTERED, native.DELETE, 0, native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT
@@ -139,7 +164,11 @@ local function step()
     return nil
   end
   if where and event.op ~= DELETE then
+    state.lacks = false
     event.row_matches = where(row) and true or false
+    if state.lacks then
+      check_where(event)
+    end
   end
   if key_by then
     lane_key(event, script)
@@ -168,7 +197,7 @@ return function(events, count)
       fault(made)
     elseif made ~= nil then
       local erase = state.op == DELETE
-      local change = C.sl_change(event, target_id, erase and ERASE or UPSERT, erase and ABSENT or fill)
+      local change = C.sl_change(event, target_id, erase and ERASE or UPSERT, (erase or state.part) and ABSENT or fill)
       if type(made) ~= "table" or not put(made, null, erase) then
         ok, made = xpcall(fill_change, traceback, target_id, change, made, erase)
         if not ok then
@@ -190,8 +219,8 @@ end
 -- of columns), `fill` (what a column that map leaves out becomes; DEFAULT) and `target_id`.
 local function new(script)
   local chunk = assert(loadstring(TEMPLATE, "=streamlua/loop/" .. script.name))
-  return chunk(script, state, watch, native, C, row.new, null, context, apply, map, lane_key, fault, again, traceback, host.put, output.fill, xpcall,
-    type)
+  return chunk(script, state, watch, native, C, row.new, null, context, apply, map, check_where, lane_key, fault, again, traceback, host.put,
+    output.fill, xpcall, type)
 end
 
 return { new = new, traceback = traceback, watch = watch, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

@@ -14,7 +14,8 @@ struct message {
   const struct header *headers; uint32_t header_count; void *owner; int64_t position; const char *flaw;
 };
 struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
-struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op; bool waits, missed; uint64_t key_hash; };
+struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;
+  bool waits, partial, asked, missed; uint64_t key_hash; };
 struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
   uint32_t part, parts;
@@ -106,4 +107,5 @@ return {
   OPS = { [0] = "insert", "update", "delete", "snapshot", [7] = "timer" },
   CHANGE_UPSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, -- enum change_op
   FILTERED = 2, UNMATCHED = 3, -- enum outcome
+  PARTIAL = 2, -- enum image_state
 }

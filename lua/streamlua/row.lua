@@ -8,8 +8,9 @@ local C, NUMBER, TRUE, FALSE, TEXT = native.C, native.NUMBER, native.TRUE, nativ
 local DOUBLE, BITS, BIT_NUMBER = native.DOUBLE, native.BITS, native.BIT_NUMBER
 local ffi_string = ffi.string
 
--- What the engine works on. One for the VM: scripts run one event at a time.
-ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; bool stateful; };"
+-- What the engine works on. One for the VM: scripts run one event at a time. lacks: since that was cleared, a script asked for a column that
+-- the message does not have. part: what is being written is a part of a row.
+ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; bool stateful, lacks, part; };"
 local state = ffi.new "struct sl_state"
 
 -- The fields of a row's struct could be read by name like columns, so nobody is to know their names.
@@ -49,6 +50,7 @@ local function to_lua(value)
   elseif kind == FALSE then
     return false
   end
+  state.lacks = state.lacks or kind == native.ABSENT
   return nil
 end
 
@@ -128,7 +130,22 @@ local function index(row, name)
     return has
   end
   local value = within(image, name)
+  state.lacks = state.lacks or value == nil
   return value and to_lua(value)
+end
+
+-- Only a part of the row is in the message: what a function does not find there may be in the target.
+local function is_part()
+  return state.event.op == native.UPDATE and state.event.row.state == native.PARTIAL
+end
+
+local function has_null(image)
+  for i = 0, tonumber(image.shape.count) - 1 do
+    if image.values[i].kind == native.NULL then
+      return true
+    end
+  end
+  return false
 end
 
 -- name, value in the order of the message; NULLs are left out, as in any Lua table.
@@ -171,6 +188,8 @@ return {
   NEW = NEW, OLD = OLD,
   new = Row,
   is_row = is_row,
+  is_part = is_part,
+  has_null = has_null,
   get = get,
   to_lua = to_lua,
   -- For the closed environment's pairs.

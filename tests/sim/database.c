@@ -81,6 +81,12 @@ static enum table table_of(const struct target *target)
 	trace_fail("a transaction writes table %.*s", SLICE_ARG(target->name));
 }
 
+/* What waits need not find its row where a later change settles it. */
+static bool settles(enum change_op later, bool partial)
+{
+	return later == CHANGE_DELETE || (later == CHANGE_UPSERT && partial);
+}
+
 static void copy_table(struct request *request, struct wire_table *wire, const struct batch_table *table)
 {
 	*wire = (struct wire_table){ .table = table_of(table->target), .mode = table->mode, .count = table->count, .deletes = table->deletes };
@@ -95,6 +101,11 @@ static void copy_table(struct request *request, struct wire_table *wire, const s
 			wire->changes[i].cells[c] = wire->changes[i].set[c] ? cell_of(&change->values[c]) : CELL_NULL;
 		}
 	}
+	for (size_t i = 0; i < wire->count; i++)
+		for (size_t k = i + 1; k < wire->count; k++)
+			if (wire->changes[k].cells[CELL_ID] == wire->changes[i].cells[CELL_ID] &&
+			    settles(wire->changes[k].op, table->changes[i]->partial))
+				wire->changes[i].settled = true;
 }
 
 static void copy_kept(struct request *request, const struct batch_table *table)
@@ -203,7 +214,7 @@ static bool put_row(struct database *db, enum table table, const struct wire_cha
 	if (row.exists && plain_insert)
 		trace_fail("an INSERT into %s meets row %lld, which nobody deleted before", table_names[table], (long long)id);
 	if (!row.exists) {
-		if (change->waits)
+		if (change->waits && !change->settled)
 			trace_fail("an update of row %lld of %s, which waits for it, is written and it is not there", (long long)id,
 				   table_names[table]);
 		if (change->op == CHANGE_UPDATE)
@@ -265,6 +276,30 @@ static void check_order(struct database *db, const struct record *record, int64_
 	*last = index;
 }
 
+/* A part of a row is written where the row is, or together with what settles it. */
+static void check_part(struct database *db, const struct record *record)
+{
+	const struct record **owed = db->owed[record->table];
+
+	if (record->lacks && !db->model[record->table][record->id].exists)
+		owed[record->id] = record;
+	else if (!record->lacks)
+		owed[record->id] = NULL;
+	if (record->deed == DEED_MOVE)
+		owed[record->old_id] = NULL;
+}
+
+static void check_owed(const struct database *db)
+{
+	char text[80];
+
+	for (int table = 0; table < TABLE_COUNT; table++)
+		for (int id = 0; id < ROWS_MOST; id++)
+			if (db->owed[table][id])
+				trace_fail("%s is written, and neither its row nor what settles it is there",
+					   place_text(db, db->owed[table][id], text));
+}
+
 static void end_event(struct database *db, const struct wire_event *event)
 {
 	const struct record *record = event->record;
@@ -278,7 +313,7 @@ static void end_event(struct database *db, const struct wire_event *event)
 	ending->parked = false;
 	switch (event->outcome) {
 	case OUTCOME_PARKED:
-		if (!record->waits)
+		if (!record->waits && !record->held)
 			trace_fail("%s is parked", place_text(db, record, text));
 		ending->parked = true;
 		ending->parked_ms = db->now_ms;
@@ -294,6 +329,7 @@ static void end_event(struct database *db, const struct wire_event *event)
 			check_order(db, record, record->old_id);
 		if (record->waits && !db->model[table_written(record->table)][record->id].exists)
 			trace_fail("%s is written, and its row is not there", place_text(db, record, text));
+		check_part(db, record);
 		history_apply(record, db->model);
 		break;
 	case OUTCOME_DEAD:
@@ -409,32 +445,59 @@ bool database_is_stale(struct database *db, const struct request *request)
 	return false;
 }
 
-static bool is_missing(const struct database *db, enum table table, int64_t id)
-{
-	return !db->rows[table][id].exists;
-}
-
-/* The guards, which stand before the rows. */
+/* What the changes of a table, one after the other, do not find. A later change may settle that. */
 static bool misses(const struct database *db, const struct request *request)
 {
 	for (size_t t = 0; t < request->table_count; t++) {
 		const struct wire_table *wire = &request->tables[t];
+		bool there[ROWS_MOST];
 
-		for (size_t i = wire->deletes; i < wire->count; i++)
-			if (wire->changes[i].waits && is_missing(db, wire->table, wire->changes[i].cells[CELL_ID]))
+		for (int id = 0; id < ROWS_MOST; id++)
+			there[id] = db->rows[wire->table][id].exists;
+		for (size_t i = 0; i < wire->count; i++) {
+			const struct wire_change *change = &wire->changes[i];
+
+			if (change->waits && !change->settled && !there[change->cells[CELL_ID]])
 				return true;
+			if (change->op != CHANGE_UPDATE)
+				there[change->cells[CELL_ID]] = change->op == CHANGE_UPSERT;
+		}
 	}
+	return false;
+}
+
+static bool settled_later(const struct tx *tx, size_t at, const struct change *change, int64_t id)
+{
+	for (size_t i = at + 1; i < tx->count; i++)
+		for (const struct change *later = tx->events[i]->changes; later && tx->events[i]->outcome == OUTCOME_PENDING; later = later->next)
+			if (change->partial && later->target == change->target && settles(later->op, true) && cell_of(&later->values[CELL_ID]) == id)
+				return true;
 	return false;
 }
 
 void database_mark_missed(const struct database *db, const struct tx *tx)
 {
+	bool there[TABLE_COUNT][ROWS_MOST];
+
+	for (int table = 0; table < TABLE_COUNT; table++)
+		for (int id = 0; id < ROWS_MOST; id++)
+			there[table][id] = db->rows[table][id].exists;
 	for (size_t i = 0; i < tx->count; i++) {
 		struct event *event = tx->events[i];
 
-		for (struct change *change = event->changes; change && event->outcome == OUTCOME_PENDING; change = change->next)
-			if (change->waits && is_missing(db, table_of(change->target), cell_of(&change->values[CELL_ID])))
+		for (struct change *change = event->changes; change && event->outcome == OUTCOME_PENDING; change = change->next) {
+			int64_t id;
+			bool *row;
+
+			if (change->target->own)
+				continue;
+			id = cell_of(&change->values[CELL_ID]);
+			row = &there[table_of(change->target)][id];
+			if (change->waits && !*row && !settled_later(tx, i, change, id))
 				event->missed = change->missed = true;
+			if (change->op != CHANGE_UPDATE)
+				*row = change->op == CHANGE_UPSERT;
+		}
 	}
 }
 
@@ -459,6 +522,7 @@ enum verdict database_execute(struct database *db, struct request *request)
 	}
 	for (size_t i = 0; i < request->event_count; i++)
 		end_event(db, &request->events[i]);
+	check_owed(db);
 	for (size_t i = 0; i < request->kept_count; i++) {
 		free(db->kept[request->kept[i].id]);
 		db->kept[request->kept[i].id] = request->kept[i].value ? strdup(request->kept[i].value) : NULL;

@@ -19,7 +19,7 @@ struct progress {
 /* A change as it came over the wire. */
 struct wire_change {
 	enum change_op op;
-	bool waits;
+	bool waits, settled; /* settled: by a later change of the table, whether its row is there or not */
 	bool set[CELL_COUNT];
 	int64_t cells[CELL_COUNT];
 };
@@ -72,9 +72,10 @@ struct ending {
 struct database {
 	struct history *history;
 	struct row rows[TABLE_COUNT][ROWS_MOST];
-	struct row model[TABLE_COUNT][ROWS_MOST]; /* what rows must be: the events applied one by one */
-	int64_t last[TABLE_COUNT][ROWS_MOST];     /* the last event applied to each source key: index of its record, or -1 */
-	char *kept[ROWS_MOST];                    /* streamlua_state of COUNTS by key: its value, or NULL */
+	struct row model[TABLE_COUNT][ROWS_MOST];          /* what rows must be: the events applied one by one */
+	int64_t last[TABLE_COUNT][ROWS_MOST];              /* the last event applied to each source key: index of its record, or -1 */
+	const struct record *owed[TABLE_COUNT][ROWS_MOST]; /* within a transaction: a part of a row that is not there */
+	char *kept[ROWS_MOST];                             /* streamlua_state of COUNTS by key: its value, or NULL */
 	struct progress *progress;
 	size_t progress_count;
 	struct ending *endings;   /* by record */

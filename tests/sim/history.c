@@ -178,7 +178,31 @@ static void new_values(struct history *h, struct record *record, const struct ro
 	row->cells[CELL_NAME] = record->table == TABLE_NAMES ? (before->exists ? before->cells[CELL_NAME] : CELL_NULL) : dice_below(h->dice, 50);
 }
 
-/* Chooses what happens to a row and does it at the source. May free or take a unique value. */
+/* A part of a row waits where the row is not there, because what made it was refused. What stands behind it is not refused as well: they would come
+ * back one by one, and nobody could say when the part meets what settles it. */
+static void follow_parts(struct history *h, struct record *record)
+{
+	bool *there = h->there[record->table], *awaited = h->awaited[record->table], *held = h->held[record->table];
+	int64_t id = record->id, old_id = record->deed == DEED_MOVE ? record->old_id : id;
+	bool orphan;
+
+	record->lacks = record->keeps_w && !h->json;
+	orphan = record->lacks && !there[id];
+	if (record->poison && (orphan || held[id] || held[old_id])) {
+		record->poison = false;
+		record->fate = FATE_WRITTEN;
+	}
+	record->held = held[id] = held[old_id] = orphan || held[id] || held[old_id];
+	if (record->fate != FATE_WRITTEN)
+		return;
+	awaited[id] = orphan || (record->lacks && awaited[id]);
+	there[old_id] = there[old_id] && old_id == id;
+	awaited[old_id] = awaited[old_id] && old_id == id;
+	there[id] = record->deed != DEED_DELETE && (!record->lacks || there[id]);
+}
+
+/* Chooses what happens to a row and does it at the source. A row that is waited for gets no other key: where that is another lane's, the two do not
+ * meet before park_for is over. May free or take a unique value. */
 static void happen(struct history *h, struct record *record, int64_t id, uint32_t parts, bool upsert_only)
 {
 	struct row *rows = h->source[record->table], before = rows[id];
@@ -193,7 +217,8 @@ static void happen(struct history *h, struct record *record, int64_t id, uint32_
 		if (delicate)
 			free_name(h, id);
 		rows[id].exists = false;
-	} else if (before.exists && !upsert_only && !h->json && what < 40 && absent_id(h, record->table, id, parts) >= 0) {
+	} else if (before.exists && !upsert_only && !h->json && what < 40 && !h->awaited[record->table][id] &&
+		   absent_id(h, record->table, id, parts) >= 0) {
 		record->deed = DEED_MOVE;
 		record->old_id = id;
 		record->id = absent_id(h, record->table, id, parts);
@@ -224,6 +249,7 @@ static void happen(struct history *h, struct record *record, int64_t id, uint32_
 		rows[id].exists = false;
 	if (record->deed != DEED_DELETE)
 		rows[record->id] = record->row;
+	follow_parts(h, record);
 }
 
 /* ---- messages ---- */
@@ -346,6 +372,30 @@ static void add_late(struct history *h, struct log *log, int64_t id)
 	message->key = key_of(h, id);
 }
 
+static void add_whole(struct history *h, struct log *log, int64_t id)
+{
+	struct log_message *message = add_message(h, log);
+	struct record *record = add_record(h, log, FATE_WRITTEN);
+	struct row *row = &h->source[log->table][id], before = *row;
+
+	record->id = id;
+	record->deed = DEED_UPSERT;
+	new_values(h, record, &before);
+	*row = record->row;
+	follow_parts(h, record);
+	put_envelope(h, record, &before);
+	message->value = kept(h);
+	message->key = key_of(h, id);
+}
+
+/* Whole rows, where parts of them still wait. */
+static void add_awaited_rows(struct history *h, struct log *log, uint32_t parts)
+{
+	for (int64_t id = log->number; id < ROWS_MOST; id += parts)
+		if (h->awaited[log->table][id])
+			add_whole(h, log, id);
+}
+
 /* Every row comes that something is said of, but those of LOST. */
 static void add_missing_rows(struct history *h, uint32_t parts)
 {
@@ -395,6 +445,9 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 	for (uint32_t i = 0; i < ROWS_MOST; i++)
 		h->name_of_row[i] = CELL_NULL;
 	history_target(h, h->source);
+	for (int table = 0; table < TABLE_COUNT; table++)
+		for (int id = 0; id < ROWS_MOST; id++)
+			h->there[table][id] = h->source[table][id].exists;
 	for (uint32_t i = 0; i < h->rows / 2; i++)
 		h->name_of_row[i] = i;
 	for (uint32_t i = 0; i < messages; i++) {
@@ -417,6 +470,8 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 			BUG_IF(h->logs[l].count > h->logs[l].cap);
 	}
 	add_missing_rows(h, parts_of(h, TABLE_LATE));
+	for (uint32_t l = 0; l < h->log_count; l++)
+		add_awaited_rows(h, &h->logs[l], parts_of(h, h->logs[l].table));
 }
 
 void history_free(struct history *h)
@@ -501,6 +556,8 @@ void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROW
 		apply_counts(record, row);
 		return;
 	}
+	if (record->lacks && !row->exists)
+		return;
 	*row = record->row;
 	if (record->keeps_w)
 		row->cells[CELL_W] = w;

@@ -48,6 +48,8 @@ struct record {
 	int64_t id, old_id;
 	struct row row;
 	bool keeps_w; /* the message does not say w: it stays what it is */
+	bool lacks;   /* and so cannot make its row: where that is not there it is parked, until a later event of the row settles it */
+	bool held;    /* it is such a one, or may stand behind one */
 	uint32_t log;
 	int64_t offset;
 	uint32_t part;
@@ -79,6 +81,8 @@ struct history {
 	int64_t name_of_row[ROWS_MOST]; /* of NAMES: the name that a row brought with it and has not given up */
 	int64_t free_names[ROWS_MOST];
 	uint32_t free_name_count;
+	/* What the target has once all that was written so far is in it; rows that a part of a row waits for; and that one ever waited for. */
+	bool there[TABLE_COUNT][ROWS_MOST], awaited[TABLE_COUNT][ROWS_MOST], held[TABLE_COUNT][ROWS_MOST];
 	int64_t stuck_next;
 	struct buf text; /* being written */
 	struct arena arena;

@@ -28,10 +28,10 @@ enum { WAYS = 4 };
 
 static const char *const texts[TABLE_COUNT][WAYS] = {
 	[TABLE_PLAIN] = {
-		"return {}",
-		"return { key_by = 'table' }",
-		"return { " COLUMNS ", key_by = { 'id' } }",
-		"return { key_by = function(row) return row.id % 3 end }",
+		"return { park_for = '7d' }",
+		"return { park_for = '7d', key_by = 'table' }",
+		"return { park_for = '7d', " COLUMNS ", key_by = { 'id' } }",
+		"return { park_for = '7d', key_by = function(row) return row.id % 3 end }",
 	},
 	[TABLE_ITEMS] = {
 		RULE "return { filter = rule }",

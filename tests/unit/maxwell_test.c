@@ -76,6 +76,7 @@ static void the_old_row_is_the_new_one_but_for_what_changed(void **state)
 	expect(d, OP_UPDATE, "id=1 a=2 b='x'", "id=1 a=2 b=null", "id=1");
 	read_message(d, NULL, "{" KEYED("update") ",'data':{'id':1,'a':2,'b':'x'},'old':{}}");
 	expect(d, OP_UPDATE, "id=1 a=2 b='x'", "id=1 a=2 b='x'", "id=1");
+	assert_int_equal(d->first->row.state, IMAGE_PARTIAL); /* nothing tells that it is whole */
 	/* Other columns than before, and in another order. */
 	read_message(d, NULL, "{" KEYED("update") ",'data':{'c':7,'b':'y','id':1},'old':{'b':'x','c':8}}");
 	expect(d, OP_UPDATE, "id=1 a=(absent) b='y' c=7", "id=1 a=(absent) b='x' c=8", "id=1");
