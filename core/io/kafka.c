@@ -104,6 +104,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	serve(kafka);
 	kafka_group_commit(kafka);
+	if (!kafka->alone && !kafka->stopped)
+		kafka_gap_tick(kafka);
 	if (kafka->alone && !kafka->alone_given && !kafka->stopped)
 		kafka_alone_give(kafka);
 	if (kafka->stopped || kafka->assigning)
@@ -157,10 +159,19 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 
 static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets, void *opaque)
 {
+	struct kafka *kafka = opaque;
+
 	(void)rk;
-	(void)offsets;
-	if (code && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
-		kafka_say(opaque, code, "commit", rd_kafka_err2str(code));
+	if (!code || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
+		return;
+	kafka_say(kafka, code, "commit", rd_kafka_err2str(code));
+	/* Others may wait for the word that a partition is read. */
+	for (int i = 0; offsets && i < offsets->cnt; i++) {
+		struct kafka_partition *p = kafka_group_find(kafka, &offsets->elems[i]);
+
+		if (p)
+			p->end_told = false;
+	}
 }
 
 static int kafka_start(struct source *source, const struct source_events *events, struct error *err)
@@ -298,6 +309,8 @@ static void kafka_close(struct source *source)
 		rd_kafka_conf_destroy(kafka->conf);
 	if (kafka->topics)
 		rd_kafka_topic_partition_list_destroy(kafka->topics);
+	if (kafka->others)
+		rd_kafka_topic_partition_list_destroy(kafka->others);
 	free(kafka->partitions);
 	free(kafka->headers);
 	free(kafka->only_topic);

@@ -111,6 +111,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	size_t brokers = 0; /* length of their list, with its NUL */
 
 	kafka->from = options->from;
+	kafka->run_started_ms = options->run_started_ms;
 	kafka->first = options->first;
 	kafka->group_keeps_progress = options->group_keeps_progress;
 	kafka->alone = options->alone;

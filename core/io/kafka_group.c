@@ -108,7 +108,7 @@ void kafka_group_release_all(struct kafka *kafka)
 	}
 }
 
-static struct kafka_partition *find(struct kafka *kafka, const rd_kafka_topic_partition_t *entry)
+struct kafka_partition *kafka_group_find(struct kafka *kafka, const rd_kafka_topic_partition_t *entry)
 {
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
 		struct kafka_partition *p = kafka->partitions[i];
@@ -163,7 +163,7 @@ static void on_revoke(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 	if (!lost)
 		kafka_group_commit(kafka);
 	for (int i = 0; i < list->cnt; i++) {
-		struct kafka_partition *p = find(kafka, &list->elems[i]);
+		struct kafka_partition *p = kafka_group_find(kafka, &list->elems[i]);
 
 		if (!p)
 			continue;
@@ -188,6 +188,7 @@ void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka
 
 	kafka->whole = false;
 	kafka->rebalanced_ms = clock_mono_ms();
+	kafka_gap_rebalanced(kafka);
 	if (kafka->closing) {
 		rd_kafka_assign(rk, NULL);
 		return;
@@ -248,6 +249,28 @@ int kafka_group_answer(struct kafka *kafka)
 	return 0;
 }
 
+/* A bounded run has delivered all of it, and everything delivered is committed by the flow. */
+static bool is_settled(const struct kafka *kafka, const struct kafka_partition *p)
+{
+	return kafka->until.kind != KAFKA_NOWHERE && p->ended && p->committed >= p->delivered;
+}
+
+static void add_commit(struct kafka *kafka, struct kafka_partition *p, rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, p->name.p, p->partition);
+	struct kafka_mark mark = { 0 };
+
+	if (is_settled(kafka, p)) {
+		mark.start = p->start_marked && p->committed == 0;
+		mark.ended_ms = p->bound_ms;
+		mark.until_ms = kafka->until.kind == KAFKA_TIME ? kafka->until.ms : p->bound_ms;
+		p->end_told = true;
+	}
+	entry->offset = p->committed ? p->committed : p->position;
+	kafka_mark_put(entry, mark);
+	p->uncommitted = false;
+}
+
 void kafka_group_commit(struct kafka *kafka)
 {
 	rd_kafka_topic_partition_list_t *list;
@@ -258,10 +281,8 @@ void kafka_group_commit(struct kafka *kafka)
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
 		struct kafka_partition *p = kafka->partitions[i];
 
-		if (!p || !p->uncommitted)
-			continue;
-		rd_kafka_topic_partition_list_add(list, p->name.p, p->partition)->offset = p->committed;
-		p->uncommitted = false;
+		if (p && (p->uncommitted || (is_settled(kafka, p) && !p->end_told)))
+			add_commit(kafka, p, list);
 	}
 	if (list->cnt)
 		rd_kafka_commit(kafka->rk, list, 1);

@@ -1,5 +1,5 @@
-/* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c and kafka_fetch.c (options), kafka_group.c
- * (who owns which partition) and kafka_offsets.c (where a partition starts and ends). Included by them alone. */
+/* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c and kafka_fetch.c (options), kafka_group.c,
+ * kafka_gap.c and kafka_share.c (who owns which partition) and kafka_offsets.c and kafka_mark.c (where a partition starts and ends). Included by them alone. */
 #ifndef IO_KAFKA_INSIDE_H
 #define IO_KAFKA_INSIDE_H
 
@@ -40,8 +40,12 @@ struct kafka_partition {
 	bool ended, bounded; /* bounded: `bound` is known */
 	bool uncommitted;    /* `committed` has not gone to Kafka yet */
 	int64_t position;    /* next offset to deliver; what take() said until it is resolved */
+	int64_t bound_ms;    /* wall clock where `bound` was asked for */
 	int64_t bound;       /* nothing from here on is delivered; INT64_MAX: no bound */
 	int64_t committed;
+	int64_t delivered; /* behind the last message that the flow was given; 0: none yet */
+	bool start_marked; /* Kafka keeps where we began, since nothing was committed before */
+	bool end_told;     /* Kafka keeps that it is read to its end */
 	struct partition *owner;
 	/* What librdkafka had already handed out when the flow paused: in order, from `stash_next` on. */
 	rd_kafka_message_t **stash;
@@ -53,6 +57,15 @@ struct kafka_said {
 	rd_kafka_resp_err_t code;
 	char about[96];
 	int64_t at_ms;
+};
+
+/* What kafka_gap.c knows. */
+struct kafka_gap {
+	int64_t look_ms;                 /* from when on to look; 0: somebody has every partition */
+	int64_t since_ms;                /* some have been nobody's since; 0: not known */
+	int64_t pause_ms, not_before_ms; /* between two times of leaving */
+	int64_t retry_ms;                /* between two looks that failed */
+	bool leaving;
 };
 
 struct kafka {
@@ -83,8 +96,10 @@ struct kafka {
 	bool stopped, failed, closing, idle_told;
 	bool first;      /* no broker has answered yet, and who refuses us is not asked again */
 	int64_t idle_at; /* mono ms; 0: not waiting */
-	bool whole;      /* all partitions of the topics are ours (kafka_share.c) */
-	int64_t rebalanced_ms, share_asked_ms;
+	bool whole;      /* all partitions of the topics are read (kafka_share.c) */
+	int64_t run_started_ms, rebalanced_ms, share_asked_ms, waits_said_ms;
+	rd_kafka_topic_partition_list_t *others; /* partitions of others, and where they end */
+	struct kafka_gap gap;
 
 	rd_kafka_message_t *batch[KAFKA_BATCH];
 	struct header *headers;
@@ -115,6 +130,8 @@ void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka
 int kafka_group_answer(struct kafka *kafka);
 /* Sends what committed() said since the last time. */
 void kafka_group_commit(struct kafka *kafka);
+/* Ours; NULL: it is not. */
+struct kafka_partition *kafka_group_find(struct kafka *kafka, const rd_kafka_topic_partition_t *entry);
 void kafka_group_release(struct kafka *kafka, struct kafka_partition *partition);
 void kafka_group_release_all(struct kafka *kafka);
 /* Leaves the group, at most KAFKA_CLOSE_MS. */
@@ -123,11 +140,31 @@ void kafka_group_leave(struct kafka *kafka);
 /* kafka_offsets.c: turns START_CONFIGURED into offsets and finds bounds, for all partitions that lack them. Blocks for
  * KAFKA_ASK_MS a question. -1 (said in the log): ask again. */
 int kafka_offsets_resolve(struct kafka *kafka);
+/* Replaces the offset of each entry by the one that the point means: the first message at or after a time, else the end. -1 as above. */
+int kafka_offsets_ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point);
+/* Replaces it by what the group has committed, with its mark. -1 as above. */
+int kafka_offsets_committed(struct kafka *kafka, rd_kafka_topic_partition_list_t *list);
 /* The reason for failed() where the broker refuses an offset. */
 void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *partition, struct error *reason);
 
-/* kafka_share.c: all partitions of the topics are ours, or those that are not are a living member's. May ask the brokers. */
+/* kafka_mark.c */
+struct kafka_mark {
+	bool start; /* the offset is what `start` was resolved to, and nothing was written since */
+	/* Everything is read and settled that was there at ended_ms (the wall clock where a run found the end), and is from before until_ms. 0:
+	 * not said. */
+	int64_t ended_ms, until_ms;
+};
+void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark);
+struct kafka_mark kafka_mark_of(const rd_kafka_topic_partition_t *entry);
+
+/* kafka_gap.c: told of each rebalance, and with the tick. */
+void kafka_gap_rebalanced(struct kafka *kafka);
+void kafka_gap_tick(struct kafka *kafka);
+
+/* kafka_share.c: all partitions of the topics are read to their ends, by us or by others. May ask the brokers. */
 bool kafka_share_is_whole(struct kafka *kafka);
+/* All partitions of the topics that the job means; NULL: the brokers do not say. Blocks; to be destroyed. */
+rd_kafka_topic_partition_list_t *kafka_share_all(struct kafka *kafka);
 /* Whether the job means this topic. */
 bool kafka_share_means(const struct kafka *kafka, const char *topic);
 

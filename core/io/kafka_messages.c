@@ -80,7 +80,7 @@ static void deliver(struct kafka *kafka, struct kafka_partition *p, const rd_kaf
 	};
 
 	take_headers(kafka, m, &message);
-	p->position = m->offset + 1;
+	p->position = p->delivered = m->offset + 1;
 	kafka->events.message(kafka->events.ctx, &message);
 }
 

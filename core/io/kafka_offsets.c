@@ -7,9 +7,6 @@
 #include "base/log.h"
 #include "io/kafka_inside.h"
 
-/* Beside an offset in Kafka: this is what `start` was resolved to, nothing is written yet. */
-static const char start_mark[] = "streamlua start";
-
 static void add(rd_kafka_topic_partition_list_t *list, struct kafka_partition *p, int64_t offset)
 {
 	rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, p->name.p, p->partition);
@@ -28,8 +25,7 @@ static int answered(struct kafka *kafka, rd_kafka_resp_err_t code, const rd_kafk
 	return -1;
 }
 
-/* Replaces the point in each entry by the offset that it means: the first message at or after a time, else the end. */
-static int ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point)
+int kafka_offsets_ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point)
 {
 	/* The protocol has one question for all three: these two stand in place of a time. */
 	int64_t asked = point.kind == KAFKA_EARLIEST ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
@@ -47,18 +43,18 @@ static int ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struc
 	beyond = rd_kafka_topic_partition_list_new(list->cnt);
 	for (int i = 0; i < list->cnt; i++) {
 		if (list->elems[i].offset < 0)
-			add(beyond, list->elems[i].opaque, 0);
+			rd_kafka_topic_partition_list_add(beyond, list->elems[i].topic, list->elems[i].partition);
 	}
-	result = beyond->cnt && point.kind != KAFKA_TIME ? -1 : ask(kafka, beyond, (struct kafka_point){ .kind = KAFKA_LATEST });
+	result = beyond->cnt && point.kind != KAFKA_TIME ? -1 : kafka_offsets_ask(kafka, beyond, (struct kafka_point){ .kind = KAFKA_LATEST });
 	for (int i = 0; result == 0 && i < beyond->cnt; i++)
 		rd_kafka_topic_partition_list_find(list, beyond->elems[i].topic, beyond->elems[i].partition)->offset = beyond->elems[i].offset;
 	rd_kafka_topic_partition_list_destroy(beyond);
 	return result;
 }
 
-static bool is_start_mark(const rd_kafka_topic_partition_t *entry)
+int kafka_offsets_committed(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
-	return slice_equal((struct slice){ entry->metadata, entry->metadata_size }, slice_of(start_mark));
+	return answered(kafka, rd_kafka_committed(kafka->rk, list, KAFKA_ASK_MS), list);
 }
 
 /* Takes out of the list what the group itself remembers; see kafka_options. Asked whatever `start` says: a run with another --from may
@@ -67,13 +63,16 @@ static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
 	if (list->cnt == 0 || kafka->from || kafka->alone)
 		return 0;
-	if (answered(kafka, rd_kafka_committed(kafka->rk, list, KAFKA_ASK_MS), list) < 0)
+	if (kafka_offsets_committed(kafka, list) < 0)
 		return -1;
 	for (int i = list->cnt - 1; i >= 0; i--) {
 		rd_kafka_topic_partition_t *entry = &list->elems[i];
+		struct kafka_partition *p = entry->opaque;
+		bool marked = kafka_mark_of(entry).start;
 
-		if (entry->offset >= 0 && (kafka->group_keeps_progress || is_start_mark(entry))) {
-			((struct kafka_partition *)entry->opaque)->position = entry->offset;
+		if (entry->offset >= 0 && (kafka->group_keeps_progress || marked)) {
+			p->position = entry->offset;
+			p->start_marked = marked;
 			rd_kafka_topic_partition_list_del_by_idx(list, i);
 		}
 	}
@@ -86,9 +85,8 @@ static void remember(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 	if (list->cnt == 0 || kafka->alone || (kafka->start.kind == KAFKA_EARLIEST && !kafka->from))
 		return;
 	for (int i = 0; i < list->cnt; i++) {
-		free(list->elems[i].metadata);
-		list->elems[i].metadata = strdup(start_mark);
-		list->elems[i].metadata_size = sizeof start_mark - 1;
+		kafka_mark_put(&list->elems[i], (struct kafka_mark){ .start = true });
+		((struct kafka_partition *)list->elems[i].opaque)->start_marked = true;
 	}
 	rd_kafka_commit(kafka->rk, list, 1);
 }
@@ -106,7 +104,7 @@ static int resolve_starts(struct kafka *kafka)
 	}
 	result = recall(kafka, list);
 	if (result == 0)
-		result = ask(kafka, list, kafka->start);
+		result = kafka_offsets_ask(kafka, list, kafka->start);
 	if (result == 0) {
 		for (int i = 0; i < list->cnt; i++)
 			((struct kafka_partition *)list->elems[i].opaque)->position = list->elems[i].offset;
@@ -119,10 +117,11 @@ static int resolve_starts(struct kafka *kafka)
 static int resolve_bounds(struct kafka *kafka)
 {
 	rd_kafka_topic_partition_list_t *list;
+	int64_t now = clock_wall_ms();
 	int result;
 
 	/* A time that is still to come has no offset yet: the tick asks again. */
-	if (kafka->until.kind == KAFKA_NOWHERE || (kafka->until.kind == KAFKA_TIME && kafka->until.ms > clock_wall_ms()))
+	if (kafka->until.kind == KAFKA_NOWHERE || (kafka->until.kind == KAFKA_TIME && kafka->until.ms > now))
 		return 0;
 	list = rd_kafka_topic_partition_list_new(8);
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
@@ -131,11 +130,12 @@ static int resolve_bounds(struct kafka *kafka)
 		if (p && p->state != KAFKA_ASKED && !p->bounded)
 			add(list, p, 0);
 	}
-	result = ask(kafka, list, kafka->until);
+	result = kafka_offsets_ask(kafka, list, kafka->until);
 	for (int i = 0; result == 0 && i < list->cnt; i++) {
 		struct kafka_partition *p = list->elems[i].opaque;
 
 		p->bound = list->elems[i].offset;
+		p->bound_ms = now;
 		p->bounded = true;
 	}
 	rd_kafka_topic_partition_list_destroy(list);

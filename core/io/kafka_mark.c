@@ -1,0 +1,40 @@
+/* What stands beside the offsets that we commit to Kafka: how much they mean to whoever comes next. As text, so that people can read it:
+ * "streamlua start", "streamlua end 1700000000000 1700000000000", or both. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/kafka_inside.h"
+
+static const char starts[] = "streamlua start", ends[] = "streamlua end ";
+
+void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark)
+{
+	char text[80] = "";
+
+	if (mark.start)
+		snprintf(text, sizeof text, "%s", starts);
+	if (mark.ended_ms)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%" PRId64 " %" PRId64, mark.start ? ", " : "", ends, mark.ended_ms,
+			 mark.until_ms);
+	free(entry->metadata); /* librdkafka's, but it frees with free() too */
+	entry->metadata = *text ? strdup(text) : NULL;
+	entry->metadata_size = strlen(text);
+}
+
+struct kafka_mark kafka_mark_of(const rd_kafka_topic_partition_t *entry)
+{
+	struct kafka_mark mark = { 0 };
+	char text[80], *behind;
+	const char *end;
+
+	snprintf(text, sizeof text, "%.*s", (int)entry->metadata_size, entry->metadata ? (const char *)entry->metadata : "");
+	mark.start = strncmp(text, starts, sizeof starts - 1) == 0;
+	end = strstr(text, ends);
+	if (end) {
+		mark.ended_ms = strtoll(end + sizeof ends - 1, &behind, 10);
+		mark.until_ms = strtoll(behind, NULL, 10);
+	}
+	return mark;
+}
