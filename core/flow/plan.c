@@ -120,13 +120,14 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	}
 	if (settings.absent_is_null && !script->target->open)
 		add_nulls(plan, script);
-	plan->has_key = script->target->key_count > 0;
 	for (uint32_t k = 0; k < script->target->key_count; k++) {
-		plan->key_from[k] = -1;
+		plan->key_from[k] = plan->key_path[k] = -1;
 		for (uint32_t i = 0; i < plan->copy_count; i++)
 			if (plan->copies[i].to == script->target->key[k])
 				plan->key_from[k] = (int32_t)plan->copies[i].from;
-		plan->has_key &= plan->key_from[k] >= 0;
+		for (uint32_t i = 0; i < plan->path_count; i++)
+			if (plan->paths[i].to == script->target->key[k])
+				plan->key_path[k] = (int32_t)i;
 	}
 	return plan;
 }
@@ -198,22 +199,33 @@ struct change *plan_change(struct event *event, struct target *target, enum chan
 	return change;
 }
 
-static int copy_paths(struct event *event, struct image *image, const struct plan *plan, bool only_key, struct change *change, struct error *err)
+/* 1: what lies there, read; 0: nothing does. */
+static int read_path(struct event *event, struct image *image, const struct plan_path *path, struct value *value, struct error *err)
 {
 	struct arena *arena = &event->intake->arena;
 
+	*value = path_value(script_host_json(event->script->host), &image->values[path->from], path->path, arena);
+	if (value->kind == VALUE_ABSENT)
+		return 0;
+	if (value_read(value, path->reading, arena, err) < 0)
+		return error_prefix(err, "column %.*s.%.*s", SLICE_ARG(image->shape->columns[path->from].name), SLICE_ARG(path->path));
+	return 1;
+}
+
+static int copy_paths(struct event *event, struct image *image, const struct plan *plan, bool only_key, struct change *change, struct error *err)
+{
 	for (uint32_t i = 0; i < plan->path_count; i++) {
 		const struct plan_path *path = &plan->paths[i];
 		struct value value;
+		int found;
 
 		if (only_key && !target_is_key(change->target, path->to))
 			continue;
-		value = path_value(script_host_json(event->script->host), &image->values[path->from], path->path, arena);
-		if (value.kind == VALUE_ABSENT)
-			continue;
-		if (value_read(&value, path->reading, arena, err) < 0)
-			return error_prefix(err, "column %.*s.%.*s", SLICE_ARG(image->shape->columns[path->from].name), SLICE_ARG(path->path));
-		change->values[path->to] = value;
+		found = read_path(event, image, path, &value, err);
+		if (found < 0)
+			return -1;
+		if (found)
+			change->values[path->to] = value;
 	}
 	return 0;
 }
@@ -234,24 +246,40 @@ static int copy_values(struct event *event, struct image *image, const struct pl
 	return plan->path_count ? copy_paths(event, image, plan, only_key, change, err) : 0;
 }
 
-/* The image that holds the key the row had before this event, for a script that copies its key. NULL: the message has none. */
-static struct image *old_key_image(struct event *event)
+/* 1: the target's k-th key column as this image has it, read; 0: it does not have it. */
+static int read_key(struct event *event, struct image *image, uint32_t k, struct value *value, struct error *err)
+{
+	const struct plan *plan = plan_for(event->script, image->shape);
+	int32_t from = plan->key_from[k];
+
+	if (from < 0)
+		return plan->key_path[k] < 0 ? 0 : read_path(event, image, &plan->paths[plan->key_path[k]], value, err);
+	if (image->values[from].kind == VALUE_ABSENT)
+		return 0;
+	if (plan_read(event, image, (uint32_t)from, err) < 0)
+		return -1;
+	*value = image->values[from];
+	return 1;
+}
+
+/* The image that holds the key the row had before this event, for a script that copies its key. `*before` is NULL: the message has none. */
+static int old_key_image(struct event *event, struct image **before, struct error *err)
 {
 	struct image *images[] = { &event->old, &event->key };
 
-	for (size_t i = 0; i < 2; i++) {
-		const struct plan *plan;
-		bool whole = images[i]->state != IMAGE_ABSENT;
+	*before = NULL;
+	for (size_t i = 0; i < 2 && !*before; i++) {
+		int found = images[i]->state != IMAGE_ABSENT;
+		struct value value;
 
-		if (!whole)
-			continue;
-		plan = plan_for(event->script, images[i]->shape);
-		for (uint32_t k = 0; k < event->script->target->key_count; k++)
-			whole &= plan->key_from[k] >= 0 && images[i]->values[plan->key_from[k]].kind != VALUE_ABSENT;
-		if (whole)
-			return images[i];
+		for (uint32_t k = 0; k < event->script->target->key_count && found > 0; k++)
+			found = read_key(event, images[i], k, &value, err);
+		if (found < 0)
+			return -1;
+		if (found)
+			*before = images[i];
 	}
-	return NULL;
+	return 0;
 }
 
 static bool same_value(const struct value *a, const struct value *b)
@@ -262,16 +290,13 @@ static bool same_value(const struct value *a, const struct value *b)
 /* 1: the target's key differs between the two images; 0: it does not. */
 static int key_differs(struct event *event, struct image *before, struct image *after, struct error *err)
 {
-	const struct plan *a = plan_for(event->script, before->shape), *b = plan_for(event->script, after->shape);
-
 	for (uint32_t k = 0; k < event->script->target->key_count; k++) {
-		int32_t from = a->key_from[k], to = b->key_from[k];
+		struct value a, b;
+		int has_old = read_key(event, before, k, &a, err), has_new = has_old > 0 ? read_key(event, after, k, &b, err) : 0;
 
-		if (from < 0 || to < 0 || after->values[to].kind == VALUE_ABSENT)
-			continue;
-		if (plan_read(event, before, (uint32_t)from, err) < 0 || plan_read(event, after, (uint32_t)to, err) < 0)
+		if (has_old < 0 || has_new < 0)
 			return -1;
-		if (!same_value(&before->values[from], &after->values[to]))
+		if (has_old && has_new && !same_value(&a, &b))
 			return 1;
 	}
 	return 0;
@@ -287,9 +312,12 @@ int plan_apply(struct event *event, struct change **row, struct error *err)
 	if (row)
 		*row = NULL;
 	if (event->op == OP_UPDATE && script->target->key_count) {
-		struct image *before = old_key_image(event);
-		int differs = before ? key_differs(event, before, &event->row, err) : 0;
+		struct image *before;
+		int differs;
 
+		if (old_key_image(event, &before, err) < 0)
+			return -1;
+		differs = before ? key_differs(event, before, &event->row, err) : 0;
 		if (differs < 0)
 			return -1;
 		if (differs) {

@@ -20,7 +20,7 @@ struct plan {
 	uint32_t *nulls; /* target columns that are NULL where a whole row does not have them (absent = "null") */
 	uint32_t null_count;
 	int32_t key_from[TARGET_KEY_MOST]; /* by key column of the target: the source column it is copied from, or -1 */
-	bool has_key;                      /* none of them is -1 */
+	int32_t key_path[TARGET_KEY_MOST]; /* or the one of `paths` that it is copied by, or -1 */
 };
 
 /* The plan for a shape; made when it is new. */
