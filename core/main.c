@@ -10,6 +10,7 @@
 #include "run/explain.h"
 #include "run/master.h"
 #include "run/new.h"
+#include "run/state_command.h"
 
 static int run(const struct cli *cli)
 {
@@ -41,6 +42,11 @@ static int reload(const struct cli *cli)
 static int dead_letters(const struct cli *cli)
 {
 	return dead_letters_run(&cli->run, cli->operands + 1, cli->operand_count - 1);
+}
+
+static int state(const struct cli *cli)
+{
+	return state_command(&cli->run, cli->operands[1], cli->operand_count > 2 ? cli->operands[2] : NULL);
 }
 
 static int stop(const struct cli *cli)
@@ -84,6 +90,12 @@ static const struct command commands[] = {
 	  "replay sends them, or one, through the scripts as they are now, in their order. What was applied since is not known: an old change\n"
 	  "goes over it. Exit 1: some are dead letters again.",
 	  1, 3, "pid-file", dead_letters },
+	{ "state", "JOB.lua SCRIPT [KEY]", "Shows what a script keeps, or deletes it",
+	  "A table in a terminal, JSON lines otherwise. KEY is a value of key_by, or all of them as a JSON array, as in '[7,\"a\"]'; with it go the\n"
+	  "entries of the key's maps. --delete may be given while the job runs: its workers begin anew, and events that are not committed find it "
+	  "gone.\n"
+	  "Exit 1: there is nothing kept.",
+	  2, 3, "delete", state },
 	{ "capture", "JOB.lua [options]", "Prints the job's messages, as lines that a source reads elsewhere",
 	  "A JSON object a line, as kcat -J prints them: sl.source.file { path =, envelope = \"kcat\", format = }. Without --until it ends with what "
 	  "is\n"

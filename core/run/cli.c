@@ -10,7 +10,7 @@
 
 enum { WORKERS_MOST = 1024, OPTION_FIRST = 256, WORD_MOST = 63 };
 
-enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, HELP, VERSION, OPTION_COUNT };
+enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, DELETE, HELP, VERSION, OPTION_COUNT };
 
 static const struct option_text {
 	const char *name, *argument, *help;
@@ -25,6 +25,7 @@ static const struct option_text {
 	[LOG] = { "log", "text|json", "form of the log on stderr (default text)" },
 	[PID_FILE] = { "pid-file", "FILE", "the file by which status, reload and stop find the job" },
 	[DRY_RUN] = { "dry-run", NULL, "decode and map, print the SQL, write nothing" },
+	[DELETE] = { "delete", NULL, "delete what would be shown" },
 	[HELP] = { "help", NULL, "this text" },
 	[VERSION] = { "version", NULL, "the version" },
 };
@@ -167,6 +168,9 @@ static int take(struct cli *cli, int option, const char *text, struct error *err
 		return 0;
 	case DRY_RUN:
 		run->dry_run = true;
+		return 0;
+	case DELETE:
+		run->delete_rows = true;
 		return 0;
 	case HELP:
 		cli->help = true;

@@ -19,6 +19,7 @@ struct run_options {
 	int64_t max_events; /* 0: no limit */
 	const char *http;   /* "HOST:PORT" or "off"; NULL: 127.0.0.1:8686 where that is free */
 	bool log_json;
+	bool delete_rows;     /* state: what it would show */
 	const char *pid_file; /* NULL: a file of our own choice (run/pidfile.h) */
 };
 
