@@ -109,43 +109,45 @@ struct event {
 	struct image old;             /* the old image of an update */
 	struct image key;             /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
 	int64_t time_ms;              /* of the change at its source; 0 unknown */
-	const struct message *message;
-	uint32_t part, parts; /* a message can hold many events: part 0 .. parts - 1. Of one that was parked whole: PART_WHOLE */
+	uint32_t part, parts;         /* a message can hold many events: part 0 .. parts - 1. Of one that was parked whole: PART_WHOLE */
 
-	/* on its way */
-	struct intake *intake;
+	/* On its way. What lanes look at stands together, from `message` to `bytes`: by the time that a transaction has room for an event the
+	 * caches have long lost it, and each line of memory is waited for. */
+	const struct message *message;
+	struct change *changes;
 	struct script *script;
-	bool row_matches; /* what `where` said of the new row; true without one */
-	struct change *changes, **changes_end;
-	uint8_t outcome, stage;      /* enum outcome; of DEAD and SKIPPED, enum stage */
-	bool was_done;               /* committed before a restart: only its place counts */
+	struct state_use *uses; /* of a stateful script */
+	struct parked *parked;  /* it was parked, and comes back; NULL: it comes from the source */
+	struct intake *intake;
+	uint64_t lane_hash[2];  /* of the key; of the old key too where it changed */
+	uint8_t lane_hashes;    /* 1 or 2 */
+	uint8_t lanes_waited;   /* lanes of its own that have not reached it yet (flow/lane.h) */
+	uint8_t lane_state;     /* enum lane_state */
+	uint8_t outcome, stage; /* enum outcome; of DEAD and SKIPPED, enum stage */
+	bool was_done;          /* committed before a restart: only its place counts */
+	bool missed;            /* the sink says so of one of its changes */
+	bool parks;             /* a change of it is on a target that parks */
+	bool settled;           /* ended: its memory is only here for its neighbours' */
+	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
+	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+
+	struct change **changes_end;
+	bool row_matches;            /* what `where` said of the new row; true without one */
 	bool keyed;                  /* the columns of `key` are those of the message's own key, by which topics are shared out */
 	bool unnamed;                /* the message names no table: database and table are the topic's */
 	bool uncertain;              /* a tombstone that may be no event at all: a fault of its own does not count */
 	bool must_stop;              /* the job says to stop at such an event */
-	bool missed;                 /* the sink says so of one of its changes */
-	bool parks;                  /* a change of it is on a target that parks */
 	bool whole;                  /* it stands for its whole message, which could not be decoded */
-	bool settled;                /* ended: its memory is only here for its neighbours' */
-	struct parked *parked;       /* it was parked, and comes back; NULL: it comes from the source */
+	bool clocked;                /* clock_ms is known, and stays what it is where the event runs again */
+	bool finished;               /* its keys are checked and its lanes chosen: only the transaction is left */
+	uint8_t due_by;              /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
+	bool ended;                  /* TIMER: it is not due yet, but the input has ended */
 	uint32_t reparks;            /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
 	struct slice error;          /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version; /* that made the changes */
-	uint64_t lane_hash[2];       /* of the key; of the old key too where it changed */
-	uint8_t lane_hashes;         /* 1 or 2 */
-	uint8_t lanes_waited;        /* lanes of its own that have not reached it yet (flow/lane.h) */
-	uint8_t lane_state;          /* enum lane_state */
-	uint32_t ordinal;            /* its place in the partition's window (flow/progress.h) */
 	struct event *next;          /* in the intake, in order of arrival */
-	struct event *lane_next[2];
-	struct state_use *uses; /* of a stateful script */
-	int64_t at_ms;          /* event time as its script has it; INT64_MIN unknown */
-	int64_t clock_ms;       /* the largest event time in its partition before it; INT64_MIN none */
-	bool clocked;           /* clock_ms is known, and stays what it is where the event runs again */
-	bool finished;          /* its keys are checked and its lanes chosen: only the transaction is left */
-	uint8_t due_by;         /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
-	bool ended;             /* TIMER: it is not due yet, but the input has ended */
-	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+	int64_t at_ms;               /* event time as its script has it; INT64_MIN unknown */
+	int64_t clock_ms;            /* the largest event time in its partition before it; INT64_MIN none */
 
 	/* TIMER: what its row becomes where it fails, so that it is not due for ever. */
 	struct state_otherwise {

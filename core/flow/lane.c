@@ -4,6 +4,8 @@
 
 #include "flow/lane_private.h"
 
+enum { QUEUE_FIRST = 64 };
+
 struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parking, const struct lanes_events *events)
 {
 	struct lanes *all = calloc(1, sizeof *all);
@@ -22,7 +24,6 @@ struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parkin
 
 		lane->owner = all;
 		lane->number = i;
-		lane->end = &lane->first;
 		lane->limit = LANE_EVENTS_MOST;
 		lane->events = malloc(LANE_EVENTS_MOST * sizeof(*lane->events));
 		lane->by_partition = malloc(LANE_EVENTS_MOST * sizeof(*lane->by_partition));
@@ -42,6 +43,7 @@ void lanes_free(struct lanes *all)
 		if (lane->busy)
 			for (size_t p = 0; p < lane->tx.progress_count; p++)
 				partition_unref(lane->partitions[p]);
+		free(lane->queue);
 		free(lane->events);
 		free(lane->by_partition);
 		free(lane->partitions);
@@ -54,17 +56,24 @@ void lanes_free(struct lanes *all)
 	free(all);
 }
 
-/* Which of the event's two links belongs to this lane's list. */
-static struct event **link_of(const struct lane *lane, struct event *event)
-{
-	return &event->lane_next[event->lane_hashes == 2 && lane_of(lane->owner, event, 1) == lane];
-}
-
 static void append(struct lane *lane, struct event *event)
 {
-	*link_of(lane, event) = NULL;
-	*lane->end = event;
-	lane->end = link_of(lane, event);
+	size_t count = lane->end - lane->first;
+
+	if (lane->end == lane->queue_cap) {
+		if (count <= lane->queue_cap / 2) { /* more room before than needed: move to the front instead of growing */
+			if (count)
+				memmove(lane->queue, lane->queue + lane->first, count * sizeof(*lane->queue));
+			lane->first = 0;
+			lane->end = count;
+		}
+		if (lane->end == lane->queue_cap || !lane->queue) {
+			lane->queue_cap = lane->queue_cap ? lane->queue_cap * 2 : QUEUE_FIRST;
+			lane->queue = realloc(lane->queue, lane->queue_cap * sizeof(*lane->queue));
+			BUG_IF(!lane->queue);
+		}
+	}
+	lane->queue[lane->end++] = event;
 }
 
 void lanes_add(struct lanes *all, struct event *event)
@@ -85,20 +94,15 @@ static bool is_held(const struct lane *lane, const struct event *event)
 
 void lane_unlink_done(struct lane *lane, size_t count)
 {
-	struct event **at = &lane->first;
+	size_t behind = lane->first, kept;
 
-	while (count && *at) {
-		struct event *event = *at;
-
-		if (event->lane_state == LANE_DONE) {
-			*at = *link_of(lane, event);
-			count--;
-		} else {
-			at = link_of(lane, event);
-		}
-	}
-	if (!*at)
-		lane->end = at;
+	while (count && behind < lane->end)
+		count -= lane->queue[behind++]->lane_state == LANE_DONE;
+	kept = behind;
+	for (size_t i = behind; i-- > lane->first;)
+		if (lane->queue[i]->lane_state != LANE_DONE)
+			lane->queue[--kept] = lane->queue[i];
+	lane->first = kept;
 }
 
 /* Stands still for an event that another lane is to write. */
@@ -147,7 +151,10 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 
 	lane->tx_rows = 0;
 	lane_seen_reset(lane);
-	for (struct event *event = lane->first; event && count < lane->limit; event = *link_of(lane, event)) {
+	for (size_t i = lane->first; i < lane->end && count < lane->limit; i++) {
+		struct event *event = lane->queue[i];
+
+		lane_look_ahead(lane->queue, i, lane->end);
 		if (is_held(lane, event) || is_held_there(lane, event)) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
 				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
@@ -256,7 +263,7 @@ static void lane_turn(struct lane *lane)
 {
 	uint32_t rows;
 
-	if (lane->busy || lane->waits_for || !lane->first)
+	if (lane->busy || lane->waits_for || lane_is_empty(lane))
 		return;
 	lane->held_until_ms = INT64_MAX;
 	rows = lanes_room(lane->owner);
@@ -318,7 +325,7 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 		struct lane *lane = &all->lanes[i];
 		bool idle = !lane->busy && !(lane->waits_for && lane->waits_for->lane_state == LANE_SENT);
 
-		if (idle && lane->first && lane->held_until_ms < again)
+		if (idle && !lane_is_empty(lane) && lane->held_until_ms < again)
 			again = lane->held_until_ms;
 	}
 	return all->rate_again_ms < again ? all->rate_again_ms : again;
@@ -354,24 +361,21 @@ void lanes_drop_revoked(struct lanes *all)
 	for (int home = 0; home < 2; home++) {
 		for (int32_t i = 0; i < all->count; i++) {
 			struct lane *lane = &all->lanes[i];
-			struct event **at = &lane->first;
+			size_t kept = lane->first;
 
 			if (lane->waits_for && is_dropped(lane->waits_for))
 				lane->waits_for = NULL;
-			while (*at) {
-				struct event *event = *at;
+			for (size_t e = lane->first; e < lane->end; e++) {
+				struct event *event = lane->queue[e];
 
 				if (!is_dropped(event) || lane_is_home(lane, event) != home) {
-					at = link_of(lane, event);
-					continue;
-				}
-				*at = *link_of(lane, event);
-				if (home) {
+					lane->queue[kept++] = event;
+				} else if (home) {
 					all->waiting--;
 					all->events.dropped(all->events.ctx, event);
 				}
 			}
-			lane->end = at;
+			lane->end = kept;
 		}
 	}
 }
@@ -390,8 +394,8 @@ void lanes_clear(struct lanes *all)
 	for (int32_t i = 0; i < all->count; i++) {
 		struct lane *lane = &all->lanes[i];
 
-		lane->first = lane->waits_for = NULL;
-		lane->end = &lane->first;
+		lane->waits_for = NULL;
+		lane->first = lane->end = 0;
 		lane->limit = LANE_EVENTS_MOST;
 	}
 	all->waiting = 0;

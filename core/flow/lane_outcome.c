@@ -15,6 +15,7 @@ static void finish_events(struct lane *lane)
 	for (size_t i = 0; i < tx->count; i++) {
 		struct event *event = tx->events[i];
 
+		lane_look_ahead(tx->events, i, tx->count);
 		event->lane_state = LANE_DONE;
 		if (event->lane_hashes == 2) {
 			struct lane *other = lane_of(all, event, 1);
@@ -41,7 +42,7 @@ static void committed(struct lane *lane)
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		struct partition_lane *place = &lane->partitions[p]->lanes[lane->number];
 
-		partition_committed(lane->partitions[p], &lane->rows[p], lane->by_partition + begin, lane->partition_ends[p] - begin);
+		partition_committed(lane->partitions[p], &lane->rows[p]);
 		if (lane->partition_ends[p] > begin) { /* a write of progress alone says nothing of the event that waits */
 			place->held_tries = 0;
 			place->held_since_ms = 0;

@@ -11,14 +11,17 @@
 struct lane {
 	struct lanes *owner;
 	int32_t number;
-	struct event *first, **end; /* all events not finished, in order; those of the transaction on its way among them */
-	struct event *waits_for;    /* an event at home in another lane: stand still until it is finished */
-	size_t limit;               /* events in the next transaction */
-	int64_t held_until_ms;      /* when the first of those that gather() passed over may go; INT64_MAX none */
-	bool busy;                  /* a transaction is on its way */
-	bool again;                 /* it is to be sent once more, as it is */
-	bool retried;               /* it was: the time it took says nothing */
-	uint32_t tx_rows;           /* rows of it */
+	/* All events that are not finished, in order: queue[first] up to queue[end], those of the transaction on its way among them. An array and
+	 * no list, so that memory can be asked for ahead: by the time that an event's turn comes the caches have long lost it. */
+	struct event **queue;
+	size_t first, end, queue_cap;
+	struct event *waits_for; /* an event at home in another lane: stand still until it is finished */
+	size_t limit;            /* events in the next transaction */
+	int64_t held_until_ms;   /* when the first of those that gather() passed over may go; INT64_MAX none */
+	bool busy;               /* a transaction is on its way */
+	bool again;              /* it is to be sent once more, as it is */
+	bool retried;            /* it was: the time it took says nothing */
+	uint32_t tx_rows;        /* rows of it */
 	int64_t sent_ms;
 	uint32_t answered_rows; /* of a transaction that was committed since the last turn, which learns then what time it is */
 	int64_t answered_sent_ms;
@@ -72,7 +75,25 @@ static inline struct partition_lane *lane_place(const struct lane *lane, const s
 	return &event->message->owner->lanes[lane->number];
 }
 
-/* Takes the events out of the list that are done; they stand near its head. `count` of them are in it. */
+enum { LANE_AHEAD = 16 }; /* how many events ahead memory is asked for */
+
+/* Asks for what a lane looks at of events[i + LANE_AHEAD], and for the message of the one half as far, which is there by then. */
+static inline void lane_look_ahead(struct event *const *events, size_t i, size_t end)
+{
+	if (i + LANE_AHEAD < end) {
+		__builtin_prefetch(&events[i + LANE_AHEAD]->message);
+		__builtin_prefetch(&events[i + LANE_AHEAD]->bytes);
+	}
+	if (i + LANE_AHEAD / 2 < end)
+		__builtin_prefetch(&events[i + LANE_AHEAD / 2]->message->owner);
+}
+
+static inline bool lane_is_empty(const struct lane *lane)
+{
+	return lane->first == lane->end;
+}
+
+/* Takes the events out of the queue that are done; they stand near its head. `count` of them are in it. */
 void lane_unlink_done(struct lane *lane, size_t count);
 /* Gives back what waits of partitions that are no longer ours. */
 void lanes_drop_revoked(struct lanes *lanes);

@@ -223,6 +223,8 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 	for (size_t i = 0; i < count; i++)
 		now[i] = (struct done){ events[i]->message->position, events[i]->part };
 	put_in_order(now, count);
+	row.events = now;
+	row.event_count = count;
 	/* The events join the lane's list for good when they are committed. */
 	total = merge(written, done->items + done->first, done->count - done->first, now, count);
 	total = merge(all, written, total, p->unwritten.items + p->unwritten.first, p->unwritten.count - p->unwritten.first);
@@ -232,15 +234,15 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 	return row;
 }
 
-void partition_committed(struct partition *p, const struct progress_row *row, struct event *const *events, size_t count)
+void partition_committed(struct partition *p, const struct progress_row *row)
 {
 	struct partition_lane *mine = &p->lanes[row->lane];
 
 	mine->seq = row->seq;
 	if (row->next_offset > p->written_offset)
 		p->written_offset = row->next_offset;
-	for (size_t i = 0; i < count; i++)
-		done_list_add(&mine->done, (struct done){ events[i]->message->position, events[i]->part });
+	for (size_t i = 0; i < row->event_count; i++)
+		done_list_add(&mine->done, row->events[i]);
 	put_in_order(mine->done.items + mine->done.first, mine->done.count - mine->done.first);
 }
 

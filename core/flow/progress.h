@@ -90,7 +90,7 @@ int64_t partition_next_offset(const struct partition *partition);
 /* This lane's row with these events (of this partition, ascending) done: `done` is made in the arena. */
 struct progress_row partition_row(struct partition *partition, int32_t lane, struct event *const *events, size_t count, struct arena *arena);
 /* That row is committed. */
-void partition_committed(struct partition *partition, const struct progress_row *row, struct event *const *events, size_t count);
+void partition_committed(struct partition *partition, const struct progress_row *row);
 
 /* (offset, part) pairs as bytes: for each the distance to the offset before (the first: to next_offset) times two, plus one
  * where a part follows, as LEB128. */

@@ -19,15 +19,19 @@ enum sink_result {
 	SINK_FAILED,  /* rolled back; only a change of the job or the target's schema helps (missing table, missing privilege). The sink has waited */
 };
 
+struct done; /* flow/progress.h */
+
 /* One row of streamlua_progress as a transaction moves it: written only where the row's epoch and seq are what we last saw. */
 struct progress_row {
 	struct slice topic; /* of the owner: a Kafka topic or a file's path */
 	int32_t partition;
 	int32_t lane;
-	int64_t next_offset; /* everything below is done */
-	struct slice done;   /* offsets at or above next_offset that this lane has done too (progress_encode) */
-	int64_t epoch, seq;  /* seq: the number of this write; the row must hold seq - 1 */
-	int64_t watermark;   /* event time in ms, INT64_MIN unknown */
+	int64_t next_offset;       /* everything below is done */
+	struct slice done;         /* offsets at or above next_offset that this lane has done too (progress_encode) */
+	int64_t epoch, seq;        /* seq: the number of this write; the row must hold seq - 1 */
+	const struct done *events; /* of `done`, those of this transaction, ascending */
+	size_t event_count;
+	int64_t watermark; /* event time in ms, INT64_MIN unknown */
 };
 
 struct tx {

@@ -17,13 +17,13 @@ struct image { const struct shape *shape; struct value *values; const struct rea
 struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;
   bool waits, partial, asked, missed; uint64_t key_hash; };
 struct event {
-  uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; const struct message *message;
-  uint32_t part, parts;
-  void *intake; void *script; bool row_matches; struct change *changes, **changes_end; uint8_t outcome, stage;
-  bool was_done, keyed, unnamed, uncertain, must_stop, missed, parks, whole, settled; void *parked; uint32_t reparks;
-  struct slice error; struct slice script_version; uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state;
-  uint32_t ordinal; struct event *next; struct event *lane_next[2]; struct state_use *uses;
-  int64_t at_ms, clock_ms; bool clocked, finished; uint8_t due_by; bool ended; uint32_t bytes;
+  uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; uint32_t part, parts;
+  const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
+  uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
+  uint32_t ordinal, bytes;
+  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool ended;
+  uint32_t reparks;
+  struct slice error, script_version; struct event *next; int64_t at_ms, clock_ms;
   struct { struct slice value, timers; int64_t at[2]; int32_t version; } otherwise;
 };
 struct state_entry {
@@ -92,7 +92,7 @@ const struct slice *sl_harness_state(struct harness *harness, const char *key, s
 
 local sizes = ffi.new("uint32_t[9]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
   ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "settled"),
-  ffi.offsetof("struct event", "bytes"),
+  ffi.offsetof("struct event", "finished"),
   ffi.offsetof("struct state_entry", "loaded"), ffi.offsetof("struct state_use", "old"))
 local wrong = ffi.C.sl_layout(sizes)
 if wrong ~= nil then

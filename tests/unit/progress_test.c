@@ -153,7 +153,7 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 					committed[i] = true;
 				}
 			rows[lane] = partition_row(p, lane, batch, (size_t)count, &arena);
-			partition_committed(p, &rows[lane], batch, (size_t)count);
+			partition_committed(p, &rows[lane]);
 			for (int i = 0; i < count; i++)
 				partition_finish(p, batch[i]->ordinal);
 		}
