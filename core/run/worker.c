@@ -336,12 +336,14 @@ static void close_worker(struct worker *worker)
 	event_base_free(worker->loop);
 }
 
-/* librdkafka's threads allocate what the loop frees. With an arena for each of them, and fetch responses of megabytes on the heap,
- * resident memory was twice what was in use (1,000,000 messages: 284 MB; with these settings 130 MB). */
+/* librdkafka's threads allocate what the loop frees: with an arena for each of them, resident memory was twice what was in use (1,000,000
+ * messages: 284 MB; with one 135 MB). What has been in use once is kept for the next intake and the next fetch: given back to the system each
+ * time, its pages took 0.6 of 6.1 microseconds a message to come back. */
 static void settle_malloc(void)
 {
 	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 int worker_run(const struct worker_start *start)
