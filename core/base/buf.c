@@ -6,18 +6,15 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
-char *buf_reserve(struct buf *b, size_t n)
+void buf_grow(struct buf *b, size_t n)
 {
-	if (b->cap - b->n < n) {
-		size_t cap = b->cap ? b->cap * 2 : 256;
+	size_t cap = b->cap ? b->cap * 2 : 256;
 
-		while (cap - b->n < n)
-			cap *= 2;
-		b->p = realloc(b->p, cap);
-		BUG_IF(!b->p);
-		b->cap = cap;
-	}
-	return b->p + b->n;
+	while (cap - b->n < n)
+		cap *= 2;
+	b->p = realloc(b->p, cap);
+	BUG_IF(!b->p);
+	b->cap = cap;
 }
 
 void buf_vprintf(struct buf *b, const char *format, va_list args)

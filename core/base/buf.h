@@ -16,8 +16,8 @@ struct buf {
 
 #define BUF_INIT ((struct buf){ 0 })
 
-/* Makes room for n more bytes and returns where they go; the caller adds to b->n what it wrote. */
-char *buf_reserve(struct buf *b, size_t n);
+/* Slow path of buf_reserve. Aborts where the system has no memory. */
+void buf_grow(struct buf *b, size_t n);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 /* A decimal number, without printf's cost; int_text writes at most 20 bytes to out, no NUL, and returns how many. */
@@ -30,6 +30,14 @@ void buf_json_string(struct buf *b, struct slice text);
 /* NUL-terminated view; the NUL is not counted in n. */
 const char *buf_cstr(struct buf *b);
 void buf_free(struct buf *b);
+
+/* Makes room for n more bytes and returns where they go; the caller adds to b->n what it wrote. */
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+	if (__builtin_expect(b->cap - b->n < n, 0))
+		buf_grow(b, n);
+	return b->p + b->n;
+}
 
 static inline void buf_append(struct buf *b, const void *bytes, size_t n)
 {

@@ -3,14 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static inline uint64_t load(const char *p, size_t n)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, p, n);
-	return word;
-}
-
 /* Names are short, and a call of memcmp for each column would be a tenth of the time that a message takes. */
 static inline bool same_name(struct slice a, struct slice b)
 {
@@ -19,9 +11,9 @@ static inline bool same_name(struct slice a, struct slice b)
 	if (a.n > 16)
 		return memcmp(a.p, b.p, a.n) == 0;
 	if (a.n >= 8)
-		return load(a.p, 8) == load(b.p, 8) && load(a.p + a.n - 8, 8) == load(b.p + b.n - 8, 8);
+		return slice_load(a.p, 8) == slice_load(b.p, 8) && slice_load(a.p + a.n - 8, 8) == slice_load(b.p + b.n - 8, 8);
 	if (a.n >= 4)
-		return load(a.p, 4) == load(b.p, 4) && load(a.p + a.n - 4, 4) == load(b.p + b.n - 4, 4);
+		return slice_load(a.p, 4) == slice_load(b.p, 4) && slice_load(a.p + a.n - 4, 4) == slice_load(b.p + b.n - 4, 4);
 	for (size_t i = 0; i < a.n; i++)
 		if (a.p[i] != b.p[i])
 			return false;

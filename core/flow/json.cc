@@ -144,7 +144,7 @@ static __attribute__((noinline)) struct walk stop_in(struct json *json, const st
 }
 
 /* The text of the string that is this token. */
-INLINE bool read_string(struct json *json, struct slice token, struct slice *text, bool keep)
+template <bool keep> INLINE bool read_string(struct json *json, struct slice token, struct slice *text)
 {
 	if (token.n < 2 || token.p[token.n - 1] != '"')
 		return fail(json, token.p, "a string that something follows");
@@ -154,14 +154,14 @@ INLINE bool read_string(struct json *json, struct slice token, struct slice *tex
 	return unescape(json, text, keep);
 }
 
-INLINE bool read_scalar(struct json *json, struct slice token, struct value *value, bool keep)
+template <bool keep> INLINE bool read_scalar(struct json *json, struct slice token, struct value *value)
 {
 	value->ready = false;
 	if (*token.p == '"') {
 		struct slice text;
 
 		value->kind = VALUE_TEXT;
-		if (!read_string(json, token, &text, keep))
+		if (!read_string<keep>(json, token, &text))
 			return false;
 		value->p = text.p;
 		value->n = (uint32_t)text.n;
@@ -171,7 +171,7 @@ INLINE bool read_scalar(struct json *json, struct slice token, struct value *val
 	value->n = (uint32_t)token.n;
 	if ((*token.p >= '0' && *token.p <= '9') || *token.p == '-') {
 		value->kind = VALUE_NUMBER;
-		return value_is_number(token) || fail(json, token.p, "a number that is none");
+		return (*token.p != '0' && slice_is_digits(token)) || value_is_number(token) || fail(json, token.p, "a number that is none");
 	}
 	value->kind = token.n == 4 && memcmp(token.p, "null", 4) == 0    ? VALUE_NULL
 		      : token.n == 4 && memcmp(token.p, "true", 4) == 0  ? VALUE_TRUE
@@ -180,10 +180,10 @@ INLINE bool read_scalar(struct json *json, struct slice token, struct value *val
 	return value->kind != VALUE_ABSENT || fail(json, token.p, "no value");
 }
 
-static struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level, bool keep);
+template <bool keep> static struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level);
 
 /* The value to come, which lies at this level. keep: it becomes a node. */
-INLINE struct walk read_value(struct json *json, struct walk at, const struct slice *name, uint32_t level, bool keep)
+template <bool keep> INLINE struct walk read_value(struct json *json, struct walk at, const struct slice *name, uint32_t level)
 {
 	struct json_node *node = at.node;
 	struct value dropped;
@@ -193,8 +193,8 @@ INLINE struct walk read_value(struct json *json, struct walk at, const struct sl
 		return stop(json, at.token, "");
 	first = json->text[*at.token];
 	if (first == '{' || first == '[')
-		return read_container(json, at, name, level, keep);
-	if (!read_scalar(json, token_text(json->text, at.token), keep ? &node->value : &dropped, keep))
+		return read_container<keep>(json, at, name, level);
+	if (!read_scalar<keep>(json, token_text(json->text, at.token), keep ? &node->value : &dropped))
 		return stop_in(json, name);
 	if (keep) {
 		node->name = *name;
@@ -207,7 +207,7 @@ INLINE struct walk read_value(struct json *json, struct walk at, const struct sl
 }
 
 /* All members of the object or array to come. */
-static struct walk read_members(struct json *json, struct walk at, uint32_t level, bool keep)
+template <bool keep> static struct walk read_members(struct json *json, struct walk at, uint32_t level)
 {
 	const char *text = json->text;
 	bool object = text[*at.token++] == '{';
@@ -223,7 +223,7 @@ static struct walk read_members(struct json *json, struct walk at, uint32_t leve
 				return stop(json, json->tokens_end, "");
 			if (text[at.token[0]] != '"')
 				return stop(json, at.token, "no name of a member");
-			if (!read_string(json, token_text(text, at.token), &name, keep))
+			if (!read_string<keep>(json, token_text(text, at.token), &name))
 				return { NULL, NULL };
 			if (!keep && name.p == json->scratch)
 				name = { NULL, 0 }; /* what follows is unescaped to the same place */
@@ -231,7 +231,7 @@ static struct walk read_members(struct json *json, struct walk at, uint32_t leve
 				return stop(json, at.token + 1, "no colon behind a name");
 			at.token += 2;
 		}
-		at = read_value(json, at, &name, level + 1, keep);
+		at = read_value<keep>(json, at, &name, level + 1);
 		if (!at.token)
 			return at;
 		if (at.token >= json->tokens_end)
@@ -243,7 +243,8 @@ static struct walk read_members(struct json *json, struct walk at, uint32_t leve
 	return at;
 }
 
-static __attribute__((noinline)) struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level, bool keep)
+template <bool keep>
+static __attribute__((noinline)) struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level)
 {
 	const char *start = json->text + *at.token;
 	struct json_node *node = at.node;
@@ -255,7 +256,7 @@ static __attribute__((noinline)) struct walk read_container(struct json *json, s
 	}
 	if (keep)
 		at.node++;
-	at = read_members(json, at, level, expand);
+	at = expand ? read_members<true>(json, at, level) : read_members<false>(json, at, level);
 	if (!at.token || !keep)
 		return at;
 	node->name = *name;
@@ -345,7 +346,7 @@ extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, c
 	json->raw = raw;
 	json->arena = arena;
 	json->err = err;
-	at = read_value(json, { json->parser->structural_indexes.get(), json->nodes }, &none, 0, true);
+	at = read_value<true>(json, { json->parser->structural_indexes.get(), json->nodes }, &none, 0);
 	if (!at.token)
 		return -1;
 	if (at.token != json->tokens_end) {

@@ -70,16 +70,11 @@ static void put_quoted(struct buf *out, enum sql_dialect dialect, struct slice t
 
 static bool is_plain_integer(struct slice text)
 {
-	const char *p = text.p, *end = text.p + text.n;
-
-	if (p < end && *p == '-')
-		p++;
-	if (p == end || (*p == '0' && end - p > 1) || end - p > 65)
-		return false;
-	for (; p < end; p++)
-		if (*p < '0' || *p > '9')
-			return false;
-	return true;
+	if (text.n && *text.p == '-') {
+		text.p++;
+		text.n--;
+	}
+	return text.n <= 65 && (text.n <= 1 || *text.p != '0') && slice_is_digits(text);
 }
 
 /* SQLite promises 15 digits of a literal, but not the double that is nearest: it reads 715877.675127814 as its neighbour. As an integer

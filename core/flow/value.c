@@ -46,11 +46,20 @@ bool value_is_number(struct slice text)
 
 bool value_is_integer(const struct value *v, int64_t *number)
 {
+	enum { SURE_DIGITS = 18 }; /* no more than these fit for sure */
 	bool negative = v->kind == VALUE_NUMBER && v->n > 0 && v->p[0] == '-';
 	uint64_t size = 0;
 
 	if (v->kind != VALUE_NUMBER || v->n == negative)
 		return false;
+	if (v->n <= SURE_DIGITS) {
+		if (!slice_is_digits((struct slice){ v->p + negative, v->n - negative }))
+			return false;
+		for (uint32_t i = negative; i < v->n; i++)
+			size = size * 10 + (uint64_t)(v->p[i] - '0');
+		*number = negative ? -(int64_t)size : (int64_t)size;
+		return true;
+	}
 	for (uint32_t i = negative; i < v->n; i++) {
 		if (v->p[i] < '0' || v->p[i] > '9' || __builtin_mul_overflow(size, 10u, &size) ||
 		    __builtin_add_overflow(size, (uint64_t)(v->p[i] - '0'), &size))
