@@ -27,7 +27,7 @@ const char *sl_layout(const uint32_t *sizes)
 		{ "struct change", sizeof(struct change) },
 		{ "struct event", sizeof(struct event) },
 		{ "the last of struct event's first run of flags", offsetof(struct event, settled) },
-		{ "the last of struct event's second run of flags", offsetof(struct event, finished) },
+		{ "the last of struct event's second run of flags", offsetof(struct event, ended) },
 		{ "the last member of struct state_entry that Lua knows", offsetof(struct state_entry, loaded) },
 		{ "the last member of struct state_use", offsetof(struct state_use, old) },
 	};

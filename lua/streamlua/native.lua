@@ -92,7 +92,7 @@ const struct slice *sl_harness_state(struct harness *harness, const char *key, s
 
 local sizes = ffi.new("uint32_t[9]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",
   ffi.sizeof "struct change", ffi.sizeof "struct event", ffi.offsetof("struct event", "settled"),
-  ffi.offsetof("struct event", "finished"),
+  ffi.offsetof("struct event", "ended"),
   ffi.offsetof("struct state_entry", "loaded"), ffi.offsetof("struct state_use", "old"))
 local wrong = ffi.C.sl_layout(sizes)
 if wrong ~= nil then
