@@ -3,8 +3,11 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <stdbool.h>
+
 struct error {
 	char text[2048]; /* always ends in NUL; "" when nothing is wrong */
+	bool passing;    /* something outside is away: the same may work later, without anybody's help. error_set says no */
 };
 
 /* Sets the text (cut if too long) and returns -1, so that `return error_set(...)` reads as what it does. err may be NULL. */

@@ -96,7 +96,7 @@ static bool is_there(struct decoder *decoder, struct slice bytes)
 	struct schemas *schemas = decoder->options.schemas;
 	struct schema_texts texts;
 	struct known *known;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	uint32_t id;
 
 	if (!schema_id(bytes, &id))

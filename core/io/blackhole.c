@@ -39,7 +39,7 @@ static void blackhole_take_over(struct sink *sink, struct takeover *takeover)
 static void blackhole_commit(struct sink *sink, struct tx *tx)
 {
 	struct blackhole *b = self(sink);
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	enum line_writer_result result;
 
 	batch_build(&b->batch, tx);

@@ -199,7 +199,7 @@ static size_t file_turn(struct file *file, size_t most, size_t *steps)
 {
 	struct file_source *s = file->source;
 	size_t delivered = 0, passed = 0;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct slice line;
 
 	if (file->state == FILE_TAKEN) {

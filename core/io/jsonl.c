@@ -62,7 +62,7 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 /* Writes what is left of the transaction, then its dead letters; answers when that is all, or went wrong. */
 static void go_on(struct jsonl *j)
 {
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct tx *tx = j->tx;
 	enum line_writer_result result = line_writer_flush(&j->out, &err);
 

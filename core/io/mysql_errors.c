@@ -141,9 +141,19 @@ enum mysql_kind mysql_errors_kind(const struct mysql_failure *failure)
 	return MYSQL_UNKNOWN;
 }
 
+bool mysql_errors_passing(const struct mysql_failure *failure)
+{
+	enum { TLS = 2026 }; /* the connection ends with it too, but it is the settings that are wrong */
+	enum mysql_kind kind = mysql_errors_kind(failure);
+
+	return (kind == MYSQL_BUSY || kind == MYSQL_ELSEWHERE) && failure->number != TLS;
+}
+
 int mysql_errors_say(const struct mysql_failure *failure, struct error *err)
 {
-	return error_set(err, "%s (error %u, SQLSTATE %s)", failure->text, failure->number, failure->sqlstate);
+	error_set(err, "%s (error %u, SQLSTATE %s)", failure->text, failure->number, failure->sqlstate);
+	err->passing = mysql_errors_passing(failure);
+	return -1;
 }
 
 const char *mysql_errors_advice(const struct mysql_failure *failure)

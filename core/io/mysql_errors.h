@@ -16,7 +16,10 @@ enum mysql_kind {
 
 enum mysql_kind mysql_errors_kind(const struct mysql_failure *failure);
 
-/* "text (error 1062, SQLSTATE 23000)"; returns -1. */
+/* The server is away or busy: what could not be begun may be later, without anybody's help. */
+bool mysql_errors_passing(const struct mysql_failure *failure);
+
+/* "text (error 1062, SQLSTATE 23000)", and whether it is passing; returns -1. err is not NULL. */
 int mysql_errors_say(const struct mysql_failure *failure, struct error *err);
 
 /* What a person can do about an error of connecting, as a sentence's end; "" where nothing comes to mind. */

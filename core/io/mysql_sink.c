@@ -141,8 +141,10 @@ static int say_where(const struct mysql_options *options, const struct mysql_fai
 		snprintf(place, sizeof place, "%s", options->socket);
 	else
 		snprintf(place, sizeof place, "%s:%d", options->host, options->port);
-	return error_set(err, "%s: %s (user '%s' at %s, database `%s`): %s (error %u, SQLSTATE %s)%s", options->flavour, what, options->user, place,
-			 options->database, failure->text, failure->number, failure->sqlstate, advice);
+	error_set(err, "%s: %s (user '%s' at %s, database `%s`): %s (error %u, SQLSTATE %s)%s", options->flavour, what, options->user, place,
+		  options->database, failure->text, failure->number, failure->sqlstate, advice);
+	err->passing = mysql_errors_passing(failure);
+	return -1;
 }
 
 /* Makes the tables of our own. A user that may not make tables is fine where they are there already: using them will tell. */

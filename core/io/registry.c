@@ -234,7 +234,7 @@ static void on_missing(struct entry *entry, struct slice body)
 static void on_answer(void *ctx, long status, struct slice body, const char *reason)
 {
 	struct entry *entry = ctx;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int taken;
 
 	entry->busy = false;

@@ -152,7 +152,7 @@ int capture_job(const struct run_options *options)
 {
 	struct recording capture = { .loop = event_base_new() };
 	struct bundle bundle = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct job *job = NULL;
 
 	BUG_IF(!capture.loop);

@@ -24,7 +24,7 @@ static struct job *load(const char *path, struct bundle *bundle, struct error *e
 int check_job(const char *job_path)
 {
 	struct bundle bundle = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct job *job = load(job_path, &bundle, &err);
 	int failed = !job || job_check(job, true, print_line, NULL, &err) < 0;
 
@@ -50,7 +50,7 @@ static void say(struct tally *tally, const struct error *err)
 static void test_one(struct tally *tally, const char *path, bool scripts, const char *only)
 {
 	struct bundle bundle = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct job *job = NULL;
 
 	tally->found++;

@@ -421,7 +421,7 @@ static int run(struct letters *own, const struct run_options *options, char *con
 int dead_letters_run(const struct run_options *options, char *const *words, size_t count)
 {
 	struct letters own = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int code = run(&own, options, words, count, &err);
 
 	if (err.text[0])

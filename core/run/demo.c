@@ -108,7 +108,7 @@ int demo_run(const struct run_options *given)
 {
 	struct demo_show show = { .folder = FOLDER, .job_path = JOB, .database = DATABASE, .go_on = isatty(STDOUT_FILENO) };
 	struct run_options options = *given;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	char address[300];
 	int mark = -1, code = 2;
 	pid_t pid;

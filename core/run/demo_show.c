@@ -333,7 +333,7 @@ static void say(const struct error *err)
 void demo_show_run(const struct demo_show *asked)
 {
 	struct show show = { .asked = asked };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (start(&show, &err) < 0) {
 		say(&err);

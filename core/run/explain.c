@@ -225,7 +225,7 @@ int explain_message(const struct run_options *options, const char *place)
 {
 	struct explain explain = { .loop = event_base_new() };
 	struct bundle bundle = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	BUG_IF(!explain.loop);
 	if (read_place(&explain, place, &err) < 0 || job_read(&bundle, options->job_path, &err) < 0 || !(explain.job = job_new(&bundle, &err)) ||

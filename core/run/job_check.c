@@ -117,7 +117,7 @@ static int check_versions(struct job *job, struct sink *sink, bool look, struct 
 		return 0;
 	for (uint32_t i = 0; result == 0 && i < script_host_count(job->host); i++) {
 		const struct script *script = script_host_script(job->host, i);
-		struct error newer = { "" };
+		struct error newer = { .text = "" };
 
 		if (!script->stateful)
 			continue;
@@ -133,7 +133,7 @@ static int check_versions(struct job *job, struct sink *sink, bool look, struct 
 
 static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
-	struct error first = { "" };
+	struct error first = { .text = "" };
 	uint32_t passed = 0, failed = 0;
 
 	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)

@@ -20,6 +20,9 @@
 static const int answered[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD };
 enum { SIGNALS = sizeof answered / sizeof *answered };
 
+/* A target that is away at the start: how often it is tried, and how often that is said. */
+enum { AWAY_FIRST_MS = 500, AWAY_MOST_MS = 5000, SAY_AWAY_MS = 30000 };
+
 struct master {
 	const struct run_options *options;
 	struct event_base *loop;
@@ -28,6 +31,9 @@ struct master {
 	struct http *http;
 	struct watch *watch;
 	struct trial *first;   /* the check before the start */
+	struct event *again;   /* ... once more, since the target is away */
+	int64_t away_ms;       /* for how long it was waited the last time */
+	int64_t said_ms;       /* when it was said that it is away; 0: it is not */
 	struct trial_job *job; /* what runs; NULL until the first check has passed */
 	struct crew *crew;
 	struct reload reload;
@@ -132,12 +138,29 @@ static void on_files_changed(void *ctx)
 	reload_request(&((struct master *)ctx)->reload);
 }
 
+/* Programs that are started together do not come up together: whoever comes first waits. */
+static void wait_for_target(struct master *master, const struct error *err)
+{
+	int64_t now = clock_mono_ms();
+
+	if (master->said_ms == 0 || now - master->said_ms >= SAY_AWAY_MS) {
+		log_warn("%s; waiting until it can be reached", err->text);
+		master->said_ms = now;
+	}
+	master->away_ms = master->away_ms == 0 ? AWAY_FIRST_MS : master->away_ms * 2 < AWAY_MOST_MS ? master->away_ms * 2 : AWAY_MOST_MS;
+	event_add(master->again, &(struct timeval){ master->away_ms / 1000, master->away_ms % 1000 * 1000 });
+}
+
 static void on_first_check(void *ctx, struct trial_job *job, const struct error *err)
 {
 	struct master *master = ctx;
 	struct error watching;
 
 	master->first = NULL;
+	if (!job && err->passing && !master->options->dry_run) {
+		wait_for_target(master, err);
+		return;
+	}
 	if (!job) {
 		log_error("%s", err->text);
 		end(master, 2);
@@ -160,6 +183,14 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 	master->reload_wanted = false;
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *master = arg;
+
+	(void)fd, (void)what;
+	master->first = trial_start(master->loop, master->options, true, on_first_check, master);
+}
+
 static void stop(struct master *master)
 {
 	if (master->stopping) {
@@ -173,6 +204,7 @@ static void stop(struct master *master)
 	watch_free(master->watch);
 	master->watch = NULL;
 	if (!master->job) {
+		event_del(master->again);
 		trial_cancel(master->first);
 		master->first = NULL;
 		end(master, 0);
@@ -202,7 +234,7 @@ static int take_places(struct master *master)
 {
 	const struct run_options *options = master->options;
 	char path[PATH_MAX];
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int held = 0;
 
 	if (options->pid_file)
@@ -239,9 +271,13 @@ int master_run(const struct run_options *options)
 	struct master master = { .options = options, .loop = event_base_new(), .started_ms = clock_wall_ms() };
 	struct crew_events events = { on_worker_started, on_worker_ended, on_worker_answered, on_over, &master };
 
+	/* What is not read yet needs no reload, nor what ends: SIGHUP is never the end of a master. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
 	BUG_IF(!master.loop);
 	log_setup(options->log_json, LOG_INFO, "master");
-	signal(SIGPIPE, SIG_IGN);
+	master.again = event_new(master.loop, -1, 0, on_again, &master);
+	BUG_IF(!master.again);
 	for (int i = 0; i < SIGNALS; i++) {
 		master.signals[i] = evsignal_new(master.loop, answered[i], on_signal, &master);
 		BUG_IF(!master.signals[i]);
@@ -267,6 +303,7 @@ int master_run(const struct run_options *options)
 	pidfile_close(master.pidfile);
 	for (int i = 0; i < SIGNALS; i++)
 		event_free(master.signals[i]);
+	event_free(master.again);
 	free(master.shown);
 	event_base_free(master.loop);
 	return master.code;

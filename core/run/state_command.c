@@ -314,7 +314,7 @@ static int delete_rows(struct kept *own, const char *key, struct error *err)
 int state_command(const struct run_options *options, const char *script, const char *key)
 {
 	struct kept own = { .script = script_name(script) };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int code = 2;
 
 	if ((!key || read_key(&own, key, &err) == 0) && open_target(&own, options->job_path, &err) == 0)

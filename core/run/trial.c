@@ -12,7 +12,7 @@
 #include "run/child.h"
 
 /* What the child says, in any order: a tag, a length, bytes. */
-enum { TAG_BUNDLE = 'b', TAG_NAME = 'n', TAG_SINK = 's', TAG_OUTSIDE = 'o', TAG_SCRIPTS = 'c', TAG_ERROR = 'e' };
+enum { TAG_BUNDLE = 'b', TAG_NAME = 'n', TAG_SINK = 's', TAG_OUTSIDE = 'o', TAG_SCRIPTS = 'c', TAG_ERROR = 'e', TAG_PASSING = 'p' };
 
 struct trial {
 	pid_t pid;
@@ -43,13 +43,13 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 	struct bundle bundle = { 0 };
 	struct buf packed = BUF_INIT;
 	struct job *job = NULL;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	uint32_t scripts;
 
 	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check_state(job, options, first, &err) < 0 ||
 	    job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
 	    (first && options->from && !options->dry_run && job_forget(job, options->reset_state, &err) < 0)) {
-		say(out, TAG_ERROR, err.text, strlen(err.text));
+		say(out, err.passing ? TAG_PASSING : TAG_ERROR, err.text, strlen(err.text));
 		return;
 	}
 	bundle_pack(&bundle, &packed);
@@ -106,7 +106,10 @@ static int understand(struct slice said, int status, struct trial_job *job, stru
 		said = (struct slice){ bytes.p + size, said.n - 1 - sizeof size - size };
 		switch (tag) {
 		case TAG_ERROR:
-			return error_set(err, "%.*s", SLICE_ARG(bytes));
+		case TAG_PASSING:
+			error_set(err, "%.*s", SLICE_ARG(bytes));
+			err->passing = tag == TAG_PASSING;
+			return -1;
 		case TAG_BUNDLE:
 			buf_slice(&job->packed, bytes);
 			break;
@@ -141,7 +144,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct trial *trial = arg;
 	int got = evbuffer_read(trial->said, fd, -1), status = 0;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct trial_job *job;
 
 	(void)what;

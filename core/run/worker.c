@@ -356,7 +356,8 @@ int worker_run(const struct worker_start *start)
 	beat(&worker);
 	if (open_worker(&worker, &err) < 0) {
 		log_error("%s", err.text);
-		worker.exit_code = start->restarted ? 1 : 2;
+		/* What has gone away since the job was checked is no fault of the job. */
+		worker.exit_code = start->restarted || err.passing ? 1 : 2;
 	} else {
 		on_wake(&worker);
 		event_base_dispatch(worker.loop);

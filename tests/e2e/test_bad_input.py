@@ -192,9 +192,10 @@ def test_a_target_that_cannot_be_had_at_start(job, mariadb, database, to_mariadb
     for name, value in sink.items():
         text = re.sub(rf'\["{name}"\] = [^,}}]+', lambda _: f'["{name}"] = {json.dumps(value)} ', text)
     job.file("job.lua", text)
-    ended = job.run()
-    refused(ended, said)
-    assert "wrong-secret" not in ended.err
+    if not {"port", "host"} & set(sink):  # a run waits for these: test_start.py
+        ended = job.run()
+        refused(ended, said)
+        assert "wrong-secret" not in ended.err
     refused(job.command("check", "job.lua"), said)
 
 

@@ -59,7 +59,7 @@ static void check_value(struct session *s, const struct column *column, const st
 	struct target_column to = fuzz_column(number);
 	struct value read = *value;
 	struct slice text = { value->p, value->n };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	FUZZ_CHECK(value->kind <= VALUE_JSON && !value->ready, "kind %d", value->kind);
 	if (value->kind == VALUE_NUMBER)
@@ -108,7 +108,7 @@ static void check_event(struct session *s, const struct event *event, struct buf
 
 static int decode_once(struct session *s, struct buf *out)
 {
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	s->decoder.first = NULL;
 	s->decoder.end = &s->decoder.first;

@@ -111,7 +111,7 @@ static void exchange(struct event_base *loop, const char *address, struct slice 
 static void check_split(struct slice text)
 {
 	char address[512], host[256], again[600];
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int port;
 
 	snprintf(address, sizeof address, "%.*s", SLICE_ARG(text));

@@ -160,7 +160,7 @@ void fuzz_job(struct slice input)
 	static struct script_host *host;
 	static struct bundle bundle;
 	struct buf text = BUF_INIT;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (!host)
 		host = open_host(&bundle);

@@ -34,7 +34,7 @@ static void check_round(const struct done_list *list, int64_t next_offset)
 static void check_bytes(struct slice bytes, int64_t next_offset)
 {
 	struct done_list list = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (progress_decode(bytes, next_offset, &list, &err) == 0) {
 		FUZZ_CHECK(ascending(&list, next_offset), "offsets go back");
@@ -70,7 +70,7 @@ static void check_load(struct slice bytes, int64_t next_offset, int64_t other)
 					 { .lane = 9, .next_offset = other, .seq = 5, .done = bytes } };
 	struct progress_loaded loaded = { .epoch = 2, .next_offset = next_offset > other ? next_offset : other, .lane_count = 2, .lanes = lanes };
 	struct partition *partition = partition_new(SLICE("orders"), 0, 0, 4);
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (partition_load(partition, &loaded, &err) < 0)
 		FUZZ_CHECK(strstr(err.text, "streamlua_progress of orders:0"), "%s", err.text);

@@ -233,7 +233,7 @@ static struct value value_of(uint8_t kind, struct slice text)
 void fuzz_value(struct slice input)
 {
 	struct reading reading = { .meaning = fuzz_byte(&input) % (MEANING_JSON + 1) };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct arena arena = ARENA_INIT;
 	struct target_column column;
 	struct value from, read;

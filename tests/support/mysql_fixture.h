@@ -106,7 +106,7 @@ static inline void on_written(struct tx *tx, enum sink_result result, const stru
 
 	w->answers++;
 	w->result = result;
-	w->err = err ? *err : (struct error){ "" };
+	w->err = err ? *err : (struct error){ .text = "" };
 }
 
 /* A transaction of one partition and lane, without events yet. */

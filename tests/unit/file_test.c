@@ -170,7 +170,7 @@ static struct reader open_reader(struct file_options options, const char *const 
 {
 	const char *names[FILES_MOST];
 	struct reader r = { .loop = event_base_new() };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	for (size_t i = 0; i < count; i++)
 		names[i] = strrchr(paths[i], '/') ? strrchr(paths[i], '/') + 1 : paths[i];
@@ -187,7 +187,7 @@ static struct reader open_reader(struct file_options options, const char *const 
 static void start(struct reader *r)
 {
 	struct source_events events = { on_assigned, on_revoked, on_ended, on_idle, on_wake, on_failed, on_message, r };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (r->source->ops->start(r->source, &events, &err) < 0)
 		fail_msg("start: %s", err.text);
@@ -387,7 +387,7 @@ static void a_file_that_cannot_be_read_is_refused_at_start(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct reader r = open_reader((struct file_options){ 0 }, &paths[i], 1);
 		struct source_events events = { .ctx = &r };
-		struct error err = { "" };
+		struct error err = { .text = "" };
 
 		assert_int_equal(r.source->ops->start(r.source, &events, &err), -1);
 		assert_non_null(strstr(err.text, reasons[i]));

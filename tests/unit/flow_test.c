@@ -284,7 +284,7 @@ static void keep_values(struct fixture *f, const struct tx *tx)
 /* Every transaction that is on its way now ends so. Returns how many there were. */
 static int answer(struct fixture *f, enum sink_result result)
 {
-	struct error err = { "the test says so" };
+	struct error err = { .text = "the test says so" };
 	int count = 0;
 
 	for (int i = 0; i < LANES; i++) {

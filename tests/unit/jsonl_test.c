@@ -85,7 +85,7 @@ static enum sink_result commit(struct event_base *loop, struct sink *sink, struc
 
 static struct sink *open_jsonl(struct event_base *loop, const char *path)
 {
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sink = jsonl_new(loop, path, dead_path, "shop", &err);
 
 	if (!sink || sink->ops->open(sink, &err) < 0)
@@ -362,7 +362,7 @@ static void what_was_half_written_is_taken_back(void **state)
 static void rows_go_with_their_dead_letters_or_not_at_all(void **state)
 {
 	struct event_base *loop = event_base_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sink = jsonl_new(loop, out_path, "/is-not-there/dead.jsonl", "shop", &err);
 	struct message message = { .topic = SLICE("t") };
 	struct event dead = { .message = &message, .outcome = OUTCOME_DEAD };
@@ -380,7 +380,7 @@ static void rows_go_with_their_dead_letters_or_not_at_all(void **state)
 static void a_folder_that_is_not_there_is_refused_at_open(void **state)
 {
 	struct event_base *loop = event_base_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sink = jsonl_new(loop, "/is-not-there/out.jsonl", dead_path, "shop", &err);
 
 	(void)state;
@@ -404,7 +404,7 @@ static void count_loaded(struct takeover *takeover, const struct progress_loaded
 static void a_sink_without_progress_takes_over_from_nobody(void **state)
 {
 	struct event_base *loop = event_base_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sinks[] = { open_jsonl(loop, out_path), blackhole_new(loop, 4, dead_path, "shop", &err) };
 	struct source_partition_name names[] = { { SLICE("t"), 0 }, { SLICE("t"), 1 } };
 	size_t loaded = 0;
@@ -455,7 +455,7 @@ static void a_dry_run_shows_the_lines(void **state)
 static void the_blackhole_answers_all_lanes_and_counts(void **state)
 {
 	struct event_base *loop = event_base_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sink = blackhole_new(loop, 2, dead_path, "shop", &err);
 	struct message message = { .topic = SLICE("t") };
 	struct event dead = { .message = &message, .outcome = OUTCOME_DEAD, .stage = STAGE_SCRIPT };

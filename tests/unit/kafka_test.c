@@ -197,7 +197,7 @@ static void begin_with(struct fixture *f, struct reader *r, struct progress *pro
 		"session.timeout.ms", "4500", "heartbeat.interval.ms", "100", "topic.metadata.refresh.interval.ms", "300", NULL
 	};
 	const char *const all[] = { "t", NULL };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (!options.brokers)
 		options.brokers = rd_kafka_mock_cluster_bootstraps(f->cluster);
@@ -406,7 +406,7 @@ static void messages_come_as_they_are(void **state)
 	struct kafka_options options = { .topics = topics, .group = "special", .until = "latest" };
 	struct source_events events = { special_assigned, NULL, special_ended, NULL, special_wake, NULL, on_special, NULL };
 	struct special s = { 0 };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	int64_t patience = clock_mono_ms() + PATIENCE_MS;
 
 	assert_int_equal(rd_kafka_mock_topic_create(f->cluster, "special", 1, 1), 0);
@@ -768,7 +768,7 @@ static void a_pattern_finds_topics_that_come_later(void **state)
 static void assert_refused(struct kafka_options options, const char *reason)
 {
 	const char *const topics[] = { "t", NULL };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	if (!options.topics)
 		options.topics = topics;

@@ -12,7 +12,7 @@ static void the_same_columns_are_one_shape(void **state)
 {
 	struct column columns[] = { { .name = SLICE("id") }, { .name = SLICE("name") } };
 	struct shapes *shapes = shapes_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	const struct shape *first, *swapped, *declared;
 	char id[] = "id";
 
@@ -44,7 +44,7 @@ static void the_same_columns_are_one_shape(void **state)
 static void a_row_without_columns_is_a_shape(void **state)
 {
 	struct shapes *shapes = shapes_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	(void)state;
 	assert_int_equal(shapes_intern(shapes, NULL, 0, &err)->count, 0);
@@ -56,7 +56,7 @@ static void names_are_found_exactly_before_they_are_found_by_case(void **state)
 {
 	struct column columns[] = { { .name = SLICE("ID") }, { .name = SLICE("id") }, { .name = SLICE("Na\xc3\x8fve") } };
 	struct shapes *shapes = shapes_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	const struct shape *shape = shapes_intern(shapes, columns, 3, &err);
 
 	(void)state;
@@ -74,7 +74,7 @@ static void there_is_a_bound_to_shapes_and_to_columns(void **state)
 	static struct column many[SHAPE_COLUMNS_MOST + 1];
 	static char names[SHAPE_COLUMNS_MOST + 1][16];
 	struct shapes *shapes = shapes_new();
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	(void)state;
 	for (int i = 0; i <= SHAPE_COLUMNS_MOST; i++) {

@@ -55,7 +55,7 @@ static const char *rows(struct fixture *f, const char *sql)
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	strcpy(f->folder, "/tmp/sqlite_test.XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
@@ -152,7 +152,7 @@ static enum sink_result commit(struct fixture *f)
 static struct target *describe(struct fixture *f, const char *name)
 {
 	struct target *target = arena_zalloc(&f->changes->arena, sizeof *target);
-	struct error err = { "" };
+	struct error err = { .text = "" };
 
 	target->name = slice_of(name);
 	target->arena = &f->changes->arena;
@@ -728,7 +728,7 @@ static void closing_forgets_who_waits_for_a_takeover(void **state)
 static void a_path_that_cannot_be_is_said(void **state)
 {
 	struct fixture *f = *state;
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	struct sink *sink = sqlite_new(f->loop, "/nowhere/at/all.db", "shop", &err);
 
 	assert_int_equal(sink->ops->open(sink, &err), -1);

@@ -18,7 +18,7 @@ static const char *read_as(enum value_kind kind, struct slice wire, struct readi
 	/* Exactly as large as it is: a sanitizer sees what reads further. */
 	char *copy = malloc(wire.n + !wire.n);
 	struct value v = { .p = copy, .n = (uint32_t)wire.n, .kind = (uint8_t)kind };
-	struct error err = { "" };
+	struct error err = { .text = "" };
 	const char *shown;
 
 	if (wire.n)
