@@ -189,7 +189,7 @@ $(BUILD)/bench/%.o: tests/bench/%.cc Makefile
 
 $(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
 $(BUILD)/bench/reference: $(patsubst tests/bench/%.cc,$(BUILD)/bench/%.o,$(wildcard tests/bench/reference*.cc))
-$(BUILD)/bench/micro: $(addprefix $(BUILD)/bench/,micro.o sample.o) $(OBJECTS)
+$(BUILD)/bench/micro: $(addprefix $(BUILD)/bench/,micro.o sample.o walk.o) $(OBJECTS)
 $(BENCH_BIN):
 	$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -198,6 +198,7 @@ $(BENCH_BIN):
 bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU and memory beside a program without Lua (QUICK=1: three minutes)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) \
 		--programs $(BUILD)/bench --results $(BUILD)/bench/results.jsonl $(BENCH)
+	@$(BUILD)/bench/micro --walk
 
 bench-micro: $(BUILD)/bench/micro ## what each stage of the flow costs an event
 	@$(BUILD)/bench/micro $(BENCH)

@@ -253,11 +253,23 @@ int debezium_read_key(struct decoder *decoder, struct topic *topic, struct slice
 {
 	const struct json_node *nodes;
 	struct image_columns *columns;
+	struct slice number = { 0 };
 
+	if (integer_key_matches(&topic->last_key, text, &number)) {
+		*key = (struct image){ .shape = topic->last_key.shape, .state = IMAGE_KEY_ONLY };
+		key->values = arena_alloc(decoder->arena, sizeof *key->values);
+		*key->values = (struct value){ .p = number.p, .n = (uint32_t)number.n, .kind = VALUE_NUMBER };
+		return 0;
+	}
 	*key = (struct image){ 0 };
 	if (text.n == 0 || connect_read(&topic->key, decoder, text, &nodes, &columns, NULL) < 0)
 		return 0;
-	return image_read_key(decoder, nodes, nodes, columns, key, err) < 0 ? error_prefix(err, "key") : 0;
+	if (image_read_key(decoder, nodes, nodes, columns, key, err) < 0)
+		return error_prefix(err, "key");
+	if (key->state == IMAGE_KEY_ONLY && key->shape->count == 1 && key->values->kind == VALUE_NUMBER)
+		number = (struct slice){ key->values->p, key->values->n };
+	integer_key_learn(&topic->last_key, text, key->shape, number);
+	return 0;
 }
 
 static int decode_nodes(struct decoder *decoder, const struct message *message, struct topic *topic, const struct json_node *nodes,

@@ -1,5 +1,14 @@
 /* Maxwell's messages: a row as it is now in "data", and in "old" what of it was different before. */
+#include <stdlib.h>
+
+#include "flow/integer_key.h"
 #include "flow/known.h"
+
+struct maxwell {
+	struct known_tables *tables;
+	struct integer_key last_key;
+	struct known_table *last_key_table;
+};
 
 /* The members of a message. */
 struct parts {
@@ -8,13 +17,20 @@ struct parts {
 
 static void *open_maxwell(struct decoder *decoder)
 {
+	struct maxwell *maxwell = calloc(1, sizeof *maxwell);
+
 	(void)decoder;
-	return known_tables_new();
+	BUG_IF(!maxwell);
+	maxwell->tables = known_tables_new();
+	return maxwell;
 }
 
 static void close_maxwell(void *state)
 {
-	known_tables_free(state);
+	struct maxwell *maxwell = state;
+
+	known_tables_free(maxwell->tables);
+	free(maxwell);
 }
 
 static struct slice text_of(const struct json_node *node)
@@ -151,17 +167,43 @@ static uint32_t names_of_array(const struct json_node *nodes, struct slice *name
 	return count;
 }
 
+/* The only number in a key; p is NULL where there is none, or more than one. */
+static struct slice only_number(const struct json_node *nodes)
+{
+	struct slice found = { 0 };
+
+	for (const struct json_node *node = nodes; node < nodes + nodes->end; node++) {
+		if (node->value.kind != VALUE_NUMBER)
+			continue;
+		if (found.p)
+			return (struct slice){ 0 };
+		found = (struct slice){ node->value.p, node->value.n };
+	}
+	return found;
+}
+
 /* Names from the record's key, values from before the event: the record's key has those from behind it. A key that is something else
  * is as good as none. */
 static int key_from_record(struct decoder *decoder, struct known_table *table, struct slice key, struct error *err)
 {
-	struct slice names[IMAGE_PICK_MOST];
+	struct maxwell *maxwell = decoder->state;
+	struct slice names[IMAGE_PICK_MOST], number = { 0 };
 	const struct json_node *nodes;
 	uint32_t count = 0;
 
-	if (key.n > 0 && json_read(decoder->json, key, 3, NULL, decoder->arena, &nodes, NULL) >= 0 && nodes->value.kind == VALUE_JSON)
+	if (maxwell->last_key_table == table && integer_key_matches(&maxwell->last_key, key, &number)) {
+		table->key = maxwell->last_key.shape;
+		return 0;
+	}
+	if (key.n > 0 && json_read(decoder->json, key, 3, NULL, decoder->arena, &nodes, NULL) >= 0 && nodes->value.kind == VALUE_JSON) {
 		count = nodes->object ? names_of_hash(nodes, names) : names_of_array(nodes, names);
-	return known_set_key(table, decoder, names, count, err);
+		number = count ? only_number(nodes) : number;
+	}
+	if (known_set_key(table, decoder, names, count, err) < 0)
+		return -1;
+	integer_key_learn(&maxwell->last_key, key, table->key, number);
+	maxwell->last_key_table = table;
+	return 0;
 }
 
 static int read_key(struct decoder *decoder, const struct json_node *nodes, const struct parts *in, struct known_table *table, struct event *event,
@@ -194,7 +236,7 @@ static int decode_row(struct decoder *decoder, const struct json_node *nodes, co
 				 SLICE_ARG(in->data ? value_show(&in->data->value, decoder->arena) : SLICE("missing")));
 	if (in->old && !is_object(in->old) && in->old->value.kind != VALUE_NULL)
 		return error_set(err, "\"old\" is %.*s, not a row", SLICE_ARG(value_show(&in->old->value, decoder->arena)));
-	table = known_tables_get(decoder->state, event->database, event->table, err);
+	table = known_tables_get(((struct maxwell *)decoder->state)->tables, event->database, event->table, err);
 	if (!table || read_images(decoder, nodes, in, table, event, &count, err) < 0)
 		return -1;
 	return read_key(decoder, nodes, in, table, event, count, err);

@@ -5,11 +5,13 @@
 #include <uthash.h>
 
 #include "flow/connect.h"
+#include "flow/integer_key.h"
 
 struct topic {
 	struct slice name;
 	struct slice database, table; /* that the name says; format_names_from_topic */
 	struct connect_side value, key;
+	struct integer_key last_key;
 	struct image_pick key_of_row; /* the key's columns, in rows */
 	bool flat, enveloped;         /* how its last row came: what a tombstone means; neither before the first */
 	UT_hash_handle hh;

@@ -12,6 +12,7 @@
 #include "flow/script.h"
 #include "flow/sql.h"
 #include "sample.h"
+#include "walk.h"
 
 enum {
 	INTAKE = 1000,           /* messages that a turn of the flow takes */
@@ -100,14 +101,16 @@ static int describe(struct sink *sink, struct target *target, struct error *err)
 	return 0;
 }
 
-static struct script_host *load(const struct variant *variant, struct bundle *bundle, struct shapes *shapes)
+static struct script_host *load(const struct variant *variant, const struct format *format, struct bundle *bundle, struct shapes *shapes)
 {
-	static const struct reading_settings settings = { .decimal = MEANING_PLAIN };
+	static struct reading_settings settings;
 	static const struct sink_ops ops = { .name = "schema", .transactional = true, .describe = describe };
 	static struct sink sink = { .ops = &ops, .lanes = 8 };
 	struct script_host *host;
 	struct error err;
 
+	settings = (struct reading_settings){ .decimal = MEANING_PLAIN };
+	format_set_readings(format, &settings);
 	*bundle = (struct bundle){ .folder = (char *)"/" };
 	bundle_add(bundle, "scripts/orders.lua", variant->text, strlen(variant->text));
 	bundle_seal(bundle);
@@ -220,16 +223,35 @@ static void run_sample(struct bench *b, const struct sample_options *options)
 	sample_free(sample);
 }
 
+static void open_bench(struct bench *b, const struct variant *variant, const struct format *format, struct bundle *bundle)
+{
+	*b = (struct bench){ .shapes = shapes_new() };
+	b->host = load(variant, format, bundle, b->shapes);
+	b->decoder = (struct decoder){ .format = format, .shapes = b->shapes, .json = json_new() };
+	b->decoder.options.readings.decimal = MEANING_PLAIN;
+	b->decoder.state = format->open(&b->decoder);
+}
+
+static void close_bench(struct bench *b, struct bundle *bundle)
+{
+	b->decoder.format->close(b->decoder.state);
+	json_free(b->decoder.json);
+	batch_free(&b->batch);
+	sql_text_free(&b->sql);
+	intakes_free(&b->intakes);
+	script_host_free(b->host);
+	shapes_free(b->shapes);
+	bundle->folder = NULL;
+	bundle_free(bundle);
+}
+
 static void run_variant(const struct variant *variant, const struct sample_options *options)
 {
-	struct bench b = { .shapes = shapes_new() };
+	struct bench b;
 	struct bundle bundle;
 	int64_t all_ns = 0;
 
-	b.host = load(variant, &bundle, b.shapes);
-	b.decoder = (struct decoder){ .format = &format_debezium, .shapes = b.shapes, .json = json_new() };
-	b.decoder.options.readings.decimal = MEANING_PLAIN;
-	b.decoder.state = format_debezium.open(&b.decoder);
+	open_bench(&b, variant, &format_debezium, &bundle);
 	run_sample(&b, options);
 	printf("%s: %llu messages, %llu rows, %llu bytes of SQL\n", variant->name, (unsigned long long)b.messages, (unsigned long long)b.rows,
 	       (unsigned long long)b.sql_bytes);
@@ -238,15 +260,112 @@ static void run_variant(const struct variant *variant, const struct sample_optio
 		all_ns += b.spent_ns[i];
 	}
 	printf("  %-20s %7.0f\n", "together", (double)all_ns / (double)b.messages);
-	format_debezium.close(b.decoder.state);
-	json_free(b.decoder.json);
-	batch_free(&b.batch);
-	sql_text_free(&b.sql);
-	intakes_free(&b.intakes);
-	script_host_free(b.host);
-	shapes_free(b.shapes);
-	bundle.folder = NULL;
-	bundle_free(&bundle);
+	close_bench(&b, &bundle);
+}
+
+/* ---- beside simdjson's own reader ---- */
+
+enum { WALK_MESSAGES = 20000, WALK_ROUNDS = 15 };
+
+/* What is measured of a round. */
+enum walk_cost { WALK_SIMDJSON, WALK_DECODE, WALK_PLAN, WALK_MERGE, WALK_ALL, WALK_RATIO, WALK_COSTS };
+
+static int compare_numbers(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double numbers[WALK_ROUNDS])
+{
+	qsort(numbers, WALK_ROUNDS, sizeof *numbers, compare_numbers);
+	return numbers[WALK_ROUNDS / 2];
+}
+
+static struct slice padded(struct arena *arena, struct slice text)
+{
+	char *copy = arena_zalloc(arena, text.n + JSON_PADDING);
+
+	memcpy(copy, text.p, text.n);
+	return (struct slice){ copy, text.n };
+}
+
+static double walk_all(struct walker *walker, struct slice (*texts)[2])
+{
+	int64_t since_ns = now_ns();
+
+	for (size_t i = 0; i < WALK_MESSAGES; i++) {
+		if (!walk_text(walker, texts[i][0]) || !walk_text(walker, texts[i][1])) {
+			fprintf(stderr, "micro: simdjson cannot read message %zu\n", i);
+			exit(1);
+		}
+	}
+	return (double)(now_ns() - since_ns) / WALK_MESSAGES;
+}
+
+static void walk_form(const char *name, const struct format *format, const struct sample_options *options)
+{
+	double costs[WALK_COSTS][WALK_ROUNDS];
+	struct sample *sample = sample_new(options);
+	struct arena arena = ARENA_INIT;
+	struct slice(*texts)[2] = arena_alloc(&arena, WALK_MESSAGES * sizeof *texts);
+	struct walker *walker = walk_new();
+	struct bundle bundle;
+	struct bench b;
+
+	open_bench(&b, &variants[0], format, &bundle);
+	for (size_t i = 0; i < WALK_MESSAGES && sample_next(sample, &texts[i][0], &texts[i][1]); i++)
+		for (int side = 0; side < 2; side++)
+			texts[i][side] = padded(&arena, texts[i][side].n ? texts[i][side] : SLICE("{}"));
+	/* The first round warms up, and is overwritten. */
+	for (int round = -1; round < WALK_ROUNDS; round++) {
+		double *at[WALK_COSTS], simdjson_ns = walk_all(walker, texts);
+
+		for (int i = 0; i < WALK_COSTS; i++)
+			at[i] = &costs[i][round < 0 ? 0 : round];
+		memset(b.spent_ns, 0, sizeof b.spent_ns);
+		for (size_t from = 0; from < WALK_MESSAGES; from += INTAKE)
+			turn(&b, texts + from, INTAKE);
+		*at[WALK_SIMDJSON] = simdjson_ns;
+		*at[WALK_DECODE] = (double)b.spent_ns[DECODE] / WALK_MESSAGES;
+		*at[WALK_PLAN] = (double)b.spent_ns[SCRIPT] / WALK_MESSAGES;
+		*at[WALK_MERGE] = (double)b.spent_ns[BATCH] / WALK_MESSAGES;
+		*at[WALK_ALL] = *at[WALK_DECODE] + *at[WALK_PLAN] + *at[WALK_MERGE];
+		*at[WALK_RATIO] = simdjson_ns / *at[WALK_ALL];
+	}
+	printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f | %.2f |\n", name, median(costs[WALK_SIMDJSON]), median(costs[WALK_DECODE]),
+	       median(costs[WALK_PLAN]), median(costs[WALK_MERGE]), median(costs[WALK_ALL]), median(costs[WALK_RATIO]));
+	close_bench(&b, &bundle);
+	walk_free(walker);
+	arena_free(&arena);
+	sample_free(sample);
+}
+
+static void run_walk(const struct sample_options *options, const char *only)
+{
+	const struct {
+		const char *name;
+		const struct format *format;
+		struct sample_options options;
+	} forms[] = {
+		{ "debezium", &format_debezium, { .form = SAMPLE_DEBEZIUM } },
+		{ "debezium with schema", &format_debezium, { .form = SAMPLE_DEBEZIUM, .schemas = true } },
+		{ "maxwell", &format_maxwell, { .form = SAMPLE_MAXWELL } },
+		{ "canal", &format_canal, { .form = SAMPLE_CANAL } },
+	};
+
+	printf("| ns a message | simdjson walks | decode | plan | merge | to a batch row | simdjson / streamlua |\n");
+	printf("| --- | --- | --- | --- | --- | --- | --- |\n");
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		struct sample_options one = forms[i].options;
+
+		if (only && strcmp(only, forms[i].name) != 0)
+			continue;
+		one.seed = options->seed;
+		one.changes = WALK_MESSAGES;
+		walk_form(forms[i].name, forms[i].format, &one);
+	}
 }
 
 int main(int argc, char **argv)
@@ -255,10 +374,12 @@ int main(int argc, char **argv)
 		{ "changes", required_argument, NULL, 'n' },
 		{ "schemas", no_argument, NULL, 'e' },
 		{ "only", required_argument, NULL, 'o' },
+		{ "walk", no_argument, NULL, 'w' },
 		{ 0 },
 	};
 	struct sample_options options = { .seed = 1, .changes = 1000000 };
 	const char *only = NULL;
+	bool walks = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -272,12 +393,17 @@ int main(int argc, char **argv)
 		case 'o':
 			only = optarg;
 			break;
+		case 'w':
+			walks = true;
+			break;
 		default:
-			fprintf(stderr, "usage: micro [--changes N] [--schemas] [--only VARIANT]\n");
+			fprintf(stderr, "usage: micro [--changes N] [--schemas] [--only VARIANT]; micro --walk [--only FORM]\n");
 			return 2;
 		}
 	}
-	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+	if (walks)
+		run_walk(&options, only);
+	for (size_t i = 0; i < sizeof variants / sizeof *variants && !walks; i++)
 		if (!only || strcmp(only, variants[i].name) == 0)
 			run_variant(&variants[i], &options);
 	return 0;

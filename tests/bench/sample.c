@@ -163,12 +163,10 @@ static void put_image(struct buf *out, const char *name, const struct order *ord
 	buf_char(out, ',');
 }
 
-static void put_message(struct sample *s, const struct order *before, const struct order *after, int64_t now_ms)
+static void put_debezium(struct sample *s, const struct order *before, const struct order *after, int64_t now_ms)
 {
 	int64_t id = before ? before->id : after->id;
 
-	buf_clear(&s->key);
-	buf_clear(&s->value);
 	if (s->options.schemas) {
 		buf_slice(&s->key, buf_view(&s->key_schema));
 		buf_slice(&s->value, buf_view(&s->value_schema));
@@ -188,6 +186,79 @@ static void put_message(struct sample *s, const struct order *before, const stru
 		buf_char(&s->key, '}');
 		buf_char(&s->value, '}');
 	}
+}
+
+/* Times as texts; all other values too where `quote` is ". */
+static void put_text_row(struct buf *out, const struct order *o, const char *quote)
+{
+	time_t updated_s = (time_t)o->updated_s, created_s = (time_t)(o->created_ms / 1000);
+	char updated[32], created[32];
+	struct tm tm;
+
+	strftime(updated, sizeof updated, "%Y-%m-%d %H:%M:%S", gmtime_r(&updated_s, &tm));
+	strftime(created, sizeof created, "%Y-%m-%d %H:%M:%S", gmtime_r(&created_s, &tm));
+	buf_printf(out, "{\"id\":%s%lld%s,\"customer_id\":%s%d%s,\"sku\":\"SKU-%08d\",\"quantity\":%s%d%s,\"price\":%s%d.%02d%s,\"status\":\"%s\",", quote,
+		   (long long)o->id, quote, quote, o->customer, quote, o->product, quote, o->quantity, quote, quote, o->cents / 100, o->cents % 100, quote,
+		   o->is_test ? "test" : statuses[o->status]);
+	if (o->note < 0)
+		buf_text(out, "\"note\":null,");
+	else
+		buf_printf(out, "\"note\":\"%s\",", notes[o->note]);
+	buf_printf(out, "\"created_at\":\"%s.%03d\",\"updated_at\":\"%s\"}", created, (int)(o->created_ms % 1000), updated);
+}
+
+/* "old" holds what an update of the sample can change. */
+static void put_maxwell(struct sample *s, const struct order *before, const struct order *after, int64_t now_ms)
+{
+	struct buf *out = &s->value;
+
+	buf_printf(&s->key, "{\"database\":\"shop\",\"table\":\"orders\",\"pk.id\":%lld}", (long long)(before ? before->id : after->id));
+	buf_printf(out, "{\"database\":\"shop\",\"table\":\"orders\",\"type\":\"%s\",\"ts\":%lld,\"xid\":%lld,\"commit\":true,\"data\":",
+		   !before  ? "insert"
+		   : !after ? "delete"
+			    : "update",
+		   (long long)(now_ms / 1000), (long long)s->made + 1000);
+	put_text_row(out, after ? after : before, "");
+	if (before && after)
+		buf_printf(out, ",\"old\":{\"quantity\":%d,\"status\":\"%s\"}", before->quantity, statuses[before->status]);
+	buf_char(out, '}');
+}
+
+static void put_canal(struct sample *s, const struct order *before, const struct order *after, int64_t now_ms)
+{
+	struct buf *out = &s->value;
+
+	buf_text(out, "{\"data\":[");
+	put_text_row(out, after ? after : before, "\"");
+	buf_printf(out,
+		   "],\"database\":\"shop\",\"es\":%lld,\"gtid\":\"\",\"id\":%lld,\"isDdl\":false,\"mysqlType\":{\"id\":\"bigint\",\"customer_id\":"
+		   "\"bigint\",\"sku\":\"varchar(40)\",\"quantity\":\"int\",\"price\":\"decimal(12,2)\",\"status\":\"varchar(20)\",\"note\":"
+		   "\"varchar(200)\",\"created_at\":\"datetime(3)\",\"updated_at\":\"timestamp\"},\"old\":",
+		   (long long)(now_ms / 1000 * 1000), (long long)s->made + 1);
+	if (before && after)
+		buf_printf(out, "[{\"quantity\":\"%d\",\"status\":\"%s\"}]", before->quantity, statuses[before->status]);
+	else
+		buf_text(out, "null");
+	buf_printf(out,
+		   ",\"pkNames\":[\"id\"],\"sql\":\"\",\"sqlType\":{\"id\":-5,\"customer_id\":-5,\"sku\":12,\"quantity\":4,\"price\":3,\"status\":12,"
+		   "\"note\":12,\"created_at\":93,\"updated_at\":93},\"table\":\"orders\",\"ts\":%lld,\"type\":\"%s\"}",
+		   (long long)now_ms,
+		   !before  ? "INSERT"
+		   : !after ? "DELETE"
+			    : "UPDATE");
+}
+
+static void put_message(struct sample *s, const struct order *before, const struct order *after, int64_t now_ms)
+{
+	static void (*const forms[])(struct sample *, const struct order *, const struct order *, int64_t) = {
+		[SAMPLE_DEBEZIUM] = put_debezium,
+		[SAMPLE_MAXWELL] = put_maxwell,
+		[SAMPLE_CANAL] = put_canal,
+	};
+
+	buf_clear(&s->key);
+	buf_clear(&s->value);
+	forms[s->options.form](s, before, after, now_ms);
 }
 
 static void insert(struct sample *s, int64_t now_ms)

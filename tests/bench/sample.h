@@ -1,5 +1,5 @@
-/* The sample that everything is measured with: changes of one table as Debezium's MySQL connector writes them, the same for the
- * same seed. Half are inserts, four tenths updates, one tenth deletes of rows that are there; one row in fifty is a test order,
+/* The sample that everything is measured with: changes of one table as Debezium's MySQL connector writes them (or Maxwell, or Canal), the same for
+ * the same seed. Half are inserts, four tenths updates, one tenth deletes of rows that are there; one row in fifty is a test order,
  * which the job filters out. Tombstones are left out, so that a message is a change. */
 #ifndef BENCH_SAMPLE_H
 #define BENCH_SAMPLE_H
@@ -8,7 +8,10 @@
 
 struct sample;
 
+enum sample_form { SAMPLE_DEBEZIUM = 0, SAMPLE_MAXWELL, SAMPLE_CANAL };
+
 struct sample_options {
+	enum sample_form form;
 	long seed;
 	int64_t changes; /* how many there will be */
 	bool schemas;    /* {"schema":...,"payload":...} around keys and values */

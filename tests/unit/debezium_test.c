@@ -321,6 +321,41 @@ static void what_cannot_be_decoded_says_which_member(void **state)
 	}
 }
 
+/* A key like the last one but for its digits is not read again as JSON. What is no such key must not pass for one. */
+static void keys_of_one_integer_are_what_they_say(void **state)
+{
+	static const struct {
+		const char *key, *image;
+	} cases[] = {
+		{ "{\"id\":1}", "id=1" },
+		{ "{\"id\":-20}", "id=-20" },
+		{ "{\"id\":0}", "id=0" },
+		{ "{\"id\":007}", "" },
+		{ "{\"id\":8}", "id=8" },
+		{ "{\"id\":}", "" },
+		{ "{\"id\":9", "" },
+		{ "{\"id\":10}", "id=10" },
+		{ "{\"id\":1.5}", "id=1.5" },
+		{ "{\"id\":12345678901234567890123}", "id=12345678901234567890123" },
+		{ "{\"id\":11}}", "" },
+		{ "{\"id\":12}", "id=12" },
+		{ "{\"id\":1,\"id\":2}", "id=2" },
+		{ "{\"id\":1,\"id\":3}", "id=3" },
+		{ "{\"no\":3}", "no=3" },
+		{ "{\"id\":\"4\"}", "id=\"4\"" },
+		{ "{\"schema\":null,\"payload\":{\"id\":5}}", "id=5" },
+		{ "{\"schema\":null,\"payload\":{\"id\":6}}", "id=6" },
+		{ "7", "=7" },
+		{ "8", "=8" },
+	};
+	struct decoding *d = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(decode(d, cases[i].key, ENVELOPE("null", "{\"id\":1}", "c")), 0);
+		expect(d, OP_INSERT, "id=1", "", cases[i].image);
+	}
+}
+
 static void members_may_stand_in_any_order_and_twice(void **state)
 {
 	struct decoding *d = *state;
@@ -506,6 +541,7 @@ int main(void)
 		TEST(many_schemas_in_one_topic_do_not_mix),
 		TEST(unavailable_values_are_left_alone),
 		TEST(what_cannot_be_decoded_says_which_member),
+		TEST(keys_of_one_integer_are_what_they_say),
 		TEST(members_may_stand_in_any_order_and_twice),
 		TEST(rows_can_come_flat),
 		TEST(flat_rows_carry_what_was_added),

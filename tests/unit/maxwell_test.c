@@ -118,6 +118,27 @@ static void the_record_s_key_names_the_key_where_the_message_does_not(void **sta
 	assert_int_equal(d->first->key.state, IMAGE_ABSENT);
 }
 
+/* Such a key is only compared with the one before. */
+static void a_record_s_key_of_one_number_names_its_own_column(void **state)
+{
+	struct decoding *d = *state;
+
+	for (int i = 0; i < 2; i++) {
+		read_message(d, "{'database':'shop','table':'orders','pk.a':1}", "{" ABOUT("insert") ",'data':{'a':1,'b':2}}");
+		expect(d, OP_INSERT, "a=1 b=2", "", "a=1");
+		read_message(d, "{'database':'shop','table':'orders','pk.a':20}", "{" ABOUT("insert") ",'data':{'a':20,'b':2}}");
+		expect(d, OP_INSERT, "a=20 b=2", "", "a=20");
+		read_message(d, "{'database':'shop','table':'orders','pk.b':2}", "{" ABOUT("insert") ",'data':{'a':20,'b':2}}");
+		expect(d, OP_INSERT, "a=20 b=2", "", "b=2");
+		read_message(d, NULL, "{" ABOUT("insert") ",'primary_key_columns':['a','b'],'data':{'a':3,'b':3}}");
+		expect(d, OP_INSERT, "a=3 b=3", "", "a=3 b=3");
+		read_message(d, "{'database':'shop','table':'orders','pk.b':3}", "{" ABOUT("insert") ",'data':{'a':3,'b':3}}");
+		expect(d, OP_INSERT, "a=3 b=3", "", "b=3");
+		read_message(d, "{'database':'shop','table':'orders'}", "{" ABOUT("insert") ",'data':{'a':3,'b':3}}");
+		expect(d, OP_INSERT, "a=3 b=3", "", "");
+	}
+}
+
 static void what_is_no_row_change_is_told_apart(void **state)
 {
 	static const struct {
@@ -366,6 +387,7 @@ int main(void)
 		TEST(messages_without_names_have_their_topic_s),
 		TEST(a_changed_key_has_its_old_values),
 		TEST(the_record_s_key_names_the_key_where_the_message_does_not),
+		TEST(a_record_s_key_of_one_number_names_its_own_column),
 		TEST(what_is_no_row_change_is_told_apart),
 		TEST(an_update_without_old_may_be_part_of_a_row),
 		TEST(what_is_absent_can_be_null),
