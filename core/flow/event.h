@@ -101,6 +101,13 @@ struct state_use {
 	bool old; /* of the key that the row had before this event */
 };
 
+/* What the row of a timer becomes where that fails, so that it is not due for ever. */
+struct state_otherwise {
+	struct slice value, timers;
+	int64_t at[2];   /* by enum state_clock */
+	int32_t version; /* of the script that wrote it */
+};
+
 struct event {
 	/* decoded */
 	uint8_t op;                   /* enum op */
@@ -132,29 +139,23 @@ struct event {
 	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
 
 	struct change **changes_end;
-	bool row_matches;            /* what `where` said of the new row; true without one */
-	bool keyed;                  /* the columns of `key` are those of the message's own key, by which topics are shared out */
-	bool unnamed;                /* the message names no table: database and table are the topic's */
-	bool uncertain;              /* a tombstone that may be no event at all: a fault of its own does not count */
-	bool must_stop;              /* the job says to stop at such an event */
-	bool whole;                  /* it stands for its whole message, which could not be decoded */
-	bool clocked;                /* clock_ms is known, and stays what it is where the event runs again */
-	bool finished;               /* its keys are checked and its lanes chosen: only the transaction is left */
-	uint8_t due_by;              /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
-	bool ended;                  /* TIMER: it is not due yet, but the input has ended */
-	uint32_t reparks;            /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
-	struct slice error;          /* of DEAD and SKIPPED: what is wrong, for a person */
-	struct slice script_version; /* that made the changes */
-	struct event *next;          /* in the intake, in order of arrival */
-	int64_t at_ms;               /* event time as its script has it; INT64_MIN unknown */
-	int64_t clock_ms;            /* the largest event time in its partition before it; INT64_MIN none */
-
-	/* TIMER: what its row becomes where it fails, so that it is not due for ever. */
-	struct state_otherwise {
-		struct slice value, timers;
-		int64_t at[2];   /* by enum state_clock */
-		int32_t version; /* of the script that wrote it */
-	} otherwise;
+	bool row_matches;                  /* what `where` said of the new row; true without one */
+	bool keyed;                        /* the columns of `key` are those of the message's own key, by which topics are shared out */
+	bool unnamed;                      /* the message names no table: database and table are the topic's */
+	bool uncertain;                    /* a tombstone that may be no event at all: a fault of its own does not count */
+	bool must_stop;                    /* the job says to stop at such an event */
+	bool whole;                        /* it stands for its whole message, which could not be decoded */
+	bool clocked;                      /* clock_ms is known, and stays what it is where the event runs again */
+	bool finished;                     /* its keys are checked and its lanes chosen: only the transaction is left */
+	uint8_t due_by;                    /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
+	bool ended;                        /* TIMER: it is not due yet, but the input has ended */
+	uint32_t reparks;                  /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
+	struct slice error;                /* of DEAD and SKIPPED: what is wrong, for a person */
+	struct slice script_version;       /* that made the changes */
+	struct event *next;                /* in the intake, in order of arrival */
+	int64_t at_ms;                     /* event time as its script has it; INT64_MIN unknown */
+	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */
+	struct state_otherwise *otherwise; /* of TIMER */
 };
 
 /* It is one of those that its partition's progress counts. */

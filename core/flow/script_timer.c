@@ -46,11 +46,12 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 	event->clocked = true;
 	event->due_by = (uint8_t)clock;
 	event->error = refused ? arena_copy(arena, slice_of(refused)) : (struct slice){ 0 };
-	event->otherwise = (struct state_otherwise){ arena_copy(arena, entry->value),
-						     arena_copy(arena, entry->timers),
-						     { entry->at[STATE_EVENT_TIME], entry->at[STATE_WALL_TIME] },
-						     entry->version };
-	event->otherwise.at[clock] = STATE_NO_TIME;
+	event->otherwise = arena_alloc(arena, sizeof *event->otherwise);
+	*event->otherwise = (struct state_otherwise){ arena_copy(arena, entry->value),
+						      arena_copy(arena, entry->timers),
+						      { entry->at[STATE_EVENT_TIME], entry->at[STATE_WALL_TIME] },
+						      entry->version };
+	event->otherwise->at[clock] = STATE_NO_TIME;
 	event->lane_hash[0] = state_lane_hash(event, entry->key);
 	event->lane_hashes = 1;
 	intake_add(intake, event);
@@ -61,15 +62,15 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 
 void state_write_off(struct event *event)
 {
-	state_put(event, event->uses->entry, &event->otherwise);
+	state_put(event, event->uses->entry, event->otherwise);
 }
 
 void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake)
 {
 	struct arena *arena = &event->intake->arena;
-	struct state_otherwise made = state_made(value, size, timers, timers_size, due, wake, event->otherwise.version);
+	struct state_otherwise made = state_made(value, size, timers, timers_size, due, wake, event->otherwise->version);
 
-	event->otherwise = (struct state_otherwise){
+	*event->otherwise = (struct state_otherwise){
 		arena_copy(arena, made.value), arena_copy(arena, made.timers), { made.at[0], made.at[1] }, made.version
 	};
 }

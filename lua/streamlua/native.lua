@@ -24,7 +24,7 @@ struct event {
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool ended;
   uint32_t reparks;
   struct slice error, script_version; struct event *next; int64_t at_ms, clock_ms;
-  struct { struct slice value, timers; int64_t at[2]; int32_t version; } otherwise;
+  void *otherwise;
 };
 struct state_entry {
   double id; struct slice value, timers; int64_t at[2]; struct slice map, key; int32_t version; bool loaded;
