@@ -92,16 +92,20 @@ static bool is_held(const struct lane *lane, const struct event *event)
 	return lane_place(lane, event)->held_until_ms > lane->owner->now_ms;
 }
 
-void lane_unlink_done(struct lane *lane, size_t count)
+void lane_remove(struct lane *lane, struct event *const *events, size_t count)
 {
 	size_t behind = lane->first, kept;
 
-	while (count && behind < lane->end)
-		count -= lane->queue[behind++]->lane_state == LANE_DONE;
+	for (size_t found = 0; found < count && behind < lane->end; behind++)
+		found += lane->queue[behind] == events[found];
+	/* What stays moves up to what comes after it. */
 	kept = behind;
-	for (size_t i = behind; i-- > lane->first;)
-		if (lane->queue[i]->lane_state != LANE_DONE)
+	for (size_t i = behind; i-- > lane->first;) {
+		if (count && lane->queue[i] == events[count - 1])
+			count--;
+		else
 			lane->queue[--kept] = lane->queue[i];
+	}
 	lane->first = kept;
 }
 
@@ -147,6 +151,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
 	uint32_t rows;
+	bool any_held = lane->owner->held_until_ms > lane->owner->now_ms;
 	bool kept = false; /* what stands back has seen state: nothing that may have seen what it left goes before it */
 
 	lane->tx_rows = 0;
@@ -155,7 +160,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		struct event *event = lane->queue[i];
 
 		lane_look_ahead(lane->queue, i, lane->end);
-		if (is_held(lane, event) || is_held_there(lane, event)) {
+		if (any_held && (is_held(lane, event) || is_held_there(lane, event))) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
 				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
 			kept |= event->uses != NULL;

@@ -12,6 +12,7 @@ static void finish_events(struct lane *lane)
 	struct lanes *all = lane->owner;
 	struct tx *tx = &lane->tx;
 
+	lane_remove(lane, tx->events, tx->count);
 	for (size_t i = 0; i < tx->count; i++) {
 		struct event *event = tx->events[i];
 
@@ -22,15 +23,12 @@ static void finish_events(struct lane *lane)
 
 			if (other->waits_for == event)
 				other->waits_for = NULL;
-			lane_unlink_done(other, 1);
+			lane_remove(other, &event, 1);
 		}
-	}
-	lane_unlink_done(lane, tx->count);
-	for (size_t i = 0; i < tx->count; i++) {
-		if (tx->events[i]->outcome == OUTCOME_PENDING)
-			tx->events[i]->outcome = tx->events[i]->changes ? OUTCOME_WRITTEN : OUTCOME_FILTERED;
+		if (event->outcome == OUTCOME_PENDING)
+			event->outcome = event->changes ? OUTCOME_WRITTEN : OUTCOME_FILTERED;
 		all->waiting--;
-		all->events.finished(all->events.ctx, tx->events[i]);
+		all->events.finished(all->events.ctx, event);
 	}
 }
 
@@ -75,6 +73,8 @@ static void hold(struct lane *lane, struct event *event)
 		place->held_since_ms = all->now_ms;
 	place->held_tries++;
 	place->held_until_ms = all->now_ms + (wait < HOLD_MS_MOST ? wait : HOLD_MS_MOST);
+	if (place->held_until_ms > all->held_until_ms)
+		all->held_until_ms = place->held_until_ms;
 	/* Next time with all that has come since: what gives the value up may be a later change of the very same row. */
 	lane->limit = LANE_EVENTS_MOST;
 	all->events.held(all->events.ctx, event->message->owner);

@@ -204,7 +204,7 @@ void lane_parked_committed(struct lane *lane)
 	for (size_t i = 0; i < tx->count; i++) {
 		struct event *event = tx->events[i];
 
-		if (event->message->owner->revoked || event->outcome != OUTCOME_PARKED)
+		if (event->outcome != OUTCOME_PARKED || event->message->owner->revoked)
 			continue; /* revoked: whoever has it now has read the table */
 		if (event->parked && !event->reparks) {
 			parking_again(lane->owner->parking, event->parked, lane->owner->now_ms);

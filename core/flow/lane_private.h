@@ -44,8 +44,9 @@ struct lanes {
 	struct lane *lanes;
 	int32_t count;
 	bool hold;
-	bool moved;     /* in this turn: other lanes may go on now */
-	int64_t now_ms; /* as of the last turn */
+	int64_t held_until_ms; /* no partition stands back for longer, in any lane */
+	bool moved;            /* in this turn: other lanes may go on now */
+	int64_t now_ms;        /* as of the last turn */
 	const char *script_version;
 	int32_t first; /* whose turn it is to begin: where the window is small, the others find it used */
 	uint32_t in_flight, waiting;
@@ -75,17 +76,19 @@ static inline struct partition_lane *lane_place(const struct lane *lane, const s
 	return &event->message->owner->lanes[lane->number];
 }
 
-enum { LANE_AHEAD = 16 }; /* how many events ahead memory is asked for */
+enum { LANE_AHEAD = 32 }; /* how many events ahead memory is asked for */
 
-/* Asks for what a lane looks at of events[i + LANE_AHEAD], and for the message of the one half as far, which is there by then. */
+/* Asks for what a lane looks at of events[i + LANE_AHEAD], and for what hangs on the one half as far, which is there by then. */
 static inline void lane_look_ahead(struct event *const *events, size_t i, size_t end)
 {
 	if (i + LANE_AHEAD < end) {
 		__builtin_prefetch(&events[i + LANE_AHEAD]->message);
 		__builtin_prefetch(&events[i + LANE_AHEAD]->bytes);
 	}
-	if (i + LANE_AHEAD / 2 < end)
+	if (i + LANE_AHEAD / 2 < end) {
 		__builtin_prefetch(&events[i + LANE_AHEAD / 2]->message->owner);
+		__builtin_prefetch(events[i + LANE_AHEAD / 2]->changes);
+	}
 }
 
 static inline bool lane_is_empty(const struct lane *lane)
@@ -93,8 +96,8 @@ static inline bool lane_is_empty(const struct lane *lane)
 	return lane->first == lane->end;
 }
 
-/* Takes the events out of the queue that are done; they stand near its head. `count` of them are in it. */
-void lane_unlink_done(struct lane *lane, size_t count);
+/* Takes these events, which are in the queue, in this order and near its head, out of it. */
+void lane_remove(struct lane *lane, struct event *const *events, size_t count);
 /* Gives back what waits of partitions that are no longer ours. */
 void lanes_drop_revoked(struct lanes *lanes);
 /* lane_pace.c: what the event counts for; a dead letter is a row too. */
