@@ -17,8 +17,19 @@ enum {
 	AGAIN_MOST_MS = 600000, /* a topic that the group's leader cannot see is no reason to disturb it more often */
 };
 
+static bool is_static(struct kafka *kafka)
+{
+	char instance[512] = "";
+	size_t size = sizeof instance;
+
+	rd_kafka_conf_get(rd_kafka_conf(kafka->rk), "group.instance.id", instance, &size);
+	return instance[0];
+}
+
 void kafka_gap_rebalanced(struct kafka *kafka)
 {
+	if (!is_static(kafka)) /* whoever leaves or comes makes a rebalance */
+		return;
 	kafka->gap.look_ms = clock_mono_ms() + LOOK_AFTER_MS;
 	kafka->gap.since_ms = 0;
 }

@@ -89,18 +89,24 @@ local function all_names()
   return names
 end
 
-return setmetatable({}, {
-  __index = function(_, name)
-    local field = FIELDS[name]
-    if field then
-      return field(state.event)
-    elseif METHODS[name] then
-      return METHODS[name]
-    end
-    error(("ctx has no '%s'%s"):format(tostring(name), nearest.hint(tostring(name), all_names())), 2)
-  end,
-  __newindex = function(_, name)
-    error(("ctx.%s is assigned: ctx is read-only"):format(tostring(name)), 2)
-  end,
-  __metatable = "protected",
-})
+-- A userdata, not a table: table.insert and its kin write past __newindex, and all scripts have the same ctx.
+local ctx = newproxy(true)
+local meta = getmetatable(ctx)
+
+meta.__metatable = "protected"
+
+function meta.__index(_, name)
+  local field = FIELDS[name]
+  if field then
+    return field(state.event)
+  elseif METHODS[name] then
+    return METHODS[name]
+  end
+  error(("ctx has no '%s'%s"):format(tostring(name), nearest.hint(tostring(name), all_names())), 2)
+end
+
+function meta.__newindex(_, name)
+  error(("ctx.%s is assigned: ctx is read-only"):format(tostring(name)), 2)
+end
+
+return ctx

@@ -112,7 +112,17 @@ local function within(image, name)
   end
 end
 
+local is_row
+
+-- What a script calls with what it likes: anything else would be asked for fields whose names nobody is to know.
+local function check_row(value)
+  if not is_row(value) then
+    error("this is a row's: row:has(name), pairs(row)", 3)
+  end
+end
+
 local function has(row, name)
+  check_row(row)
   local image = image_of(row)
   local column = find(image, name)
   if column == nil then
@@ -150,11 +160,12 @@ end
 
 -- name, value in the order of the message; NULLs are left out, as in any Lua table.
 local function next_column(row, name)
+  check_row(row)
   local image = image_of(row)
   if image.shape == nil then
     return nil
   end
-  local i = name == nil and 0 or find(image, name) + 1
+  local i = name == nil and 0 or (find(image, name) or error("pairs(row): there is no such column", 2)) + 1
   while i < image.shape.count do
     local value = get(image, i)
     if value ~= nil then
@@ -179,7 +190,7 @@ local Row = ffi.metatype(ffi.typeof(("struct { uint32_t %s, %s; }"):format(GENER
   end,
 })
 
-local function is_row(value)
+function is_row(value)
   return type(value) == "cdata" and ffi.istype(Row, value)
 end
 

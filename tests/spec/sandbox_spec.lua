@@ -329,3 +329,52 @@ test("modules are as closed as scripts are", function()
   is.failing("m.lua:1: 'io' is not available in scripts", run, "return require 'm'", { ["m.lua"] = "return io.open" })
   is.failing("m.lua:1: global 'x' is assigned", run, "return require 'm'", { ["m.lua"] = "x = 1" })
 end)
+
+test("no value that can be had leads to what is closed, however often one goes on from it", function()
+  local closed = { [_G] = "_G", [package.loaded] = "package.loaded", [require] = "require", [rawset] = "rawset", [getmetatable] = "getmetatable",
+    [string.dump] = "string.dump", [math.randomseed] = "math.randomseed", [debug.getregistry()] = "the registry",
+    [getmetatable ""] = "strings' metatable" }
+  each_word("load loadstring loadfile dofile setfenv getfenv collectgarbage newproxy gcinfo module", function(name)
+    closed[_G[name] or name] = name
+  end)
+  for _, library in ipairs { "io", "debug", "ffi", "jit", "package" } do
+    for name, value in pairs(require(library)) do
+      closed[type(value) == "function" and value or {}] = library .. "." .. tostring(name)
+    end
+  end
+  each_word("execute exit remove rename tmpname getenv setlocale clock difftime", function(name)
+    closed[os[name]] = "os." .. name
+  end)
+
+  local seen = {}
+  local function walk(value, path)
+    if seen[value] or (type(value) ~= "table" and type(value) ~= "userdata" and type(value) ~= "function") then
+      return
+    end
+    seen[value] = path
+    if closed[value] then
+      error(path .. " is " .. closed[value], 0)
+    end
+    local fields = value
+    if type(value) == "userdata" then -- what its fields are is known to this test, not to scripts
+      fields = debug.getmetatable(value).__index
+    end
+    if type(fields) == "table" then
+      for name, field in pairs(fields) do
+        walk(field, path .. "." .. tostring(name))
+      end
+      local meta = getmetatable(fields)
+      if type(meta) == "table" and not meta.__metatable and type(value) == "table" then
+        walk(meta, path .. "'s metatable")
+      end
+    end
+  end
+  walk(require "streamlua.stdlib".new({}, "x"), "globals")
+  walk(require "streamlua", "sl")
+  walk(debug.getmetatable "".__index, "strings' methods")
+  local count = 0
+  for _ in pairs(seen) do
+    count = count + 1
+  end
+  is.equal(count > 80, true)
+end)

@@ -727,7 +727,7 @@ static void print_names_the_script(void **state)
 
 	script(f, "return { filter = function(row, ctx) print(row.id, ctx.table, ctx) return true end }");
 	change(f, "{\"id\":1}", BOTH("null", "{\"id\":1}", "c"));
-	assert_string_equal(buf_cstr(&f->printed), "scripts/orders.lua: 1\torders\ttable\n");
+	assert_string_equal(buf_cstr(&f->printed), "scripts/orders.lua: 1\torders\tuserdata\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
