@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "flow/target.h"
+#include "io/dead_letter_file.h"
 
 /* A JSON text as the message had it may be spread over lines; a line break in JSON is white space wherever it stands. */
 static void put_json(struct buf *out, struct slice text)
@@ -87,4 +88,30 @@ bool change_put_key(struct buf *out, const struct change *change)
 		put_column(out, change, target->key[k], k == 0);
 	buf_char(out, '}');
 	return true;
+}
+
+void change_show(const struct tx *tx, const char *job, bool keyed, void (*line)(void *ctx, struct slice text), void *ctx)
+{
+	struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < tx->count; i++) {
+		const struct event *event = tx->events[i];
+
+		if (event->outcome == OUTCOME_DEAD) {
+			buf_clear(&out);
+			dead_letter_file_line(&out, job, tx, event);
+			line(ctx, buf_view(&out));
+			continue;
+		}
+		for (const struct change *change = event->changes; change; change = change->next) {
+			if (change->target->own)
+				continue;
+			buf_clear(&out);
+			if (keyed && change_put_key(&out, change))
+				buf_char(&out, '\t');
+			change_put(&out, change);
+			line(ctx, buf_view(&out));
+		}
+	}
+	buf_free(&out);
 }

@@ -116,26 +116,7 @@ static void jsonl_commit(struct sink *sink, struct tx *tx)
 
 static void jsonl_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
 {
-	struct buf out = BUF_INIT;
-
-	for (size_t i = 0; i < tx->count; i++) {
-		const struct event *event = tx->events[i];
-
-		if (event->outcome == OUTCOME_DEAD) {
-			buf_clear(&out);
-			dead_letter_file_line(&out, self(sink)->dead_letters.job, tx, event);
-			line(ctx, buf_view(&out));
-			continue;
-		}
-		for (const struct change *change = event->changes; change; change = change->next) {
-			if (change->target->own)
-				continue;
-			buf_clear(&out);
-			change_put(&out, change);
-			line(ctx, buf_view(&out));
-		}
-	}
-	buf_free(&out);
+	change_show(tx, self(sink)->dead_letters.job, false, line, ctx);
 }
 
 static void jsonl_close(struct sink *sink)

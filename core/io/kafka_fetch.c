@@ -20,11 +20,12 @@ int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
 	const struct {
 		const char *name;
 		size_t value;
+		bool *missing; /* set where this librdkafka does not know it; NULL: all do */
 	} limits[] = {
-		{ "queued.min.messages", 10000000 }, /* bounded by bytes alone */
-		{ "queued.max.messages.kbytes", kbytes },
-		{ "fetch.max.bytes", response },
-		{ "fetch.queue.backoff.ms", FETCH_BACKOFF_MS },
+		{ "queued.min.messages", 10000000, NULL }, /* bounded by bytes alone */
+		{ "queued.max.messages.kbytes", kbytes, NULL },
+		{ "fetch.max.bytes", response, NULL },
+		{ "fetch.queue.backoff.ms", FETCH_BACKOFF_MS, &kafka->nudges },
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
@@ -33,8 +34,8 @@ int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
 
 		snprintf(text, sizeof text, "%zu", limits[i].value);
 		result = rd_kafka_conf_set(kafka->conf, limits[i].name, text, reason, sizeof reason);
-		if (result == RD_KAFKA_CONF_UNKNOWN && i == 3)
-			kafka->nudges = true;
+		if (result == RD_KAFKA_CONF_UNKNOWN && limits[i].missing)
+			*limits[i].missing = true;
 		else if (result != RD_KAFKA_CONF_OK)
 			return error_set(err, "source: config[\"%s\"]: %s", limits[i].name, reason);
 	}
