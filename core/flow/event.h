@@ -148,6 +148,7 @@ struct event {
 	bool clocked;                      /* clock_ms is known, and stays what it is where the event runs again */
 	bool finished;                     /* its keys are checked and its lanes chosen: only the transaction is left */
 	uint8_t due_by;                    /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
+	bool spans;                        /* keys of its script have events in several partitions */
 	bool ended;                        /* TIMER: it is not due yet, but the input has ended */
 	uint32_t reparks;                  /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
 	struct slice error;                /* of DEAD and SKIPPED: what is wrong, for a person */

@@ -170,7 +170,6 @@ void flow_free(struct flow *flow)
 		flow->decoder.format->close(flow->decoder.state);
 	lanes_free(flow->lanes);
 	flow_run_deinit(flow);
-	flow_timers_free(flow);
 	flow_parked_free(flow);
 	flow_partitions_free(flow);
 	intakes_free(&flow->intakes);
@@ -248,6 +247,12 @@ static void drain(struct flow *flow)
 		flow->parked_said = true;
 		return;
 	}
+	if (all_ended(flow) && !flow->stopping && (!flow->at_end || !flow->timers.all_ran)) {
+		if (!flow->at_end)
+			flow->events.wake(flow->events.ctx);
+		flow->at_end = true;
+		return;
+	}
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
 		return;
@@ -284,6 +289,7 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 	again = parked < again ? parked : again;
 	if (mono_ms - flow->tick_ms >= TICK_MS) {
 		flow->tick_ms = mono_ms;
+		flow_clock_tick(flow);
 		flow_partitions_tick(flow);
 	}
 	if (!flow->next_host && !flow->again && is_draining(flow) && count == 0)
@@ -334,6 +340,20 @@ static void partition_stats(const struct flow *flow, struct buf *json)
 	buf_char(json, ']');
 }
 
+static void time_stats(const struct flow *flow, struct buf *json)
+{
+	uint64_t late = 0, ahead = 0;
+
+	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+		const struct script *script = script_host_script(flow->host, i);
+
+		late += script->counters.late;
+		ahead += script->counters.ahead;
+	}
+	buf_printf(json, ",\"late\":%llu,\"ahead\":%llu,\"timers\":%llu,\"dead_timers\":%llu", (unsigned long long)late, (unsigned long long)ahead,
+		   (unsigned long long)flow->timers.fired, (unsigned long long)flow->timers.dead);
+}
+
 void flow_stats(const struct flow *flow, struct buf *json)
 {
 	const struct lane_counters *lanes = lanes_counters(flow->lanes);
@@ -354,7 +374,7 @@ void flow_stats(const struct flow *flow, struct buf *json)
 	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"parked\":%zu,\"memory_bytes\":%zu",
 		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
 		   lanes_in_flight(flow->lanes), held, flow->parking.count, intakes_bytes(&flow->intakes));
-	buf_printf(json, ",\"timers\":%llu,\"dead_timers\":%llu", (unsigned long long)flow->timers.fired, (unsigned long long)flow->timers.dead);
+	time_stats(flow, json);
 	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
 	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
 		   flow->ready && !*problem ? "true" : "false");

@@ -14,15 +14,14 @@ enum {
 	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
 };
 
-struct taking;        /* flow_partitions.c */
-struct recalling;     /* flow_parked.c */
-struct refused_timer; /* flow_timers.c */
-struct state_memory;  /* flow/state_memory.h */
+struct taking;       /* flow_partitions.c */
+struct recalling;    /* flow_parked.c */
+struct state_memory; /* flow/state_memory.h */
 
 /* What is due in streamlua_state (flow_timers.c). */
 struct timers {
-	struct refused_timer *refused; /* by the sink, and not written off yet */
-	size_t due_count;              /* rows of the answer that is coming in */
+	bool all_ran;     /* nothing that is known of is due */
+	size_t due_count; /* rows of the answer that is coming in */
 	uint64_t fired, dead;
 };
 
@@ -46,16 +45,21 @@ struct flow {
 		bool active;
 	} loading;
 	struct timers timers;
+	struct {
+		int64_t holding_ms; /* what the watermark would be without those at rest */
+		bool wanted;        /* something is due then */
+	} clock;
 	struct state_memory *memory; /* the state of a job whose sink keeps none; else NULL */
 	struct message **messages;   /* of it; INTAKE_MESSAGES_MOST */
 	size_t message_count;
 	struct partition *partitions; /* ours, newest first */
 	struct taking *takings;       /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
-	int64_t watermark;
+	int64_t watermark;                       /* the event time that all partitions have come to; INT64_MIN unknown */
 	int64_t dead_since_ms, dead_count;       /* of the minute that is counted */
 	bool parked_said;                        /* that nothing is left to do but to wait for what is parked */
 	bool doubtful;                           /* the target's schema may have changed */
+	bool at_end;                             /* nothing more will come: what waits for its time runs now */
 	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
@@ -93,17 +97,21 @@ bool flow_parked_tried(const struct flow *flow); /* all of it, once */
 int64_t flow_parked_turn(struct flow *flow);
 void flow_parked_free(struct flow *flow); /* before the partitions */
 
+/* flow_clock.c: the event time that all partitions have come to, into flow->watermark */
+void flow_clock_turn(struct flow *flow);
+/* Which partitions are idle; moves those that something waits for. */
+void flow_clock_tick(struct flow *flow);
+/* The watermark, for who has events in several partitions; INT64_MAX: there is but one. */
+int64_t flow_clock_others_ms(const struct flow *flow);
+
 /* flow_timers.c */
 /* Runs some of what is due in streamlua_state. False: nothing is, or it has to be asked for first. */
 bool flow_timers_turn(struct flow *flow);
 /* When the next row is due by the wall clock; INT64_MAX: none is known. */
 int64_t flow_timers_next_ms(const struct flow *flow);
 void flow_timers_count(struct flow *flow, const struct event *event);
-/* The sink refused what it wrote: when it is due again it is written off. */
-void flow_timers_refused(struct flow *flow, const struct event *event);
 /* Partitions have come, or all begins anew: what is due is asked for once more. */
 void flow_timers_forget(struct flow *flow);
-void flow_timers_free(struct flow *flow);
 
 /* flow_run.c */
 void flow_run_add(struct flow *flow, struct intake *intake);

@@ -86,7 +86,7 @@ static void gone(void *ctx, const struct state_entry *entry)
 {
 	(void)ctx;
 	for (int clock = 0; clock < STATE_CLOCKS; clock++)
-		if (entry->partition && entry->at[clock] != STATE_NO_TIME)
+		if (entry->place[clock])
 			state_unreach(entry->owner, (enum state_clock)clock, entry->at[clock]);
 }
 
@@ -195,7 +195,7 @@ static bool run_now(struct flow *flow, struct intake *intake)
 {
 	struct error err;
 
-	script_host_run(flow->host, intake, flow->wall_ms, flow->watermark);
+	script_host_run(flow->host, intake, flow->wall_ms, flow_clock_others_ms(flow));
 	/* What they could not do because the target is away, or because they have kept all memory, is no event's fault: a new worker reads the same again. */
 	if (script_host_outage(flow->host)) {
 		flow_fail(flow, false, script_host_outage(flow->host));
@@ -278,7 +278,7 @@ void flow_run_refused(struct flow *flow, struct event *event)
 	bool alone = true;
 
 	if (event->op == OP_TIMER) {
-		flow_timers_refused(flow, event);
+		script_host_timer_refused(event);
 		flow_run_again(flow);
 		return;
 	}
@@ -338,16 +338,6 @@ static bool is_among(const struct intake *intake, const struct intake *list)
 	return list != NULL;
 }
 
-/* They are found due once more. */
-static void drop_timers(struct flow *flow, struct intake *intake)
-{
-	for (struct event *event = intake->first, *next; event; event = next) {
-		next = event->next; /* NULL of the last, which gives the intake back */
-		if (!event->settled)
-			flow_drop_event(flow, event);
-	}
-}
-
 void flow_run_restart(struct flow *flow)
 {
 	struct script_host *old = flow->host;
@@ -376,13 +366,16 @@ void flow_run_restart(struct flow *flow)
 		next = intake->next;
 		if (!intake->ran)
 			continue;
-		if (intake->first && intake->first->op == OP_TIMER) {
-			drop_timers(flow, intake);
-			continue;
+		intake->unfinished++; /* it stays while it is gone through */
+		for (struct event *event = intake->first; event; event = event->next) {
+			if (event->op != OP_TIMER)
+				begin_anew(event, flow->host == old);
+			else if (!event->settled)
+				flow_drop_event(flow, event); /* it is found due once more */
 		}
-		for (struct event *event = intake->first; event; event = event->next)
-			begin_anew(event, flow->host == old);
-		flow_run_add(flow, intake);
+		if (intake->unfinished > 1)
+			flow_run_add(flow, intake);
+		intake_release(intake);
 	}
 	flow->again = false;
 	flow->next_host = NULL;

@@ -3,71 +3,13 @@
  * from. So it runs once, whoever has the partition by then, and needs no place in the progress of its own. */
 #include "flow/flow_private.h"
 
-#include <stdlib.h>
-
 /* Rows that are asked for at once, in the order in which they are due. */
 enum { DUE_MOST = 1000 };
-
-/* What the sink said of a timer that has to run once more, to be written off. */
-struct refused_timer {
-	struct refused_timer *next;
-	char *script, *key, *why;
-	int64_t at_ms;
-};
 
 void flow_timers_count(struct flow *flow, const struct event *event)
 {
 	flow->timers.fired++;
 	flow->timers.dead += event->outcome == OUTCOME_DEAD;
-}
-
-/* ---- what the sink refused ---- */
-
-static struct refused_timer **find_refused(struct flow *flow, struct slice script, struct slice key, int64_t at_ms)
-{
-	struct refused_timer **at = &flow->timers.refused;
-
-	while (*at && !((*at)->at_ms == at_ms && slice_is(key, (*at)->key) && slice_is(script, (*at)->script)))
-		at = &(*at)->next;
-	return at;
-}
-
-static void forget_refused(struct refused_timer **at)
-{
-	struct refused_timer *refused = *at;
-
-	*at = refused->next;
-	free(refused->script);
-	free(refused->key);
-	free(refused->why);
-	free(refused);
-}
-
-static char *text_of(struct slice text)
-{
-	char *copy = strndup(text.p ? text.p : "", text.n);
-
-	BUG_IF(!copy);
-	return copy;
-}
-
-void flow_timers_refused(struct flow *flow, const struct event *event)
-{
-	struct refused_timer *refused = calloc(1, sizeof *refused);
-
-	BUG_IF(!refused);
-	refused->script = text_of(event->script->name);
-	refused->key = text_of(event->message->key);
-	refused->why = text_of(event->error);
-	refused->at_ms = event->at_ms;
-	refused->next = flow->timers.refused;
-	flow->timers.refused = refused;
-}
-
-void flow_timers_free(struct flow *flow)
-{
-	while (flow->timers.refused)
-		forget_refused(&flow->timers.refused);
 }
 
 /* ---- what the database has ---- */
@@ -142,17 +84,6 @@ static void ask(struct flow *flow, const struct script *script, enum state_clock
 
 /* ---- what is due ---- */
 
-/* The clock that the watermark follows: what all partitions have come to. */
-static int64_t event_clock(const struct flow *flow)
-{
-	int64_t clock_ms = INT64_MAX;
-
-	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		if (partition->clock_ms != INT64_MIN && partition->clock_ms < clock_ms)
-			clock_ms = partition->clock_ms;
-	return clock_ms == INT64_MAX ? INT64_MIN : clock_ms;
-}
-
 /* What is due until then, by this script's clock. */
 static int64_t due_until(const struct flow *flow, const struct script *script, enum state_clock clock)
 {
@@ -161,50 +92,92 @@ static int64_t due_until(const struct flow *flow, const struct script *script, e
 	return flow->watermark == INT64_MIN ? INT64_MIN : flow->watermark - script->out_of_order_ms;
 }
 
-static void add(struct flow *flow, struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock)
+/* At the end of the input: whether it is one of those that were to come. What is set meanwhile stays for the next run. */
+static bool is_due_at_end(struct script *script, struct state_entry *entry, enum state_clock clock)
 {
-	struct refused_timer **refused = find_refused(flow, script->name, entry->key, entry->at[clock]);
+	if (!entry->met_end) {
+		entry->met_end = true;
+		for (int c = 0; c < STATE_CLOCKS; c++)
+			entry->end_ms[c] = script->closes ? entry->at[c] : script_host_last_timer(script, entry, (enum state_clock)c);
+	}
+	if (entry->at[clock] > entry->end_ms[clock])
+		return false;
+	if (script->closes)
+		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
+	return true;
+}
 
-	script_host_timer(script, intake, entry, clock, flow->watermark, *refused ? (*refused)->why : NULL);
-	if (*refused)
-		forget_refused(refused);
+/* The first that is due; those that have had their turn at the end of the input are put aside. */
+static struct state_entry *first_due(const struct flow *flow, struct script *script, enum state_clock clock, int64_t until_ms)
+{
+	struct state_entry *entry;
+
+	while ((entry = state_first_due(&script->state, clock)) != NULL && entry->at[clock] > until_ms) {
+		if (!flow->at_end)
+			return NULL;
+		if (is_due_at_end(script, entry, clock))
+			break;
+		state_take_due(entry, clock);
+	}
+	return entry;
 }
 
 static bool fire(struct flow *flow, struct script *script, enum state_clock clock, int64_t until_ms)
 {
-	struct state_entry *entry = state_first_due(&script->state, clock);
+	struct state_entry *entry = first_due(flow, script, clock, until_ms);
 	struct intake *intake;
 
-	if (!entry || entry->at[clock] > until_ms || !flow_intake_has_room(flow))
+	if (!entry)
 		return false;
 	intake = intake_new(&flow->intakes);
-	for (; entry && entry->at[clock] <= until_ms && intake->count < INTAKE_MESSAGES_MOST; entry = state_first_due(&script->state, clock))
-		add(flow, script, intake, entry, clock);
+	for (; entry && intake->count < INTAKE_MESSAGES_MOST; entry = first_due(flow, script, clock, until_ms)) {
+		struct event *event = script_host_timer(script, intake, entry, clock, flow->watermark);
+
+		event->ended = event->at_ms > until_ms;
+	}
 	return flow_run_timers(flow, intake);
+}
+
+/* Whether something is due that only partitions without events hold up. */
+static bool waits_for_idle(const struct flow *flow, const struct script *script)
+{
+	const struct state_entry *first = state_first_due(&script->state, STATE_EVENT_TIME);
+	int64_t until_ms = flow->clock.holding_ms == INT64_MIN ? INT64_MIN : flow->clock.holding_ms - script->out_of_order_ms;
+
+	return until_ms != INT64_MIN && ((first && first->at[STATE_EVENT_TIME] <= until_ms) || !script->state.reach[STATE_EVENT_TIME].begun);
+}
+
+/* Whether it went on: something ran, or was asked for. */
+static bool turn(struct flow *flow, struct script *script, enum state_clock clock)
+{
+	const struct state_reach *reach = &script->state.reach[clock];
+	int64_t until_ms = due_until(flow, script, clock);
+	bool wants_more = reach->at <= until_ms || (flow->at_end && !first_due(flow, script, clock, until_ms));
+
+	if (until_ms == INT64_MIN && !flow->at_end)
+		return false;
+	if (!reach->begun || (!reach->all && wants_more)) {
+		ask(flow, script, clock);
+		return true;
+	}
+	return fire(flow, script, clock, until_ms);
 }
 
 bool flow_timers_turn(struct flow *flow)
 {
-	if (!script_host_is_stateful(flow->host) || flow->loading.active || (flow->unrun && flow->unrun->begun) || !flow->ready || !flow->partitions)
+	flow->timers.all_ran = false;
+	if (flow->loading.active || (flow->unrun && flow->unrun->begun) || !flow->ready || !flow_intake_has_room(flow))
 		return false;
-	flow->watermark = event_clock(flow);
-	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
+	flow_clock_turn(flow);
+	for (uint32_t i = 0; i < script_host_count(flow->host) && flow->partitions; i++) {
 		struct script *script = script_host_script(flow->host, i);
 
-		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++) {
-			const struct state_reach *reach = &script->state.reach[clock];
-			int64_t until_ms = due_until(flow, script, (enum state_clock)clock);
-
-			if (until_ms == INT64_MIN)
-				continue;
-			if (!reach->begun || (!reach->all && reach->at <= until_ms)) {
-				ask(flow, script, (enum state_clock)clock);
+		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++)
+			if (turn(flow, script, (enum state_clock)clock))
 				return !flow->loading.active;
-			}
-			if (fire(flow, script, (enum state_clock)clock, until_ms))
-				return true;
-		}
+		flow->clock.wanted |= script->stateful && waits_for_idle(flow, script);
 	}
+	flow->timers.all_ran = true;
 	return false;
 }
 

@@ -176,7 +176,7 @@ struct event *sl_harness_run(struct harness *h, double now_ms)
 	guard_begin(h->host, GUARD_EVENT_MILLIONS);
 	if (script_host_begin(h->host, intake))
 		load(h);
-	script_host_run(h->host, intake, (int64_t)now_ms, INT64_MIN);
+	script_host_run(h->host, intake, (int64_t)now_ms, INT64_MAX);
 	guard_end(h->host);
 	if (event->outcome == OUTCOME_PENDING)
 		for (const struct change *change = event->changes; change; change = change->next)

@@ -21,7 +21,8 @@ struct partition *partition_new(struct slice topic, int32_t number, uint32_t sou
 	p->places_cap = PLACES_FIRST;
 	p->places = malloc(p->places_cap * sizeof *p->places);
 	BUG_IF(!p->lanes || !p->places);
-	p->watermark = p->clock_ms = INT64_MIN;
+	p->watermark = p->clock_ms = p->moved_ms = p->saved_ms = INT64_MIN;
+	p->rest.quiet_since_ms = -1;
 	p->next_offset = p->written_offset = p->told_offset = -1;
 	return p;
 }
@@ -57,7 +58,7 @@ static int compare_done(const void *a, const void *b)
 int partition_load(struct partition *p, const struct progress_loaded *loaded, struct error *err)
 {
 	p->epoch = loaded->epoch;
-	p->watermark = p->clock_ms = loaded->watermark;
+	p->watermark = p->clock_ms = p->saved_ms = loaded->watermark;
 	p->next_offset = p->written_offset = loaded->fresh ? -1 : loaded->next_offset;
 	for (size_t i = 0; i < loaded->lane_count; i++) {
 		const struct progress_lane *row = &loaded->lanes[i];
@@ -119,9 +120,14 @@ int64_t partition_clock(struct partition *p, uint32_t ordinal, int64_t at_ms)
 {
 	int64_t before = p->clock_ms;
 
+	p->clocked++;
 	if (at_ms > p->clock_ms)
 		p->clock_ms = at_ms;
-	place_at(p, ordinal)->clock_ms = p->clock_ms;
+	/* One that was done before the restart may have left the window already. */
+	if ((int32_t)(ordinal - p->first) >= 0)
+		place_at(p, ordinal)->clock_ms = p->clock_ms;
+	else if (p->clock_ms > p->watermark)
+		p->watermark = p->clock_ms;
 	return before;
 }
 
@@ -239,6 +245,8 @@ void partition_committed(struct partition *p, const struct progress_row *row)
 	struct partition_lane *mine = &p->lanes[row->lane];
 
 	mine->seq = row->seq;
+	if (row->watermark > p->saved_ms)
+		p->saved_ms = row->watermark;
 	if (row->next_offset > p->written_offset)
 		p->written_offset = row->next_offset;
 	for (size_t i = 0; i < row->event_count; i++)

@@ -57,6 +57,14 @@ struct partition {
 	int64_t told_offset;              /* of that, what the source was told */
 	int64_t watermark;                /* the largest event time below next_offset; INT64_MIN unknown */
 	int64_t clock_ms;                 /* the largest event time of what has run */
+	int64_t moved_ms;                 /* where it was moved to without an event, INT64_MIN: it was not */
+	int64_t saved_ms;                 /* the watermark that the last committed transaction wrote */
+	uint32_t clocked;                 /* events that brought a time; it wraps */
+	struct {                          /* flow_clock.c: whether others have to wait for it */
+		uint32_t clocked, next;   /* as they were when it was last looked */
+		int64_t quiet_since_ms;   /* -1: it was not looked at yet */
+		bool idle;
+	} rest;
 
 	struct partition_lane *lanes;
 	int32_t lane_count;

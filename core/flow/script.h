@@ -21,6 +21,7 @@ enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_STOP, ON_ERROR_SKIP };
 enum key_by { KEY_BY_DEFAULT, KEY_BY_TABLE, KEY_BY_ROW, KEY_BY_COLUMNS, KEY_BY_FUNCTION };
 
 struct script_counters {
+	uint64_t late, ahead;             /* whose windows had closed; whose time lies too far ahead */
 	uint64_t outcomes[OUTCOME_COUNT]; /* by enum outcome; PENDING counts all that were routed to it */
 };
 
@@ -63,6 +64,8 @@ struct script {
 	bool windowed;   /* ... window */
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;
+	bool closes;             /* emit = "final": what is due are windows, and at the end of the input all of them close */
+	int64_t idle_after_ms;   /* after which partitions without events hold the others up no more */
 	int64_t out_of_order_ms; /* that the watermark stays behind the largest event time */
 	struct state_owner state;
 
@@ -126,14 +129,18 @@ size_t script_host_state_keys(struct script_host *host, struct arena *arena, con
 /* A row of streamlua_state, which came from that partition (NULL: none of ours). want: it is taken in although nobody wanted it. */
 void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want);
 /* The event of a row that is due, added to the intake; its entry is not due any more until it is set. at_ms: what the clock says (INT64_MIN
- * unknown). refused: why the sink did not take what it made last time; NULL. */
-struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms,
-				const char *refused);
+ * unknown). */
+struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms);
+/* The latest of the timers that a row has by that clock; INT64_MIN: it has none. */
+int64_t script_host_last_timer(struct script *script, const struct state_entry *entry, enum state_clock clock);
+/* The sink refused what it wrote, and that never came to be: when it is due again it is written off. */
+void script_host_timer_refused(const struct event *event);
 /* The event is settled, or begins anew: it runs with nothing any more. */
 void script_event_release(struct event *event);
 /* Processes them: afterwards each has an outcome, or changes and a lane. Begins by itself where that was not done; rows that are still wanted
- * do not exist. */
-void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark);
+ * do not exist. others_ms: the event time that the partitions beside an event's own have come to (INT64_MIN unknown, INT64_MAX: there are
+ * none). Timers that are due before an event of their key run before it, and stand before it in the intake. */
+void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms);
 /* How many messages an intake should have at most: few where one may bring the worker down, and all before it would be done again. */
 size_t script_host_intake_most(const struct script_host *host);
 /* Scripts have kept so much memory that events do not get what they want: only a new host helps. */

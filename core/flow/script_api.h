@@ -53,6 +53,8 @@ SL_EXPORT struct state_entry *sl_state_main(struct event *event);
 /* The event happened then: returns the largest event time that its partition had before it (NaN: none), and moves that on, unless it lies
  * beyond most_ms. */
 SL_EXPORT double sl_clock(struct event *event, double at_ms, double most_ms);
+/* Counts the event as late, or as one whose time lies too far ahead. */
+SL_EXPORT void sl_count_late(struct event *event, bool ahead);
 /* The event's rows are complete: checks their keys, so that its state is only changed by an event that can be written. */
 SL_EXPORT int sl_finish(struct event *event);
 /* What the entry's row is to be from this event on; NaN: never due. */

@@ -151,6 +151,10 @@ void script_from_lua(struct script_host *host, struct script *script)
 		lua_getfield(host->lua, -1, "out_of_order");
 		script->out_of_order_ms = (int64_t)lua_tonumber(host->lua, -1);
 		lua_pop(host->lua, 1);
+		lua_getfield(host->lua, -1, "idle_after");
+		script->idle_after_ms = (int64_t)lua_tonumber(host->lua, -1);
+		lua_pop(host->lua, 1);
+		script->closes = slice_is(text_field(host, "emit"), "final");
 	}
 	script->updates = slice_is(text_field(host, "write"), "update");
 	on_error = text_field(host, "on_error");

@@ -45,8 +45,9 @@ struct script_host {
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
 	struct error outage; /* why the target could not be asked for a table; "": it could */
 	struct state_cache state;
-	struct target *state_target; /* streamlua_state; NULL: no script keeps state */
-	struct value *state_values;  /* of its columns: what all its rows of an intake have in common */
+	struct refused_timer *refused_timers; /* script_timer.c */
+	struct target *state_target;          /* streamlua_state; NULL: no script keeps state */
+	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
 	char state_updated[40];
 	struct buf key, key_old; /* being made */
 
@@ -116,7 +117,9 @@ uint64_t state_lane_hash(const struct event *event, struct slice key);
 /* What the entry's row is to be from this event on. */
 void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made);
 struct state_otherwise state_made(const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake, int32_t version);
-/* script_timer.c: the timer fails, and is not due any more. */
+/* script_timer.c */
+void timers_free(struct script_host *host);
+/* The timer fails, and is not due any more. */
 void state_write_off(struct event *event);
 
 #endif

@@ -1,7 +1,6 @@
 /* A batch of events through their scripts: Lua is entered once for each script that needs it. */
 #include "flow/script_private.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -11,6 +10,11 @@
 #include "flow/plan.h"
 #include "flow/progress.h"
 #include "flow/script_guard.h"
+
+/* What an intake runs by. */
+struct run_times {
+	int64_t now_ms, others_ms;
+};
 
 void script_event_fault(struct event *event, enum stage stage, struct slice text)
 {
@@ -99,55 +103,106 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 		learn_key(event->script, event->key.shape);
 }
 
-/* Runs one script's loop over events of this intake. Only a fault of the engine itself, or no memory, ends the loop early: -1. */
-static int run_lua(struct script_host *host, struct script *script, struct event **events, size_t count, int64_t now_ms, int64_t watermark,
-		   struct error *err)
+/* Runs one script's loop over events of this intake, up to one whose key has timers that come before it. Returns how many; only a fault of
+ * the engine itself, or no memory, ends the loop early: -1. */
+static int64_t run_lua(struct script_host *host, struct script *script, struct event **events, size_t count, const struct run_times *times,
+		       struct error *err)
 {
+	int64_t ran = (int64_t)count;
+
 	host->watch->at = 0;
 	host_push_engine(host, "run");
 	lua_pushinteger(host->lua, (lua_Integer)script->index + 1);
 	lua_pushlightuserdata(host->lua, events);
 	lua_pushnumber(host->lua, (double)count);
-	lua_pushnumber(host->lua, (double)now_ms);
-	if (watermark == INT64_MIN)
-		lua_pushnumber(host->lua, NAN);
-	else
-		lua_pushnumber(host->lua, (double)watermark);
-	return host_call(host, 5, 0, err);
+	lua_pushnumber(host->lua, (double)times->now_ms);
+	lua_pushnumber(host->lua, (double)times->others_ms);
+	if (host_call(host, 5, 1, err) < 0)
+		return -1;
+	if (lua_isnumber(host->lua, -1))
+		ran = (int64_t)lua_tonumber(host->lua, -1);
+	lua_pop(host->lua, 1);
+	return ran;
+}
+
+static void put_before(struct intake *intake, struct event *event, struct event *before)
+{
+	struct event **at = &intake->first;
+
+	/* It was added behind all others. */
+	for (struct event **last = at; *last; last = &(*last)->next) {
+		if (*last == event) {
+			*last = NULL;
+			intake->end = last;
+			break;
+		}
+	}
+	while (*at != before)
+		at = &(*at)->next;
+	event->next = before;
+	*at = event;
+}
+
+/* The timers of its key that are due where this event came. */
+static void run_due(struct script_host *host, struct script *script, struct event *event, const struct run_times *times)
+{
+	struct state_entry *entry = event->uses->entry;
+	struct event *timer;
+	struct error err;
+
+	if (!entry->partition) /* its last event came from one that is another's now, and this key is ours */
+		entry->partition = event->message->owner;
+	timer = script_host_timer(script, event->intake, entry, STATE_EVENT_TIME, event->clock_ms);
+	put_before(event->intake, timer, event);
+	if (guard_times(host, timer->message) > 1) {
+		script_event_fault(timer, STAGE_SCRIPT, slice_of(guard_given_up));
+	} else if (run_lua(host, script, &timer, 1, times, &err) < 0) {
+		guard_failed(host);
+		fault(timer, &err);
+	}
 }
 
 /* Where the loop ends early it goes on behind the event that it was at. */
-static void run_some(struct script_host *host, struct script *script, struct event **events, size_t count, int64_t now_ms, int64_t watermark)
+static void run_some(struct script_host *host, struct script *script, struct event **events, size_t count, const struct run_times *times)
 {
 	struct error err;
 
-	for (size_t at = 0; at < count && run_lua(host, script, events + at, count - at, now_ms, watermark, &err) < 0; at += host->watch->at + 1) {
-		guard_failed(host);
-		fault(events[at + host->watch->at], &err);
+	for (size_t at = 0; at < count;) {
+		int64_t ran = run_lua(host, script, events + at, count - at, times, &err);
+
+		if (ran < 0) {
+			at += host->watch->at;
+			guard_failed(host);
+			fault(events[at++], &err);
+			continue;
+		}
+		at += (size_t)ran;
+		if (at < count)
+			run_due(host, script, events[at], times);
 	}
 }
 
 /* All of the work at once, but for events of suspect messages: each of those alone, and with care. */
-static void run_script(struct script_host *host, struct script *script, size_t count, int64_t now_ms, int64_t watermark)
+static void run_script(struct script_host *host, struct script *script, size_t count, const struct run_times *times)
 {
 	for (size_t from = 0, n; from < count; from += n) {
-		uint32_t times = guard_times(host, host->work[from]->message);
+		uint32_t suspicions = guard_times(host, host->work[from]->message);
 
-		for (n = 1; !times && from + n < count && !guard_times(host, host->work[from + n]->message); n++) {
+		for (n = 1; !suspicions && from + n < count && !guard_times(host, host->work[from + n]->message); n++) {
 		}
-		if (times == 1)
+		if (suspicions == 1)
 			guard_begin(host, GUARD_EVENT_MILLIONS);
-		if (times < 2)
-			run_some(host, script, host->work + from, n, now_ms, watermark);
+		if (suspicions < 2)
+			run_some(host, script, host->work + from, n, times);
 		else
 			script_event_fault(host->work[from], STAGE_SCRIPT, slice_of(guard_given_up));
-		if (times == 1)
+		if (suspicions == 1)
 			guard_end(host);
 	}
 }
 
 /* The events of one script, into host->work. */
-static size_t gather(struct script_host *host, const struct intake *intake, const struct script *script)
+static size_t gather(struct script_host *host, const struct intake *intake, const struct script *script, bool done_too)
 {
 	size_t count = 0;
 
@@ -157,19 +212,31 @@ static size_t gather(struct script_host *host, const struct intake *intake, cons
 		BUG_IF(!host->work);
 	}
 	for (struct event *event = intake->first; event; event = event->next)
-		if (event->script == script && event->outcome == OUTCOME_PENDING)
+		if (event->script == script && (event->outcome == OUTCOME_PENDING || (done_too && event->was_done && !event->settled)))
 			host->work[count++] = event;
 	return count;
 }
 
-static void run_scripts(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+static void run_scripts(struct script_host *host, struct intake *intake, const struct run_times *times)
 {
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		struct script *script = &host->scripts[i];
 
 		if (script->enters_lua && script->intake_count)
-			run_script(host, script, gather(host, intake, script), now_ms, watermark);
+			run_script(host, script, gather(host, intake, script, script->stateful), times);
 	}
+}
+
+/* What was done before the restart only says how far its partition's event time had come. */
+static void route_done(struct script_host *host, struct event *event)
+{
+	event->script = find_script(host, event);
+	if (!event->script || !event->script->stateful || !event->row.shape) {
+		event->script = NULL;
+		return;
+	}
+	event->script->intake_count++;
+	set_readings(event);
 }
 
 /* Events without a lane of their own (dead letters) are spread by partition, and keep their order there. */
@@ -225,7 +292,7 @@ static size_t without_given_up(struct script_host *host, size_t count, bool *sus
 static void begin_state(struct script_host *host, struct intake *intake, struct script *script)
 {
 	bool suspect;
-	size_t count = without_given_up(host, gather(host, intake, script), &suspect);
+	size_t count = without_given_up(host, gather(host, intake, script, false), &suspect);
 
 	if (suspect)
 		guard_begin(host, GUARD_EVENT_MILLIONS);
@@ -241,6 +308,8 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	for (uint32_t i = 0; i < host->script_count; i++)
 		host->scripts[i].intake_count = 0;
 	for (struct event *event = intake->first; event; event = event->next) {
+		if (event->was_done && !event->settled && event->op < OP_TRUNCATE)
+			route_done(host, event);
 		if (event->outcome != OUTCOME_PENDING)
 			continue;
 		if (event->op != OP_TIMER)
@@ -260,14 +329,16 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	return host->state.wanted_count > 0;
 }
 
-void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t watermark)
+void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms)
 {
+	struct run_times times = { now_ms, others_ms };
+
 	if (!intake->begun)
 		script_host_begin(host, intake);
 	state_loaded(&host->state);
 	state_now(host, now_ms);
 	watch_intake(host, intake);
-	run_scripts(host, intake, now_ms, watermark);
+	run_scripts(host, intake, &times);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);
 }

@@ -253,9 +253,14 @@ int sl_state_keys(struct event *event, const char *key, size_t size, const char 
 
 struct state_entry *sl_state_main(struct event *event)
 {
+	struct state_entry *entry;
+
 	if (!event->uses && read_keys(event, &event->script->host->error) < 0)
 		return NULL;
-	return event->uses->entry;
+	entry = event->uses->entry;
+	event->script->state.spans |= entry->partition && entry->partition != event->message->owner;
+	event->spans = event->script->state.spans;
+	return entry;
 }
 
 double sl_clock(struct event *event, double at_ms, double most_ms)
@@ -270,6 +275,11 @@ double sl_clock(struct event *event, double at_ms, double most_ms)
 					  : partition_clock(event->message->owner, event->ordinal, at_ms <= most_ms ? event->at_ms : INT64_MIN);
 	}
 	return event->clock_ms == INT64_MIN ? NAN : (double)event->clock_ms;
+}
+
+void sl_count_late(struct event *event, bool ahead)
+{
+	++*(ahead ? &event->script->counters.ahead : &event->script->counters.late);
 }
 
 int sl_finish(struct event *event)

@@ -1,11 +1,74 @@
 /* What is due in streamlua_state, as an event: it goes through its script and lane like those that were read. */
 #include "flow/script_private.h"
 
+#include <stdlib.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "flow/progress.h"
 #include "flow/script_api.h"
+
+/* What the sink said of a timer that has to run once more, to be written off. */
+struct refused_timer {
+	struct refused_timer *next;
+	const struct script *script;
+	char *key, *why;
+	int64_t at_ms;
+};
+
+static char *copy_of(struct slice text)
+{
+	char *copy = strndup(text.p ? text.p : "", text.n);
+
+	BUG_IF(!copy);
+	return copy;
+}
+
+void script_host_timer_refused(const struct event *event)
+{
+	struct script_host *host = event->script->host;
+	struct refused_timer *refused = malloc(sizeof *refused);
+
+	BUG_IF(!refused);
+	*refused = (struct refused_timer){ .next = host->refused_timers,
+					   .script = event->script,
+					   .key = copy_of(event->message->key),
+					   .why = copy_of(event->error),
+					   .at_ms = event->at_ms };
+	host->refused_timers = refused;
+}
+
+static void forget(struct refused_timer **at)
+{
+	struct refused_timer *refused = *at;
+
+	*at = refused->next;
+	free(refused->key);
+	free(refused->why);
+	free(refused);
+}
+
+void timers_free(struct script_host *host)
+{
+	while (host->refused_timers)
+		forget(&host->refused_timers);
+}
+
+/* Why the sink refused it the last time; none where it did not. */
+static struct slice take_refused(const struct script *script, const struct state_entry *entry, enum state_clock clock, struct arena *arena)
+{
+	struct refused_timer **at = &script->host->refused_timers;
+	struct slice why = { 0 };
+
+	while (*at && !((*at)->script == script && (*at)->at_ms == entry->at[clock] && slice_is(entry->key, (*at)->key)))
+		at = &(*at)->next;
+	if (*at) {
+		why = arena_copy(arena, slice_of((*at)->why));
+		forget(at);
+	}
+	return why;
+}
 
 /* A place that no message has, and that the same timer has again: by it a script that never ends is found out (flow/script_watch.h). */
 static int64_t make_place(const struct state_entry *entry, enum state_clock clock)
@@ -28,8 +91,7 @@ static struct message *make_message(struct arena *arena, const struct state_entr
 	return message;
 }
 
-struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms,
-				const char *refused)
+struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms)
 {
 	struct arena *arena = &intake->arena;
 	struct event *event = arena_zalloc(arena, sizeof *event);
@@ -45,7 +107,7 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 	event->clock_ms = at_ms;
 	event->clocked = true;
 	event->due_by = (uint8_t)clock;
-	event->error = refused ? arena_copy(arena, slice_of(refused)) : (struct slice){ 0 };
+	event->error = take_refused(script, entry, clock, arena);
 	event->otherwise = arena_alloc(arena, sizeof *event->otherwise);
 	*event->otherwise = (struct state_otherwise){ arena_copy(arena, entry->value),
 						      arena_copy(arena, entry->timers),
@@ -58,6 +120,29 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 	state_use(event, entry, false);
 	state_take_due(entry, clock);
 	return event;
+}
+
+int64_t script_host_last_timer(struct script *script, const struct state_entry *entry, enum state_clock clock)
+{
+	static const char *const names[STATE_CLOCKS] = { [STATE_EVENT_TIME] = "event", [STATE_WALL_TIME] = "processing" };
+	struct script_host *host = script->host;
+	const struct json_node *nodes, *of;
+	char *padded;
+	int64_t last_ms = INT64_MIN, at_ms;
+	struct error err;
+
+	if (!entry->timers.n)
+		return last_ms;
+	arena_reset(&host->decoding);
+	padded = arena_zalloc(&host->decoding, entry->timers.n + JSON_PADDING);
+	memcpy(padded, entry->timers.p, entry->timers.n);
+	if (json_read(host->json, (struct slice){ padded, entry->timers.n }, 1, NULL, &host->decoding, &nodes, &err) < 0)
+		return last_ms;
+	of = json_member(nodes, nodes, names[clock]);
+	for (const struct json_node *node = of ? of + 1 : NULL; node && node < nodes + of->end; node = nodes + node->end)
+		if (value_is_integer(&node->value, &at_ms) && at_ms > last_ms)
+			last_ms = at_ms;
+	return last_ms;
 }
 
 void state_write_off(struct event *event)

@@ -65,7 +65,8 @@ struct state_entry *state_first_due(const struct state_owner *owner, enum state_
 
 void state_take_due(struct state_entry *entry, enum state_clock clock)
 {
-	heap_take_out(&entry->owner->due[clock], clock, entry);
+	if (entry->place[clock])
+		heap_take_out(&entry->owner->due[clock], clock, entry);
 }
 
 void state_reached(struct state_reach *reach, int64_t at, struct slice map, struct slice key, bool all)

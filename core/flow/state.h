@@ -37,6 +37,7 @@ struct state_reach {
 /* Whose rows: a script. */
 struct state_owner {
 	uint32_t number;
+	bool spans; /* events of a key were seen to come from several partitions */
 	struct state_heap due[STATE_CLOCKS];
 	struct state_reach reach[STATE_CLOCKS];
 };
@@ -52,8 +53,10 @@ struct state_entry {
 	bool loaded;     /* false: nobody has asked the database yet */
 
 	struct state_owner *owner;
-	struct partition *partition; /* where its last event came from, whose progress guards it; NULL: not ours, and never due */
-	uint32_t users;              /* unsettled events that ran with it, or are about to */
+	struct partition *partition;  /* where its last event came from, whose progress guards it; NULL: not ours, and never due */
+	bool met_end;                 /* the input has ended, and it was looked at since: */
+	int64_t end_ms[STATE_CLOCKS]; /* what is due until then runs now */
+	uint32_t users;               /* unsettled events that ran with it, or are about to */
 	size_t value_cap, timers_cap;
 	size_t place[STATE_CLOCKS];        /* in the heaps, from 1; 0: not in it */
 	struct state_entry *older, *newer; /* by last use */

@@ -13,6 +13,10 @@ const struct stats_name stats_names[STATS_COUNTERS] = {
 	{ "transactions", "transactions", "transactions", "Transactions committed.", false },
 	{ "rows", "rows", "rows", "Rows written or deleted in committed transactions.", false },
 	{ "retries", "retries", "retries", "Transactions sent again.", false },
+	{ "late", "late", "late", "Events that came after the windows of their time had closed.", false },
+	{ "ahead", "ahead", "ahead", "Events whose time lies too far ahead to move the watermark.", false },
+	{ "timers", "timers", "timers", "Rows of streamlua_state that were due: timers, windows, state that had expired.", false },
+	{ "dead_timers", "dead timers", "dead_timers", "Timers that became dead letters.", false },
 };
 
 const struct json_node *stats_member(const struct json_node *nodes, uint32_t object, const char *name)

@@ -54,7 +54,7 @@ local FIELDS = {
     end
     return time(event.time_ms) or time(event.message.time_ms)
   end,
-  timer_name = function() return fired.name ~= "" and fired.name or nil end,
+  timer_name = function(event) return event.op == native.TIMER and fired.name ~= "" and fired.name or nil end,
   key = function(event) return event.op == native.TIMER and fired.key or key(event) end,
   headers = headers,
   topic = function(event) return text(event.message.topic) end,

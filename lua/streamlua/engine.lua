@@ -94,9 +94,9 @@ function engine.bind(index, target_id, key_is_function)
   }
 end
 
-function engine.run(index, events, count, now, watermark)
-  row.state.now, row.state.watermark, row.state.stateful = now, watermark, engine.scripts[index].stateful or false
-  engine.loops[index](ffi.cast("struct event **", events), count)
+function engine.run(index, events, count, now, others)
+  row.state.now, row.state.others, row.state.watermark, row.state.stateful = now, others, 0 / 0, engine.scripts[index].stateful or false
+  return engine.loops[index](ffi.cast("struct event **", events), count)
 end
 
 -- The keys of a stateful script whose key_by is a function, before its events run.

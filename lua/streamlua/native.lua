@@ -21,7 +21,7 @@ struct event {
   const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
   uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
   uint32_t ordinal, bytes;
-  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool ended;
+  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool spans, ended;
   uint32_t reparks;
   struct slice error, script_version; struct event *next; int64_t at_ms, clock_ms;
   void *otherwise;
@@ -64,6 +64,7 @@ int sl_state_keys(struct event *event, const char *key, size_t size, const char 
 struct state_entry *sl_state_main(struct event *event);
 double sl_clock(struct event *event, double at_ms, double most_ms);
 int sl_finish(struct event *event);
+void sl_count_late(struct event *event, bool ahead);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);
 void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake);

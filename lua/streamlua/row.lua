@@ -10,7 +10,7 @@ local ffi_string = ffi.string
 
 -- What the engine works on. One for the VM: scripts run one event at a time. lacks: since that was cleared, a script asked for a column that
 -- the message does not have. part: what is being written is a part of a row.
-ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now; double watermark; bool stateful, lacks, part; };"
+ffi.cdef "struct sl_state { struct event *event; uint32_t generation; int32_t op; double now, others, watermark; bool stateful, lacks, part; };"
 local state = ffi.new "struct sl_state"
 
 -- The fields of a row's struct could be read by name like columns, so nobody is to know their names.

@@ -117,9 +117,12 @@ local function keeping(value)
   return result
 end
 
--- watermark = { out_of_order = "10s" }
+-- watermark = { out_of_order = "10s", idle_after = "1m", ahead = "1d", on_ahead = "dead-letter" }
 local WATERMARK = {
   out_of_order = { check.duration },
+  idle_after = { check.duration, default = 60 * 1000 },
+  ahead = { check.duration, default = 24 * 60 * 60 * 1000 },
+  on_ahead = { check.choice("count", "dead-letter"), default = "count" },
 }
 
 local function watermark(value)
@@ -204,7 +207,7 @@ local FIELDS = {
   merge = { check.func },
   result = { check.func },
   late = { check.func },
-  emit = { check.choice("changes") },
+  emit = { check.choice("changes", "final") },
 }
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
@@ -351,6 +354,9 @@ local function validate(script, path, table_name)
   result.has_target = (result.target or result.window) and true or nil
   result.aggregates, result.aggregate = result.aggregate, nil
   result.version = result.stateful and (result.state or { version = 1 }).version
+  result.uses_time = result.window or result.time or result.on_timer or (result.state and result.state.ttl) and true or nil
+  local marks = result.watermark or check.options(path, "watermark", nil, WATERMARK)
+  result.idle_after, result.ahead, result.on_ahead = marks.idle_after, marks.ahead, marks.on_ahead
   result.out_of_order = result.stateful and (result.watermark and result.watermark.out_of_order or result.window and result.window.out_of_order or 0)
   result.target = result.target or served(result.name).table or result.name
   return result

@@ -1,5 +1,6 @@
 -- Windows: for each key, event time is cut into panes, and each pane accumulates its rows. All open panes of a key are one row of
--- streamlua_state: { ["<start in ms>"] = { n = rows, a = { accumulators } } }. A pane is closed once the watermark, which is the
+-- streamlua_state: { ["<start in ms>"] = { n = rows, a = { accumulators }, e = end } }, and f where its row is written
+-- although it is not closed, d where it changed since. A pane is closed once the watermark, which is the
 -- largest event time of the partition less out_of_order, has passed its end: what comes for it then is late.
 local check = require "streamlua.check"
 local tag = require "streamlua.tag"
@@ -77,7 +78,7 @@ local function tumble(spec, panes, at, watermark, change)
       end
       any = true
       change(pane, start)
-      if pane.n == 0 then
+      if pane.n == 0 and not pane.f then
         panes[key] = nil
       end
     end
@@ -87,14 +88,14 @@ local function tumble(spec, panes, at, watermark, change)
 end
 
 -- merge(into, from) where the event makes one session of two; gone(pane, start) for a session that begins somewhere else now.
-local function join(spec, panes, at, watermark, change, merge, gone)
+local function join(spec, panes, at, watermark, change, merge, gone, final)
   if at + spec.gap <= watermark then
     return false
   end
   local start, finish, pane = at, at + spec.gap, { n = 0, a = {} }
   for key, other in pairs(panes) do
     local from = tonumber(key)
-    if from <= at + spec.gap and other.e >= at then -- they touch
+    if from <= at + spec.gap and other.e >= at and other.e > watermark then -- they touch
       merge(pane, other, from)
       start, finish = math.min(start, from), math.max(finish, other.e)
       panes[key] = nil
@@ -102,8 +103,10 @@ local function join(spec, panes, at, watermark, change, merge, gone)
   end
   pane.e = finish
   panes[key_of(start)] = pane
-  for from in pairs(pane.from or {}) do
-    if from ~= key_of(start) then
+  for from, written in pairs(pane.from or {}) do
+    if from == key_of(start) then
+      pane.f = written and final or nil
+    elseif written then
       gone(tonumber(from))
     end
   end
@@ -112,7 +115,8 @@ local function join(spec, panes, at, watermark, change, merge, gone)
   return true
 end
 
--- script: window, aggregates = list of { name, aggregate }. Returns add(panes, row, at, watermark, sign, change, gone) -> false where late.
+-- script: window, aggregates = list of { name, aggregate }. Returns add(panes, row, at, watermark, others, sign, change, gone)
+-- -> false where late. others: what the partition's neighbours have come to.
 function window.new(script)
   local spec, list = script.window, script.aggregates
 
@@ -138,10 +142,12 @@ function window.new(script)
     end
   end
 
+  local final = script.emit == "final" -- what is closed stays until it is written
+
   local function merge(into, from, start)
     into.n = into.n + from.n
     into.from = into.from or {}
-    into.from[key_of(start)] = true
+    into.from[key_of(start)] = from.f or not final
     if script.add then
       into.a = next(into.a) == nil and from.a or script.merge(into.a, from.a)
       return
@@ -152,20 +158,34 @@ function window.new(script)
     end
   end
 
-  return function(panes, row, at, watermark, sign, change, gone)
-    close(panes, watermark)
+  return function(panes, row, at, watermark, others, sign, change, gone)
+    if not final then
+      close(panes, math.min(watermark, others))
+    end
     local function changed(pane, start)
       update(pane, row, at, sign)
+      pane.d = pane.f
       change(pane, start)
     end
     if spec.kind == "session" then
       if sign < 0 then
         error("a session cannot take a row back: this window is for streams without updates and deletes", 0)
       end
-      return join(spec, panes, at, watermark, changed, merge, gone)
+      return join(spec, panes, at, watermark, changed, merge, gone, final)
     end
     return tumble(spec, panes, at, watermark, changed)
   end
+end
+
+window.close = close
+
+-- When a key's panes are due. "final": when the first of them closes, which is then written; else all are forgotten with the last one.
+function window.due(script, panes)
+  local choose, due = script.emit == "final" and math.min or math.max, nil
+  for _, pane in pairs(panes) do
+    due = due and choose(due, pane.e) or pane.e
+  end
+  return due
 end
 
 -- The columns that a pane's row can have beside those of key_by.

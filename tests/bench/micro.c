@@ -193,7 +193,7 @@ static void turn(struct bench *b, const struct slice (*texts)[2], size_t count)
 	spend(b, COPY);
 	decode(b, intake, messages, count);
 	spend(b, DECODE);
-	script_host_run(b->host, intake, 0, INT64_MIN);
+	script_host_run(b->host, intake, 0, INT64_MAX);
 	spend(b, SCRIPT);
 	collect(b, intake);
 	intake_release(intake);

@@ -88,7 +88,7 @@ def expect_panes(found, panes, size):
         assert row["window_end"] == text(start + size)
         if values:
             assert D(row["total"]) == sum(values) and D(row["least"]) == min(values) and D(row["most"]) == max(values)
-            assert row["mean"] == pytest.approx(float(sum(values) / len(values)))
+            assert float(row["mean"]) == pytest.approx(float(sum(values) / len(values)))
         else:
             assert row["total"] is row["least"] is row["most"] is row["mean"] is None
 
@@ -105,12 +105,34 @@ def test_every_pane_is_what_its_events_make(job, window, size, hop, out_of_order
     expect_panes(rows(job, "SELECT * FROM t"), panes_of(events, size, hop, out_of_order), size)
 
 
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("window, size, hop, out_of_order", [
+    ('sl.tumbling("1m", { out_of_order = "10s" })', 60_000, 60_000, 10_000), ('sl.tumbling("10s")', 10_000, 10_000, 0),
+    ('sl.hopping("1m", "15s", { out_of_order = "20s" })', 60_000, 15_000, 20_000)], ids=["1m", "10s", "1m of 15s"])
+def test_a_final_window_is_written_once_with_all_that_came_before_it_closed(job, window, size, hop, out_of_order, seed):
+    events = stream(2500, seed)
+    job.write(t=FINAL % window).file("in", lines(events))
+    job.file("job.lua", JSONL_JOB).run().ok()
+    written = [json.loads(line, parse_float=str) for line in (job.folder / "out.jsonl").read_text().splitlines()]
+    panes = panes_of(events, size, hop, out_of_order)
+    assert sorted((line["row"]["page"], line["row"]["window_start"]) for line in written) == sorted((page, text(start)) for page, start in panes)
+    nulls = dict.fromkeys(["total", "least", "most", "mean"])  # a column that has none is not in the line
+    expect_panes([{**nulls, **line["row"]} for line in written], panes, size)
+    assert {line["op"] for line in written} == {"upsert"}
+
+
+FINAL = ALL.replace("return {", 'return { emit = "final",', 1)
+JSONL_JOB = ('local sl = require "streamlua" return sl.job { name = "j", source = sl.source.file { path = "in", format = "json", topic = "t" }, '
+             'sink = sl.sink.jsonl { path = "out.jsonl" } }')
+
+
+@pytest.mark.parametrize("emit", ["changes", "final"])
 @pytest.mark.parametrize("seed", range(3))
-def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed):
+def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed, emit):
     gap = 5000
     events = stream(500, seed, pages=12, jitter=20_000)
     job.file("in", lines(events))
-    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL % 'sl.session("5s", { out_of_order = "20s" })').run().ok()
+    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL.replace("return {", f'return {{ emit = "{emit}",', 1) % 'sl.session("5s", { out_of_order = "20s" })').run().ok()
     expected = set()
     for page in {event["page"] for event in events}:
         times = sorted(event["at"] for event in events if event["page"] == page)
@@ -122,6 +144,20 @@ def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed)
         expected |= {(page, text(first), text(last + gap), n) for first, last, n in sessions}
     assert {(row["page"], row["window_start"], row["window_end"], row["n"]) for row in rows(job, "SELECT * FROM t")} == expected
     assert dead_letters(job) == []
+
+
+@pytest.mark.parametrize("kind", ["tumbling", "session"])
+def test_final_windows_of_a_file_that_grows_are_in_the_end_those_of_the_whole(job, kind):
+    """Each run ends, and closes what is open; the next one goes on with it."""
+    events = stream(1500, 11)
+    window = {"tumbling": 'sl.tumbling("10m", { out_of_order = "1m" })', "session": 'sl.session("5s", { out_of_order = "60s" })'}[kind]
+    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=FINAL % window)
+    for upto in (3, 400, 401, 900, 1500):
+        job.file("in", lines(events[:upto])).run().ok()
+    grown = rows(job, "SELECT * FROM t ORDER BY page, window_start")
+    (job.folder / "out.db").unlink()
+    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=FINAL % window).run().ok()
+    assert rows(job, "SELECT * FROM t ORDER BY page, window_start") == grown and dead_letters(job) == []
 
 
 def test_views_per_minute_are_the_same_on_both_databases_killed_in_the_middle(kafka, mariadb, topic, database, job, jobs):

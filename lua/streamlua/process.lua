@@ -1,0 +1,137 @@
+-- An event of a script with process(row, state, ctx), and the timers that such scripts set.
+local ffi = require "ffi"
+local context = require "streamlua.context"
+local keyed = require "streamlua.keyed"
+local native = require "streamlua.native"
+local output = require "streamlua.output"
+local row = require "streamlua.row"
+local saved = require "streamlua.state"
+local timer = require "streamlua.timer"
+
+local C, current = native.C, row.state
+local fired = timer.fired
+local NEVER = keyed.NEVER
+
+local function write_row(script, values)
+  if not script.has_target then
+    error("process returned a value, and the script names no target: return the row of a table that `target` names, or use ctx:emit", 0)
+  elseif type(values) ~= "table" and not row.is_row(values) then
+    error(("process returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
+  end
+  local change = output.write(script.target_id, values, native.CHANGE_UPSERT, native.DEFAULT)
+  if script.owns then
+    C.sl_disown(current.event, change)
+  end
+end
+
+-- When the state of this entry expires; nil: never.
+local function expiry(entry, timers)
+  if entry.timers.n == 0 then
+    local at = tonumber(entry.at[0])
+    return at < 2 ^ 62 and at or nil
+  end
+  return timers.expires
+end
+
+-- What the entry's row is from now on: the state, the timers, and when the first of all this is due.
+local function keep(script, event, entry, value, at, timers)
+  local text = saved.encode(value, "state")
+  if C.sl_finish(event) ~= 0 then
+    keyed.fail()
+  end
+  local ttl, expires = script.state and script.state.ttl, nil
+  if ttl and text ~= "" then -- since the last change
+    if text == ffi.string(entry.value.p, entry.value.n) then
+      expires = expiry(entry, timers)
+    end
+    expires = expires or at and at + ttl
+  end
+  local timers_text, due, wake = "", expires or NEVER, NEVER
+  if timers then
+    timers.expires = expires
+    timers_text = timer.encode(timers)
+    due = math.min(expires or math.huge, timer.first(timers, timer.EVENT) or math.huge)
+    wake = timer.first(timers, timer.PROCESSING) or NEVER
+  end
+  C.sl_state_put(event, entry, text, #text, timers_text, #timers_text, due, wake)
+end
+
+-- What comes of an event whose key has timers that the watermark has passed before it: they are fired first, each as an event of its own, so
+-- that what a key's timers and events see of each other does not depend on how many events are read at a time.
+local WAITS = {}
+
+local function process(script, event)
+  local this = row.new(current.generation, row.NEW)
+  if script.filter and not script.filter(this, context) then
+    event.outcome = native.FILTERED
+    return
+  end
+  local entry = keyed.main_entry(script, event)
+  keyed.opened = entry
+  local ttl, at = script.state and script.state.ttl, nil
+  local work = { script = script, entry = entry, now = current.now }
+  if entry.timers.n > 0 then
+    work.data = timer.open(entry)
+  end
+  if script.uses_time then
+    at = keyed.event_time(script, event, this)
+    if at then
+      local before = keyed.clock(script, event, at)
+      work.watermark = before and before - script.out_of_order
+      current.watermark = work.watermark or NEVER
+    end
+  end
+  local first = work.data and timer.first(work.data, timer.EVENT)
+  if first and work.watermark and first <= math.min(work.watermark, keyed.others(script, event)) then
+    return WAITS
+  end
+  local expires = ttl and at and expiry(entry, work.data)
+  if expires and expires <= at then
+    saved.empty(entry)
+  end
+  local value = keyed.open(script, event, entry)
+  timer.begin(work)
+  local made = script.process(this, value, context)
+  timer.begin(nil)
+  if made ~= nil then
+    write_row(script, made)
+  end
+  keep(script, event, entry, value, at, work.data)
+end
+
+-- The row of a key is due: its state has expired, or timers are to be fired, or both.
+local function fire(script, event)
+  local entry, at = event.uses.entry, tonumber(event.at_ms)
+  local by = event.due_by == 0 and timer.EVENT or timer.PROCESSING
+  local timers = timer.open(entry)
+  keyed.opened = entry
+  local expires = expiry(entry, timers)
+  local expired = by == timer.EVENT and expires and expires <= at
+  local due = timer.take(timers, by, at)
+  local text = not expired and ffi.string(entry.value.p, entry.value.n) or ""
+  timers.expires = not expired and expires or nil
+  local left = timer.encode(timers)
+  C.sl_timer_otherwise(event, text, #text, left, #left,
+    math.min(timers.expires or math.huge, timer.first(timers, timer.EVENT) or math.huge), timer.first(timers, timer.PROCESSING) or NEVER)
+  if event.error.p ~= nil then
+    error(ffi.string(event.error.p, event.error.n), 0)
+  elseif #due > 0 and not script.on_timer then
+    error("a timer is due, and the script has no function on_timer(state, ctx) any more", 0)
+  end
+  if expired then
+    saved.empty(entry)
+  end
+  local value = keyed.open(script, event, entry)
+  local work = { script = script, entry = entry, now = current.now, data = timers }
+  for _, one in ipairs(due) do
+    work.watermark = by == timer.EVENT and one.at or keyed.watermark(script, event)
+    current.watermark = work.watermark or NEVER
+    fired.name, fired.at, fired.key = one.name, one.at, keyed.key_of(script, entry)
+    timer.begin(work)
+    script.on_timer(value, context)
+    timer.begin(nil)
+  end
+  keep(script, event, entry, value, by == timer.EVENT and at or keyed.watermark(script, event), timers)
+end
+
+return { run = process, fire = fire, WAITS = WAITS }
