@@ -59,7 +59,13 @@ enum { SQL_STATE_COLUMNS = 10 };
 /* A row of the answer; p of a cell is NULL where it is NULL. Lent as the cells are. */
 struct state_row sql_state_row(const struct slice cells[SQL_STATE_COLUMNS]);
 
-/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters, streamlua_parked, streamlua_state: NULL-terminated. A column that a later version adds is added by an ALTER of its own. */
+/* Columns that tables made by an earlier version lack: a table that is there and lacks one gets it, by an ALTER of its own (older TiDB takes
+ * one change at a time), before sql_tables is run. Ends with a table that is NULL. */
+struct sql_addition {
+	const char *table, *column, *alter;
+};
+const struct sql_addition *sql_additions(enum sql_dialect dialect);
+/* CREATE TABLE IF NOT EXISTS for streamlua_progress, streamlua_dead_letters, streamlua_parked, streamlua_state: NULL-terminated. */
 const char *const *sql_tables(enum sql_dialect dialect);
 
 #endif

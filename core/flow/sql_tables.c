@@ -69,6 +69,36 @@ static const char *const sqlite_tables[] = {
 	NULL,
 };
 
+#define ADDITION(table, column, type)                                                                                                                \
+	{                                                                                                                                            \
+		table, column, "ALTER TABLE " table " ADD COLUMN " column " " type                                                                   \
+	}
+
+static const struct sql_addition mysql_additions[] = {
+	ADDITION("streamlua_dead_letters", "part", "BIGINT NOT NULL DEFAULT 0"),
+	ADDITION("streamlua_dead_letters", "time_ms", "BIGINT NOT NULL DEFAULT 0"),
+	ADDITION("streamlua_dead_letters", "progress_topic", "VARCHAR(512) NULL"),
+	ADDITION("streamlua_dead_letters", "progress_partition", "INT NULL"),
+	ADDITION("streamlua_dead_letters", "progress_offset", "BIGINT NULL"),
+	ADDITION("streamlua_parked", "replay", "TINYINT NOT NULL DEFAULT 0"),
+	{ NULL, NULL, NULL },
+};
+
+static const struct sql_addition sqlite_additions[] = {
+	ADDITION("streamlua_dead_letters", "part", "INTEGER NOT NULL DEFAULT 0"),
+	ADDITION("streamlua_dead_letters", "time_ms", "INTEGER NOT NULL DEFAULT 0"),
+	ADDITION("streamlua_dead_letters", "progress_topic", "TEXT NULL"),
+	ADDITION("streamlua_dead_letters", "progress_partition", "INTEGER NULL"),
+	ADDITION("streamlua_dead_letters", "progress_offset", "INTEGER NULL"),
+	ADDITION("streamlua_parked", "replay", "INTEGER NOT NULL DEFAULT 0"),
+	{ NULL, NULL, NULL },
+};
+
+const struct sql_addition *sql_additions(enum sql_dialect dialect)
+{
+	return dialect == SQL_SQLITE ? sqlite_additions : mysql_additions;
+}
+
 const char *const *sql_tables(enum sql_dialect dialect)
 {
 	return dialect == SQL_SQLITE ? sqlite_tables : mysql_tables;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "flow/sql.h"
 #include "io/mysql_blocking.h"
 #include "io/mysql_errors.h"
@@ -147,15 +148,36 @@ static int say_where(const struct mysql_options *options, const struct mysql_fai
 	return -1;
 }
 
+/* Tables of an earlier version get the columns that they lack. Several workers may do so at once. */
+static int add_columns(struct mysql_sink *own, struct mysql_blocking *connection, struct error *err)
+{
+	enum { UNKNOWN_COLUMN = 1054, DUPLICATE_COLUMN = 1060 };
+	struct mysql_failure failure;
+	char text[300];
+
+	for (const struct sql_addition *add = sql_additions(SQL_MYSQL); add->table; add++) {
+		snprintf(text, sizeof text, "SELECT %s FROM %s WHERE FALSE", add->column, add->table);
+		if (mysql_blocking_run(connection, slice_of(text), NULL, NULL, &failure) == 0 || failure.number != UNKNOWN_COLUMN)
+			continue; /* no such table yet, or whatever it is: using it will tell */
+		if (mysql_blocking_run(connection, slice_of(add->alter), NULL, NULL, &failure) == 0) {
+			log_info("%s is of an earlier version: column %s is added", add->table, add->column);
+		} else if (failure.number != DUPLICATE_COLUMN) {
+			snprintf(text, sizeof text, "; let a user who may do it run: %s", add->alter);
+			return say_where(&own->options, &failure, "a table of an earlier version of streamlua cannot be altered", text, err);
+		}
+	}
+	return 0;
+}
+
 /* Makes the tables of our own. A user that may not make tables is fine where they are there already: using them will tell. */
 static int make_tables(struct mysql_sink *own, struct mysql_blocking *connection, struct error *err)
 {
-	enum { DUPLICATE_COLUMN = 1060, TABLE_DENIED = 1142, DATABASE_DENIED = 1044, TABLE_EXISTS = 1050 };
+	enum { TABLE_DENIED = 1142, DATABASE_DENIED = 1044, TABLE_EXISTS = 1050 };
 	struct mysql_failure failure;
 
 	for (const char *const *statement = sql_tables(SQL_MYSQL); *statement; statement++)
-		if (mysql_blocking_run(connection, slice_of(*statement), NULL, NULL, &failure) < 0 && failure.number != DUPLICATE_COLUMN &&
-		    failure.number != TABLE_DENIED && failure.number != DATABASE_DENIED && failure.number != TABLE_EXISTS)
+		if (mysql_blocking_run(connection, slice_of(*statement), NULL, NULL, &failure) < 0 && failure.number != TABLE_DENIED &&
+		    failure.number != DATABASE_DENIED && failure.number != TABLE_EXISTS)
 			return say_where(&own->options, &failure, "the tables of streamlua cannot be made", mysql_errors_advice(&failure), err);
 	return 0;
 }
@@ -191,7 +213,9 @@ static int sink_open(struct sink *sink, struct error *err)
 
 	if (!connection)
 		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
-	result = make_tables(own, connection, err);
+	result = add_columns(own, connection, err);
+	if (result == 0)
+		result = make_tables(own, connection, err);
 	if (result == 0)
 		result = try_tables(own, connection, err);
 	mysql_blocking_close(connection);

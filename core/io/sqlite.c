@@ -10,6 +10,7 @@
 #include "io/sqlite_schema.h"
 #include "io/sqlite_state.h"
 #include "io/sqlite_takeover.h"
+#include "io/sqlite_tables.h"
 
 /* Standing back: from the first to the last, doubling. A lock is held for milliseconds; anything else takes somebody's hand. */
 enum { BUSY_MS = 10, TROUBLE_MS = 500, BACK_OFF_MS_MOST = 5000 };
@@ -341,7 +342,6 @@ static int sqlite_open(struct sink *sink, struct error *err)
 	 * but a power failure could take back what the source has been told is done, and may have deleted. */
 	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;";
 	struct sqlite *s = self(sink);
-	const char *const *table = sql_tables(SQL_SQLITE);
 	int code;
 
 	sqlite3_close(s->db); /* look() may have come before */
@@ -351,8 +351,8 @@ static int sqlite_open(struct sink *sink, struct error *err)
 		sqlite3_busy_timeout(s->db, BACK_OFF_MS_MOST);
 		code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	}
-	for (; code == SQLITE_OK && *table; table++)
-		code = sqlite3_exec(s->db, *table, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite_tables_make(s->db);
 	if (code != SQLITE_OK)
 		return failed(s, code, err);
 	/* From now on the loop does the waiting. */
