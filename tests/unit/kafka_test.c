@@ -117,6 +117,8 @@ static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
 			if (r->partitions[p].assigned && r->partitions[p].id == ids[i]) {
 				r->partitions[p].assigned = false;
 				r->assigned--;
+				r->ended -= r->partitions[p].ended; /* whoever gets it next comes to its end again */
+				r->partitions[p].ended = false;
 				break;
 			}
 		}
