@@ -157,7 +157,7 @@ int replay_run(struct job *job, struct event_base *loop, struct sink *sink, cons
 		.format_options = job->format_options,
 		.on_ddl = job_control(job, "on_ddl"),
 		.on_truncate = job_control(job, "on_truncate"),
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 5,
 		.dead_letters_most = -1,
 		.parked_once = true,
 	};

@@ -259,7 +259,7 @@ static int start_flow(struct worker *worker, struct error *err)
 		.format_options = job->format_options,
 		.on_ddl = job_control(job, "on_ddl"),
 		.on_truncate = job_control(job, "on_truncate"),
-		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
+		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 5,
 		.state_bytes = (size_t)job_number(job, "memory", 256 << 20) / 4,
 		.workers = job->bounded ? 1 : worker->start->of, /* of files job_check_state has seen to it */
 		.events_most = worker->start->options->max_events,
