@@ -153,6 +153,7 @@ struct event {
 	uint32_t reparks;                  /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
 	struct slice error;                /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version;       /* that made the changes */
+	struct slice tx, position;         /* at the source (flow/source_place.h); p of both is NULL: nobody has looked */
 	struct event *next;                /* in the intake, in order of arrival */
 	int64_t at_ms;                     /* event time as its script has it; INT64_MIN unknown */
 	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */

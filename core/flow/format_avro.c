@@ -4,6 +4,7 @@
 
 #include "flow/avro_read.h"
 #include "flow/debezium.h"
+#include "flow/source_place.h"
 
 enum { HEAD = 5, CONFLUENT = 0, TIDB_DDL = 1, TIDB_WATERMARK = 2 };
 
@@ -204,6 +205,8 @@ static int decode_tidb(struct decoder *decoder, const struct message *message, s
 	event->row = row;
 	event->key = *key;
 	event->time_ms = tidb->commit_ts > 0 ? tidb->commit_ts >> 18 : 0; /* the lower bits count within a millisecond */
+	if (tidb->commit_ts > 0)
+		event->tx = event->position = arena_printf(decoder->arena, "%lld", (long long)tidb->commit_ts);
 	return 0;
 }
 
@@ -238,6 +241,7 @@ static int decode(struct decoder *decoder, const struct message *message, struct
 	struct avro_schema *key_schema, *schema;
 	struct avro_tidb tidb;
 	struct image key;
+	struct event **made = decoder->end;
 
 	if (message->value.n > 0 && (message->value.p[0] == TIDB_DDL || message->value.p[0] == TIDB_WATERMARK))
 		return decode_tidb_control(decoder, message, err);
@@ -256,7 +260,10 @@ static int decode(struct decoder *decoder, const struct message *message, struct
 		return -1;
 	if (schema->is_tidb && avro->reader.nodes[0].expanded)
 		return decode_tidb(decoder, message, schema, &tidb, &key, err);
-	return debezium_change(decoder, message, topic, avro->reader.nodes, &schema->columns, &key, err);
+	if (debezium_change(decoder, message, topic, avro->reader.nodes, &schema->columns, &key, err) < 0)
+		return -1;
+	source_place_read(avro->reader.nodes, avro->reader.nodes, *made, decoder->arena);
+	return 0;
 }
 
 const struct format format_avro = { .name = "avro", .sanitised = true, .open = open_avro, .close = close_avro, .ready = ready, .decode = decode };

@@ -11,6 +11,7 @@
 #include "flow/path.h"
 #include "flow/plan.h"
 #include "flow/script_guard.h"
+#include "flow/source_place.h"
 #include "flow/value_bytes.h"
 
 _Static_assert(MEANING_DOUBLE == 3 && MEANING_BITS == 13 && MEANING_BIT_NUMBER == 14, "lua/streamlua/native.lua has these numbers");
@@ -75,6 +76,11 @@ int sl_path(struct event *event, struct image *image, const char *path, size_t s
 	*value = path_value(event->script->host->json, &image->values[column], rest, &event->intake->arena);
 	value->ready = true;
 	return value->kind != VALUE_ABSENT;
+}
+
+void sl_source_place(struct event *event)
+{
+	source_place_find(event->script->host->json, event, &event->intake->arena);
 }
 
 int sl_read(struct event *event, struct image *image, uint32_t column)

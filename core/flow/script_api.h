@@ -19,6 +19,8 @@ SL_EXPORT double sl_nearest(const struct value *value);
 SL_EXPORT int sl_bits(const struct value *value, const struct reading *reading, char *out);
 SL_EXPORT int sl_change_bits(const struct change *change, uint32_t column, char *out);
 /* What lies within a column, by a path that is no column's name: 1, and `value` is what is there; 0 where there is nothing. */
+/* Sets tx and position of the event. */
+SL_EXPORT void sl_source_place(struct event *event);
 SL_EXPORT int sl_path(struct event *event, struct image *image, const char *path, size_t size, struct value *value);
 SL_EXPORT int sl_read(struct event *event, struct image *image, uint32_t column);
 SL_EXPORT int sl_apply(struct event *event, struct change **row);

@@ -11,6 +11,7 @@ enum { FLAG_BINARY = 0x01, FLAG_HANDLE = 0x02, FLAG_PRIMARY_KEY = 0x08 };
 struct item {
 	struct slice database, table, claim_check;
 	int64_t type, commit_ts;
+	struct slice commit; /* its digits */
 	bool only_handle_key;
 };
 
@@ -77,7 +78,7 @@ static int read_key(struct decoder *decoder, struct slice text, struct item *ite
 		else if (slice_is(node->name, "t"))
 			value_is_integer(&node->value, &item->type);
 		else if (slice_is(node->name, "ts"))
-			value_is_integer(&node->value, &item->commit_ts);
+			item->commit = (struct slice){ node->value.p, value_is_integer(&node->value, &item->commit_ts) ? node->value.n : 0 };
 		else if (slice_is(node->name, "ohk"))
 			item->only_handle_key = node->value.kind == VALUE_TRUE;
 		else if (slice_is(node->name, "ccl"))
@@ -257,6 +258,7 @@ static int decode_item(struct decoder *decoder, const struct message *message, c
 	event->database = item->database;
 	event->table = item->table;
 	event->time_ms = item->commit_ts >> 18; /* milliseconds above a counter */
+	event->tx = event->position = item->commit;
 	switch (item->type) {
 	case ITEM_ROW:
 		return decode_row(decoder, item, value, tables, event, err);

@@ -39,6 +39,15 @@ local function headers(event)
   return values
 end
 
+-- Of a change, in its source's log.
+local function source_place(event, name)
+  if event.op == native.TIMER then
+    return nil
+  end
+  native.C.sl_source_place(event)
+  return event[name].n > 0 and text(event[name]) or nil
+end
+
 local FIELDS = {
   op = function() return native.OPS[state.op] end,
   old = function(event)
@@ -57,6 +66,8 @@ local FIELDS = {
   timer_name = function(event) return event.op == native.TIMER and fired.name ~= "" and fired.name or nil end,
   key = function(event) return event.op == native.TIMER and fired.key or key(event) end,
   headers = headers,
+  tx = function(event) return source_place(event, "tx") end,
+  position = function(event) return source_place(event, "position") end,
   topic = function(event) return text(event.message.topic) end,
   partition = function(event) return event.message.partition end,
   offset = function(event) return event.op ~= native.TIMER and tonumber(event.message.offset) or nil end,

@@ -23,7 +23,7 @@ struct event {
   uint32_t ordinal, bytes;
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool spans, ended;
   uint32_t reparks;
-  struct slice error, script_version; struct event *next; int64_t at_ms, clock_ms;
+  struct slice error, script_version, tx, position; struct event *next; int64_t at_ms, clock_ms;
   void *otherwise;
 };
 struct state_entry {
@@ -41,6 +41,7 @@ int sl_bits(const struct value *value, const struct reading *reading, char *out)
 int sl_change_bits(const struct change *change, uint32_t column, char *out);
 int sl_read(struct event *event, struct image *image, uint32_t column);
 int sl_path(struct event *event, struct image *image, const char *path, size_t size, struct value *value);
+void sl_source_place(struct event *event);
 int sl_apply(struct event *event, struct change **row);
 int sl_key_changed(struct event *event);
 void sl_fault(struct event *event, const char *text, size_t size);

@@ -123,6 +123,14 @@ def test_a_schema_that_refers_to_others(avro_job, kafka, mariadb, database, regi
     assert rows(mariadb, database) == [{"id": 1, "v": "large"}]
 
 
+def test_where_a_change_stood_at_its_source(avro_job, kafka, mariadb, database):
+    kafka.produce(insert(avro_job, 1))
+    avro_job.write(t="return { columns = { id = 'id', v = function(_, ctx) return ctx.position .. (ctx.tx or ', no gtid') end } }")
+    avro_job.run("--until", "latest").ok().counts(written=1)
+    [row] = rows(mariadb, database)
+    assert re.fullmatch(r"binlog\.000001:\d+, no gtid", row["v"])
+
+
 # ---- the registry ----
 
 def test_a_schema_is_asked_for_once(avro_job, kafka, mariadb, database, registry):

@@ -449,6 +449,7 @@ static void a_key_may_be_json_or_a_bare_value(void **state)
 static void ticdc_names_the_table_in_its_schema(void **state)
 {
 	struct test *t = *state;
+	char commit[24];
 
 	shelve(t, 1, "{'type':'record','name':'orders','namespace':'default.shop','fields':[" TIDB("id", "long", "BIGINT UNSIGNED") "]}");
 	shelve(t, 2,
@@ -466,6 +467,8 @@ static void ticdc_names_the_table_in_its_schema(void **state)
 	expect(t, OP_UPDATE, "id=-1 at='2023-11-30 12:34:56' bits=x'0001'", "", "id=-1");
 	assert_string_equal(names_text(&t->d, t->d.first), "shop.orders");
 	assert_true(t->d.first->time_ms == 1701347696123LL);
+	snprintf(commit, sizeof commit, "%lld", 1701347696123LL << 18 | 5);
+	assert_true(slice_is(t->d.first->tx, commit) && slice_is(t->d.first->position, commit));
 	assert_string_equal(written(&t->d, &t->d.first->row, "id", TO(.type = COLUMN_UNKNOWN)), "18446744073709551615");
 	assert_string_equal(written(&t->d, &t->d.first->row, "bits", TO(.type = COLUMN_BIT, .length = 64)), "256");
 	assert_string_equal(written(&t->d, &t->d.first->row, "at", TO(.type = COLUMN_TIMESTAMP)), "\"2023-11-30 04:34:56\"");
