@@ -150,6 +150,8 @@ struct event {
 	uint8_t due_by;                    /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
 	bool spans;                        /* keys of its script have events in several partitions */
 	bool ended;                        /* TIMER: it is not due yet, but the input has ended */
+	bool stalled;                      /* it has to run again, once rows of its maps are at hand, or behind one of its key that has to */
+	uint32_t stalls;                   /* how often it came to a row that was not at hand */
 	uint32_t reparks;                  /* where it is PARKED once more: the rows that take the place of its row, 0 it stays */
 	struct slice error;                /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version;       /* that made the changes */

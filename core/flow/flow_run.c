@@ -25,7 +25,7 @@ void flow_run_deinit(struct flow *flow)
 void flow_run_add(struct flow *flow, struct intake *intake)
 {
 	intake->unfinished++; /* it must not go back before it has run */
-	intake->ran = intake->begun = false;
+	intake->ran = intake->begun = intake->stalled = false;
 	intake->next_to_run = NULL;
 	*flow->unrun_end = intake;
 	flow->unrun_end = &intake->next_to_run;
@@ -190,12 +190,12 @@ static bool check_partitions(struct flow *flow, const struct intake *intake)
 	return true;
 }
 
-/* What is at hand is all that they need. False: it cannot go on. */
+/* They have all of their state at hand, or of their maps what they have come to so far. False: it cannot go on, or waits. */
 static bool run_now(struct flow *flow, struct intake *intake)
 {
+	bool ran = script_host_run(flow->host, intake, flow->wall_ms, flow_clock_others_ms(flow));
 	struct error err;
 
-	script_host_run(flow->host, intake, flow->wall_ms, flow_clock_others_ms(flow));
 	/* What they could not do because the target is away, or because they have kept all memory, is no event's fault: a new worker reads the same again. */
 	if (script_host_outage(flow->host)) {
 		flow_fail(flow, false, script_host_outage(flow->host));
@@ -204,6 +204,10 @@ static bool run_now(struct flow *flow, struct intake *intake)
 	if (script_host_exhausted(flow->host, &err)) {
 		flow_fail(flow, false, err.text);
 		return false;
+	}
+	if (!ran) {
+		load(flow);
+		return !flow->loading.active && run_now(flow, intake);
 	}
 	/* Before these events are on their way: they may bring the first values of a new column. */
 	flow_look_at_schema(flow);
@@ -239,8 +243,14 @@ static bool run(struct flow *flow, struct intake *intake)
 bool flow_run_timers(struct flow *flow, struct intake *intake)
 {
 	script_host_begin(flow->host, intake);
-	if (!run_now(flow, intake))
+	if (!run_now(flow, intake)) {
+		if (intake->stalled && !flow->over) { /* before all others, once its rows are here */
+			intake->next_to_run = flow->unrun;
+			flow->unrun_end = flow->unrun ? flow->unrun_end : &intake->next_to_run;
+			flow->unrun = intake;
+		}
 		return false;
+	}
 	send(flow, intake);
 	intake_release(intake);
 	return true;
@@ -326,7 +336,8 @@ static void begin_anew(struct event *event, bool same_host)
 	event->changes_end = &event->changes;
 	event->error = (struct slice){ 0 };
 	event->bytes = 0;
-	event->finished = event->parks = event->missed = false;
+	event->finished = event->parks = event->missed = event->stalled = false;
+	event->stalls = 0;
 	for (size_t i = 0; i < 3; i++)
 		images[i]->readings = NULL;
 }

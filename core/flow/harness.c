@@ -176,7 +176,8 @@ struct event *sl_harness_run(struct harness *h, double now_ms)
 	guard_begin(h->host, GUARD_EVENT_MILLIONS);
 	if (script_host_begin(h->host, intake))
 		load(h);
-	script_host_run(h->host, intake, (int64_t)now_ms, INT64_MAX);
+	while (!script_host_run(h->host, intake, (int64_t)now_ms, INT64_MAX))
+		load(h);
 	guard_end(h->host);
 	if (event->outcome == OUTCOME_PENDING)
 		for (const struct change *change = event->changes; change; change = change->next)
@@ -217,20 +218,25 @@ static void on_answered(struct state_load *load)
 	(void)load;
 }
 
-const struct slice *sl_harness_state(struct harness *h, const char *key, size_t size)
+const struct slice *sl_harness_state(struct harness *h, const char *key, size_t size, const char *map, size_t map_size, const char *entry,
+				     size_t entry_size)
 {
 	const struct script_host *host = h->host;
 	const struct script *script = script_of(h);
-	struct state_key name = { .script = script->name, .map = SLICE(""), .key = { key, size } };
+	struct state_key name = { .script = script->name, .map = { map, map_size } };
 	struct state_load asked = { .keys = &name, .count = 1, .row = on_found, .done = on_answered, .ctx = h };
 
+	state_key_begin(&h->key);
 	if (script->key_by == KEY_BY_COLUMNS) {
-		state_key_begin(&h->key);
 		for (uint32_t i = 0; i < host->column_count; i++)
 			state_key_add(&h->key, &host->values[i]);
 		state_key_end(&h->key);
-		name.key = buf_view(&h->key);
+	} else {
+		buf_append(&h->key, key, size);
 	}
+	if (map_size)
+		state_key_extend(&h->key, (struct slice){ entry, entry_size });
+	name.key = buf_view(&h->key);
 	h->found = (struct slice){ 0 };
 	state_memory_load(h->memory, &asked);
 	return h->found.n ? &h->found : NULL;

@@ -29,7 +29,8 @@ SL_EXPORT void sl_harness_end(struct harness *harness);
 SL_EXPORT uint32_t sl_harness_key_count(struct harness *harness);
 /* The state of the key that was built as columns (where key_by is a function: of this text), as JSON; NULL: there is none. Good until
  * sl_harness_end. */
-SL_EXPORT const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size);
+SL_EXPORT const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size,
+					       const char *entry, size_t entry_size);
 
 /* All harnesses of a tester. */
 void harness_free_all(struct script_host *tester);

@@ -139,8 +139,9 @@ void script_host_timer_refused(const struct event *event);
 void script_event_release(struct event *event);
 /* Processes them: afterwards each has an outcome, or changes and a lane. Begins by itself where that was not done; rows that are still wanted
  * do not exist. others_ms: the event time that the partitions beside an event's own have come to (INT64_MIN unknown, INT64_MAX: there are
- * none). Timers that are due before an event of their key run before it, and stand before it in the intake. */
-void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms);
+ * none). Timers that are due before an event of their key run before it, and stand before it in the intake. False: some came to rows of maps
+ * that are not at hand; those are wanted now, and it is to be called again once they are. */
+bool script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms);
 /* How many messages an intake should have at most: few where one may bring the worker down, and all before it would be done again. */
 size_t script_host_intake_most(const struct script_host *host);
 /* Scripts have kept so much memory that events do not get what they want: only a new host helps. */

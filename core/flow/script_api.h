@@ -62,6 +62,12 @@ SL_EXPORT int sl_finish(struct event *event);
 /* What the entry's row is to be from this event on; NaN: never due. */
 SL_EXPORT void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
 			    double due, double wake);
+/* The entry of a map of the event's key, in use by the event from now on; its row may not be at hand (entry->loaded). NULL: its key is too long. */
+SL_EXPORT struct state_entry *sl_map_entry(struct event *event, const char *map, size_t map_size, const char *key, size_t key_size);
+/* It cannot go on without a row: as if it had not run. -1: that has happened too often. */
+SL_EXPORT int sl_stall(struct event *event);
+/* Whether it has to wait for an event of its key that stalled; then it runs again behind that. */
+SL_EXPORT int sl_is_stalled(struct event *event);
 /* What the row of a timer's key is to be where the timer fails: a dead letter, and not due for ever. */
 SL_EXPORT void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due,
 				  double wake);

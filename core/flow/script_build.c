@@ -183,7 +183,8 @@ static int run_example(struct script_host *host, uint32_t script, int n, struct 
 	if (!result)
 		goto done;
 	guard_begin(host, GUARD_LOAD_MILLIONS);
-	script_host_run(host, intake, 0, INT64_MAX);
+	while (!script_host_run(host, intake, 0, INT64_MAX)) {
+	} /* none of the rows that it wants exists */
 	guard_end(host);
 	host_push_engine(host, "check_example");
 	lua_pushinteger(host->lua, (lua_Integer)script + 1);

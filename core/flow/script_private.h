@@ -50,6 +50,8 @@ struct script_host {
 	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
 	char state_updated[40];
 	struct buf key, key_old; /* being made */
+	uint32_t pass;           /* how many times intakes have gone through scripts */
+	bool stalled;            /* an event did in this one */
 
 	struct event **work; /* events of one script in one intake */
 	size_t work_cap;

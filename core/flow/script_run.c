@@ -211,9 +211,13 @@ static size_t gather(struct script_host *host, const struct intake *intake, cons
 		host->work = realloc(host->work, host->work_cap * sizeof(*host->work));
 		BUG_IF(!host->work);
 	}
-	for (struct event *event = intake->first; event; event = event->next)
-		if (event->script == script && (event->outcome == OUTCOME_PENDING || (done_too && event->was_done && !event->settled)))
-			host->work[count++] = event;
+	for (struct event *event = intake->first; event; event = event->next) {
+		if (event->script != script || !(event->outcome == OUTCOME_PENDING || (done_too && event->was_done && !event->settled)) ||
+		    (intake->stalled && !event->stalled))
+			continue;
+		event->stalled = false;
+		host->work[count++] = event;
+	}
 	return count;
 }
 
@@ -329,7 +333,7 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	return host->state.wanted_count > 0;
 }
 
-void script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms)
+bool script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms)
 {
 	struct run_times times = { now_ms, others_ms };
 
@@ -338,9 +342,15 @@ void script_host_run(struct script_host *host, struct intake *intake, int64_t no
 	state_loaded(&host->state);
 	state_now(host, now_ms);
 	watch_intake(host, intake);
+	host->pass++;
+	host->stalled = false;
 	run_scripts(host, intake, &times);
+	intake->stalled = host->stalled;
+	if (intake->stalled)
+		return false;
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);
+	return true;
 }
 
 bool script_host_has_format(const struct script_host *host)

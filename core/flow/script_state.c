@@ -236,8 +236,8 @@ void script_host_state_row(struct script_host *host, const struct state_row *row
 		entry = want ? state_want(&host->state, &script->state, row->map, row->key)
 			     : state_find(&host->state, &script->state, row->map, row->key);
 		if (entry && !entry->loaded)
-			state_set(&host->state, entry, partition, slice_is(row->value, "{}") ? SLICE("") : row->value, row->timers, row->at,
-				  row->version);
+			state_set(&host->state, entry, partition, !row->map.n && slice_is(row->value, "{}") ? SLICE("") : row->value, row->timers,
+				  row->at, row->version);
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "flow/progress.h"
 #include "flow/script_api.h"
+#include "flow/state_key.h"
 
 /* What the sink said of a timer that has to run once more, to be written off. */
 struct refused_timer {
@@ -91,6 +92,15 @@ static struct message *make_message(struct arena *arena, const struct state_entr
 	return message;
 }
 
+/* All rows of a key go through one lane. */
+static struct slice owner_of(struct script_host *host, const struct state_entry *entry)
+{
+	if (!entry->map.n)
+		return entry->key;
+	state_key_of_entry(&host->key, entry->key);
+	return buf_view(&host->key);
+}
+
 struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms)
 {
 	struct arena *arena = &intake->arena;
@@ -114,7 +124,7 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 						      { entry->at[STATE_EVENT_TIME], entry->at[STATE_WALL_TIME] },
 						      entry->version };
 	event->otherwise->at[clock] = STATE_NO_TIME;
-	event->lane_hash[0] = state_lane_hash(event, entry->key);
+	event->lane_hash[0] = state_lane_hash(event, owner_of(script->host, entry));
 	event->lane_hashes = 1;
 	intake_add(intake, event);
 	state_use(event, entry, false);

@@ -62,6 +62,38 @@ void state_key_end(struct buf *out)
 	buf_char(out, ']');
 }
 
+void state_key_extend(struct buf *key, struct slice entry)
+{
+	key->n--;
+	buf_char(key, ',');
+	buf_slice(key, entry);
+	buf_char(key, ']');
+}
+
+void state_key_of_entry(struct buf *out, struct slice entry)
+{
+	size_t end = 0, depth = 0;
+	bool text = false;
+
+	for (size_t i = 0; i < entry.n; i++) {
+		char c = entry.p[i];
+
+		if (text && c == '\\')
+			i++;
+		else if (c == '"')
+			text = !text;
+		else if (!text && (c == '[' || c == '{'))
+			depth++;
+		else if (!text && (c == ']' || c == '}'))
+			depth--;
+		else if (!text && c == ',' && depth == 1)
+			end = i;
+	}
+	buf_clear(out);
+	buf_append(out, entry.p, end);
+	buf_char(out, ']');
+}
+
 static size_t characters(struct slice text)
 {
 	size_t count = 0;

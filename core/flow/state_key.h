@@ -12,6 +12,10 @@ enum { STATE_SCRIPT_CHARACTERS_MOST = 96, STATE_MAP_CHARACTERS_MOST = 160, STATE
 void state_key_begin(struct buf *out);
 void state_key_add(struct buf *out, const struct value *value);
 void state_key_end(struct buf *out);
+/* The key of a map's entry: [7] and "a" are [7,"a"]. */
+void state_key_extend(struct buf *key, struct slice entry);
+/* The key that a map's entry belongs to: of [7,"a"] it is [7]. */
+void state_key_of_entry(struct buf *out, struct slice entry);
 /* -1: it is longer than its column. */
 int state_key_check(struct slice key, struct error *err);
 

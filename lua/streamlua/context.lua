@@ -1,6 +1,7 @@
 -- ctx: what a script can know of the event beside its row, and what it can write beside its own row.
 local ffi = require "ffi"
 local nearest = require "streamlua.nearest"
+local map = require "streamlua.map"
 local native = require "streamlua.native"
 local output = require "streamlua.output"
 local row = require "streamlua.row"
@@ -88,6 +89,7 @@ local METHODS = {
     end
     output.delete(target, values)
   end,
+  map = map.open,
   timer = timer.set,
   timer_in = timer.set_in,
   cancel = timer.cancel,

@@ -11,6 +11,7 @@ local decode = require "streamlua.decode"
 local examples = require "streamlua.examples"
 local jobs = require "streamlua.job"
 local loop = require "streamlua.loop"
+local map = require "streamlua.map"
 local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
@@ -24,6 +25,7 @@ local loader = sandbox.new {
   shared = {},
   sl = require "streamlua",
   pairs = row.pairs,
+  is_interrupted = map.is_stalled,
   print = host.print,
   seed = tonumber(host.secret():sub(1, 8), 16),
 }

@@ -137,7 +137,7 @@ end
 
 -- ---- what it keeps ----
 
-local function find(this, _, key)
+local function find(this, _, key, map, entry)
   local count = C.sl_harness_key_count(this.pointer)
   if count == 0 then
     error(("%s keeps no state"):format(this.path), 0)
@@ -152,12 +152,21 @@ local function find(this, _, key)
   for i = 1, count do
     build.value(C.sl_harness_host(this.pointer), "key", key[i])
   end
-  local value = C.sl_harness_state(this.pointer, of_function, #of_function)
-  return value ~= nil and saved.decode(text(value)) or nil
+  local of_map = map and json.encode(entry, null) or ""
+  local value = C.sl_harness_state(this.pointer, of_function, #of_function, map or "", map and #map or 0, of_map, #of_map)
+  if value == nil then
+    return nil
+  end
+  return saved.decode_value(text(value))
 end
 
-function methods.state(harness, key)
-  local ok, value = with_message(get(harness, "state"), find, key)
+-- h:state { 7 }, or an entry of a map: h:state({ 7 }, "seen", "a").
+function methods.state(harness, key, map, entry)
+  local this = get(harness, "state")
+  if (map ~= nil and type(map) ~= "string") or (map == nil) ~= (entry == nil) then
+    error("h:state(key, map, entry): a map's name and the key of its entry go together", 2)
+  end
+  local ok, value = with_message(this, find, key, map, entry)
   if not ok then
     error("h:state: " .. tostring(value), 2)
   end

@@ -51,13 +51,8 @@ local function main_entry(script, event)
   return entry
 end
 
--- Its table. Where a newer script wrote it the job stops: every way on would lose either the event or that state.
 local function open(script, event, entry)
-  if saved.is_newer(entry, script.version) then
-    event.must_stop = true
-    error(("this state was written by version %d, and the script has version %d: take the newer script again, or delete the state"):format(
-      entry.version, script.version), 0)
-  end
+  saved.refuse_newer(event, entry, script.version)
   return saved.open(entry, script.version, script.upgrades)
 end
 

@@ -21,8 +21,8 @@ struct event {
   const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
   uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
   uint32_t ordinal, bytes;
-  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool spans, ended;
-  uint32_t reparks;
+  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool spans, ended,
+  stalled; uint32_t stalls, reparks;
   struct slice error, script_version, tx, position; struct event *next; int64_t at_ms, clock_ms;
   void *otherwise;
 };
@@ -68,6 +68,9 @@ int sl_finish(struct event *event);
 void sl_count_late(struct event *event, bool ahead);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);
+struct state_entry *sl_map_entry(struct event *event, const char *map, size_t map_size, const char *key, size_t key_size);
+int sl_stall(struct event *event);
+int sl_is_stalled(struct event *event);
 void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake);
 
 uint32_t sl_built(struct script_host *host, const struct message *message);
@@ -89,7 +92,8 @@ struct message *sl_harness_begin(struct harness *harness);
 struct event *sl_harness_run(struct harness *harness, double now_ms);
 void sl_harness_end(struct harness *harness);
 uint32_t sl_harness_key_count(struct harness *harness);
-const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size);
+const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size,
+  const char *entry, size_t entry_size);
 ]]
 
 local sizes = ffi.new("uint32_t[9]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",

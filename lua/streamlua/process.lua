@@ -2,6 +2,7 @@
 local ffi = require "ffi"
 local context = require "streamlua.context"
 local keyed = require "streamlua.keyed"
+local map = require "streamlua.map"
 local native = require "streamlua.native"
 local output = require "streamlua.output"
 local row = require "streamlua.row"
@@ -36,6 +37,7 @@ end
 -- What the entry's row is from now on: the state, the timers, and when the first of all this is due.
 local function keep(script, event, entry, value, at, timers)
   local text = saved.encode(value, "state")
+  map.encode()
   if C.sl_finish(event) ~= 0 then
     keyed.fail()
   end
@@ -54,6 +56,7 @@ local function keep(script, event, entry, value, at, timers)
     wake = timer.first(timers, timer.PROCESSING) or NEVER
   end
   C.sl_state_put(event, entry, text, #text, timers_text, #timers_text, due, wake)
+  map.put()
 end
 
 -- What comes of an event whose key has timers that the watermark has passed before it: they are fired first, each as an event of its own, so
@@ -81,6 +84,9 @@ local function process(script, event)
       current.watermark = work.watermark or NEVER
     end
   end
+  if C.sl_is_stalled(event) ~= 0 then
+    return
+  end
   local first = work.data and timer.first(work.data, timer.EVENT)
   if first and work.watermark and first <= math.min(work.watermark, keyed.others(script, event)) then
     return WAITS
@@ -91,6 +97,7 @@ local function process(script, event)
   end
   local value = keyed.open(script, event, entry)
   timer.begin(work)
+  map.begin(script, event, at)
   local made = script.process(this, value, context)
   timer.begin(nil)
   if made ~= nil then
@@ -99,8 +106,19 @@ local function process(script, event)
   keep(script, event, entry, value, at, work.data)
 end
 
+-- An entry of a map is too old to count.
+local function expire(event, entry)
+  if C.sl_finish(event) ~= 0 then
+    keyed.fail()
+  end
+  C.sl_state_put(event, entry, nil, 0, nil, 0, NEVER, NEVER)
+end
+
 -- The row of a key is due: its state has expired, or timers are to be fired, or both.
 local function fire(script, event)
+  if C.sl_is_stalled(event) ~= 0 then
+    return
+  end
   local entry, at = event.uses.entry, tonumber(event.at_ms)
   local by = event.due_by == 0 and timer.EVENT or timer.PROCESSING
   local timers = timer.open(entry)
@@ -115,6 +133,9 @@ local function fire(script, event)
     math.min(timers.expires or math.huge, timer.first(timers, timer.EVENT) or math.huge), timer.first(timers, timer.PROCESSING) or NEVER)
   if event.error.p ~= nil then
     error(ffi.string(event.error.p, event.error.n), 0)
+  elseif entry.map.n > 0 then
+    expire(event, entry)
+    return
   elseif #due > 0 and not script.on_timer then
     error("a timer is due, and the script has no function on_timer(state, ctx) any more", 0)
   end
@@ -128,6 +149,7 @@ local function fire(script, event)
     current.watermark = work.watermark or NEVER
     fired.name, fired.at, fired.key = one.name, one.at, keyed.key_of(script, entry)
     timer.begin(work)
+    map.begin(script, event, by == timer.EVENT and at or keyed.watermark(script, event))
     script.on_timer(value, context)
     timer.begin(nil)
   end

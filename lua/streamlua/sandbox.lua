@@ -130,6 +130,7 @@ end
 --   shared      modules that are loaded already (name -> value); one table a VM, so that each runs once
 --   sl          what `require "streamlua"` gives
 --   pairs(v)    (may be nil) -> iterator, state, first for an object of the host's (a row), nil for any other value
+--   is_interrupted() (may be nil) -> whether the engine has interrupted the script that runs: then no pcall of it goes on
 --   print(text) (may be nil: streamlua.host's) where print goes; text begins with the chunk's path
 --   seed        (may be nil) of math.random, which is the same for the whole VM; without it all VMs draw the same numbers
 --

@@ -20,7 +20,9 @@ local live, live_count = {}, 0
 
 -- Where in the table something stands that cannot be saved: ".cart[3].price".
 local function place(path, key)
-  if type(key) == "number" then
+  if key == nil then
+    return path
+  elseif type(key) == "number" then
     return ("%s[%s]"):format(path, tostring(key))
   end
   return ("%s.%s"):format(path, tostring(key))
@@ -75,6 +77,15 @@ function encode(value, path, key, depth)
   return text
 end
 
+-- The text of any value but nil. label: what the script calls it.
+function state.encode_value(value, label)
+  local text = encode(value, label, nil, 1)
+  if #text > state.BYTES_MOST then
+    error(("%s takes %d bytes, and a row of streamlua_state holds %d"):format(label, #text, state.BYTES_MOST), 0)
+  end
+  return text
+end
+
 -- The text of a table; "" of an empty one. label: what the script calls it.
 function state.encode(value, label)
   if type(value) ~= "table" then
@@ -97,6 +108,15 @@ function state.decode(text)
   return value
 end
 
+-- Of a map's entry: any value but nil.
+function state.decode_value(text)
+  local first = text:byte()
+  if first == 123 or first == 91 then -- { [
+    return state.decode(text)
+  end
+  return state.decode("[" .. text .. "]")[1]
+end
+
 -- What the row of an entry holds, as the script's version has it. upgrade(value, from): may be nil where there is none below it.
 local function read(entry, version, upgrade)
   local value = state.decode(ffi.string(entry.value.p, entry.value.n))
@@ -109,9 +129,13 @@ local function read(entry, version, upgrade)
   return value
 end
 
--- The row is a newer script's: this one would not understand it, and what it wrote over it would be lost for both.
-function state.is_newer(entry, version)
-  return entry.version > version and entry.value.n > 0
+-- Where the row is a newer script's the job stops: every way on would lose either the event or that state.
+function state.refuse_newer(event, entry, version)
+  if entry.version > version and entry.value.n > 0 then
+    event.must_stop = true
+    error(("this state was written by version %d, and the script has version %d: take the newer script again, or delete the state"):format(
+      entry.version, version), 0)
+  end
 end
 
 -- The table of an entry.

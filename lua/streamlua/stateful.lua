@@ -1,8 +1,10 @@
 -- The loop over the events of a script that keeps state. Each event sees what the ones before it left, and its state is taken
 -- over only once everything else about it is known to be right.
 local ffi = require "ffi"
+local host = require "streamlua.host"
 local keyed = require "streamlua.keyed"
 local loop = require "streamlua.loop"
+local map = require "streamlua.map"
 local native = require "streamlua.native"
 local process = require "streamlua.process"
 local row = require "streamlua.row"
@@ -36,23 +38,42 @@ local function keys(script, events, count)
   watch.serial = 0
 end
 
+-- As if the event had not run.
+local function undo()
+  timer.begin(nil)
+  windowed.forget()
+  if keyed.opened ~= nil then
+    saved.forget(keyed.opened)
+  end
+  if keyed.opened_old ~= nil then
+    saved.forget(keyed.opened_old)
+  end
+end
+
 -- A fault names the key: the state that it met is that key's.
 local function fault(reason)
-  local event = current.event
-  timer.begin(nil)
+  local event, opened = current.event, keyed.opened
+  undo()
   if event.was_done then
     return
   end
-  windowed.forget()
-  local opened = keyed.opened
   if opened ~= nil then
-    saved.forget(opened)
-    if keyed.opened_old ~= nil then
-      saved.forget(keyed.opened_old)
-    end
     reason = ("%s\nkey %s"):format(reason, ffi.string(opened.key.p, opened.key.n))
   end
   C.sl_fault(event, reason, #reason)
+end
+
+-- It runs again, once the rows are at hand that it came to.
+local function stall(event)
+  if C.sl_stall(event) ~= 0 then
+    fault(ffi.string(C.sl_error(host.pointer)))
+  end
+  undo()
+end
+
+-- Where an event stalled is nobody's question.
+local function traceback(reason)
+  return map.is_stalled() and reason or loop.traceback(reason)
 end
 
 -- upgrade may change what it is given, or return another.
@@ -79,8 +100,12 @@ local function new(script)
       begin(events[i], i)
       keyed.opened, keyed.opened_old = nil, nil
       current.watermark = keyed.NEVER
-      local ok, reason = xpcall(events[i].was_done and pass or events[i].op == native.TIMER and fire or run, loop.traceback, script, events[i])
-      if not ok then
+      local ok, reason = xpcall(events[i].was_done and pass or events[i].op == native.TIMER and fire or run, traceback, script, events[i])
+      local stalled = map.is_stalled()
+      map.finish()
+      if stalled then
+        stall(events[i])
+      elseif not ok then
         fault(reason == loop.NO_MEMORY and loop.no_memory() or reason)
       elseif reason == process.WAITS then
         watch.serial = 0

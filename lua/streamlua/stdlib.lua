@@ -151,11 +151,34 @@ local function new_os()
   })
 end
 
+-- What the engine interrupts a script with is no error that the script may catch. is_interrupted: nil where the engine never does.
+local function new_catching(is_interrupted)
+  if not is_interrupted then
+    return pcall, xpcall, coroutine.resume
+  end
+  local function pass_on(ok, ...)
+    if not ok and is_interrupted() then
+      error((...), 0)
+    end
+    return ok, ...
+  end
+  return function(...)
+    return pass_on(pcall(...))
+  end, function(...)
+    return pass_on(xpcall(...))
+  end, function(...)
+    return pass_on(coroutine.resume(...))
+  end
+end
+
 -- Globals for one chunk, which may do with them what it likes.
 local function new(options, path)
+  local catching, catching_by, resume = new_catching(options.is_interrupted)
+  local coroutines = copy(coroutine)
+  coroutines.resume = resume
   return {
-    assert = assert, error = error, next = next, pcall = pcall, rawequal = rawequal, rawget = rawget, select = select,
-    setmetatable = setmetatable, tonumber = tonumber, type = type, unpack = unpack, xpcall = xpcall,
+    assert = assert, error = error, next = next, pcall = catching, rawequal = rawequal, rawget = rawget, select = select,
+    setmetatable = setmetatable, tonumber = tonumber, type = type, unpack = unpack, xpcall = catching_by,
     getmetatable = safe_getmetatable,
     ipairs = safe_ipairs,
     pairs = new_pairs(options.pairs),
@@ -163,7 +186,7 @@ local function new(options, path)
     rawset = safe_rawset,
     tostring = safe_tostring,
     bit = copy(bit),
-    coroutine = copy(coroutine),
+    coroutine = coroutines,
     math = copy(math, { randomseed = true }), -- the generator is the VM's: nobody sets another's sequence
     os = new_os(),
     string = new_string(),

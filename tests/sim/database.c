@@ -30,8 +30,9 @@ void database_free(struct database *db)
 	for (size_t i = 0; i < db->progress_count; i++)
 		buf_free(&db->progress[i].done);
 	free(db->progress);
-	for (int id = 0; id < ROWS_MOST; id++)
-		free(db->kept[id]);
+	for (int kind = 0; kind < KEPT_KINDS; kind++)
+		for (int id = 0; id < ROWS_MOST; id++)
+			free(db->kept[kind][id]);
 	free(db->endings);
 	free(db->sound);
 	batch_free(&db->batch);
@@ -111,14 +112,15 @@ static void copy_table(struct request *request, struct wire_table *wire, const s
 static void copy_kept(struct request *request, const struct batch_table *table)
 {
 	struct target *target = (struct target *)table->target;
-	int key = target_find(target, SLICE("key")), value = target_find(target, SLICE("value"));
+	int key = target_find(target, SLICE("key")), value = target_find(target, SLICE("value")), map = target_find(target, SLICE("map"));
 
 	request->kept = arena_alloc(&request->arena, table->count * sizeof *request->kept);
 	request->kept_count = table->count;
 	for (size_t i = 0; i < table->count; i++) {
 		const struct change *change = table->changes[i];
 
-		request->kept[i] = (struct wire_kept){ .id = strtoll(change->values[key].p + 1, NULL, 10) };
+		request->kept[i] = (struct wire_kept){ .kind = change->values[map].n ? KEPT_ENTRY : KEPT_STATE,
+						       .id = strtoll(change->values[key].p + 1, NULL, 10) };
 		if (change->op != CHANGE_DELETE)
 			request->kept[i].value = arena_copy(&request->arena, (struct slice){ change->values[value].p, change->values[value].n }).p;
 	}
@@ -420,17 +422,24 @@ static void check_rows(const struct database *db, const struct request *request)
 	}
 }
 
-/* What the script keeps is what made the row that it wrote. */
+/* What the script keeps is what made the row that it wrote, and its map goes with its state. */
 static void check_kept(const struct database *db)
 {
-	char expected[64] = "";
+	char state[96], entry[32];
 	int64_t n, hash;
 
 	for (int id = 0; id < ROWS_MOST; id++) {
+		const char *found = db->kept[KEPT_STATE][id] ? db->kept[KEPT_STATE][id] : "none";
+		const char *in_map = db->kept[KEPT_ENTRY][id] ? db->kept[KEPT_ENTRY][id] : "none";
+		long long copy;
+		bool copied = sscanf(found, "{\"g\":%lld", &copy) == 1;
+
 		history_kept(&db->model[TABLE_COUNTS][id], &n, &hash);
-		snprintf(expected, sizeof expected, n ? "{\"h\":%lld,\"n\":%lld}" : "none", (long long)hash, (long long)n);
-		if (strcmp(db->kept[id] ? db->kept[id] : "none", expected) != 0)
-			trace_fail("the state of key %d is %s, and its events make %s", id, db->kept[id] ? db->kept[id] : "none", expected);
+		snprintf(entry, sizeof entry, copied ? "%lld" : "none", copied ? copy : 0);
+		snprintf(state, sizeof state, "{%s%s%s\"h\":%lld,\"n\":%lld}", copied ? "\"g\":" : "", copied ? entry : "", copied ? "," : "",
+			 (long long)hash, (long long)n);
+		if (strcmp(found, n ? state : "none") != 0 || strcmp(in_map, entry) != 0)
+			trace_fail("the state of key %d is %s and its map's entry %s; its events make %s", id, found, in_map, n ? state : "none");
 	}
 }
 
@@ -524,8 +533,10 @@ enum verdict database_execute(struct database *db, struct request *request)
 		end_event(db, &request->events[i]);
 	check_owed(db);
 	for (size_t i = 0; i < request->kept_count; i++) {
-		free(db->kept[request->kept[i].id]);
-		db->kept[request->kept[i].id] = request->kept[i].value ? strdup(request->kept[i].value) : NULL;
+		const struct wire_kept *row = &request->kept[i];
+
+		free(db->kept[row->kind][row->id]);
+		db->kept[row->kind][row->id] = row->value ? strdup(row->value) : NULL;
 	}
 	check_rows(db, request);
 	check_kept(db);

@@ -39,7 +39,11 @@ struct wire_event {
 };
 
 /* A row of streamlua_state. */
+/* A row of streamlua_state: the state of a key, or the one entry of its map. */
+enum { KEPT_STATE, KEPT_ENTRY, KEPT_KINDS };
+
 struct wire_kept {
+	int kind;
 	int64_t id;
 	const char *value; /* NULL: deleted */
 };
@@ -75,7 +79,7 @@ struct database {
 	struct row model[TABLE_COUNT][ROWS_MOST];          /* what rows must be: the events applied one by one */
 	int64_t last[TABLE_COUNT][ROWS_MOST];              /* the last event applied to each source key: index of its record, or -1 */
 	const struct record *owed[TABLE_COUNT][ROWS_MOST]; /* within a transaction: a part of a row that is not there */
-	char *kept[ROWS_MOST];                             /* streamlua_state of COUNTS by key: its value, or NULL */
+	char *kept[KEPT_KINDS][ROWS_MOST];                 /* streamlua_state of COUNTS by key: its value, or NULL */
 	struct progress *progress;
 	size_t progress_count;
 	struct ending *endings;   /* by record */

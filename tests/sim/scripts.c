@@ -13,13 +13,20 @@
 	"end\n"
 #define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
 #define NOTE "columns = { id = 'id', w = 'w', name = 'name' }"
+/* What it has in its map it has in its state too, since the last change whose v is odd; other changes of a key do not wait for the map. */
 #define COUNT                                                                                                                                        \
-	"process = function(row, state)\n"                                                                                                           \
+	"process = function(row, state, ctx)\n"                                                                                                      \
 	"  if row.keep == 0 then return nil end\n"                                                                                                   \
-	"  state.n, state.h = (state.n or 0) + 1, ((state.h or 0) * 7 + row.v) % 997\n"                                                              \
+	"  local map, n = ctx:map 'm', (state.n or 0) + 1\n"                                                                                         \
+	"  state.n, state.h = n, ((state.h or 0) * 7 + row.v) % 997\n"                                                                               \
+	"  if row.v % 2 == 1 then\n"                                                                                                                 \
+	"    local ok, same = pcall(function() return map.g == state.g end)\n"                                                                       \
+	"    if not (ok and same) then error 'map and state differ' end\n"                                                                           \
+	"    map.g, state.g = state.h, state.h\n"                                                                                                    \
+	"  end\n"                                                                                                                                    \
 	"  if row.fault == 1 then error 'at fault' end\n"                                                                                            \
-	"  local made = { id = row.id, v = row.v, w = state.n, name = 'n' .. state.h }\n"                                                            \
-	"  if state.n == 5 then state.n, state.h = nil, nil end\n"                                                                                   \
+	"  local made = { id = row.id, v = row.v, w = n, name = 'n' .. state.h }\n"                                                                  \
+	"  if n == 5 then state.n, state.h, state.g, map.g = nil, nil, nil, nil end\n"                                                               \
 	"  return made\n"                                                                                                                            \
 	"end"
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"

@@ -360,7 +360,7 @@ static void answer_load(struct sim_sink *s)
 		struct state_row row = { state->keys[i].script,
 					 state->keys[i].map,
 					 state->keys[i].key,
-					 slice_of(s->world->db.kept[id]),
+					 slice_of(s->world->db.kept[state->keys[i].map.n ? KEPT_ENTRY : KEPT_STATE][id]),
 					 .at = { STATE_NO_TIME, STATE_NO_TIME },
 					 .version = 1 };
 

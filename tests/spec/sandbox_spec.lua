@@ -378,3 +378,19 @@ test("no value that can be had leads to what is closed, however often one goes o
   end
   is.equal(count > 80, true)
 end)
+
+test("what the engine interrupts is caught by no script", function()
+  local interrupted = false
+  local function interrupt() interrupted = true error("away", 0) end
+  local more = { is_interrupted = function() return interrupted end, sl = { interrupt = interrupt } }
+  for _, catching in ipairs { "pcall(f)", "xpcall(f, tostring)", "coroutine.resume(coroutine.create(f))", "pcall(pcall, f)" } do
+    interrupted = false
+    local text = ("local f = require 'streamlua'.interrupt local ok = pcall(error, 'mine') local got = %s return 'swallowed'"):format(catching)
+    local ok, reason = pcall(run, text, nil, more)
+    is.equal(ok, false)
+    is.equal(reason, "away")
+  end
+  interrupted = false
+  is.equal(run("local ok, reason = pcall(error, 'mine', 0) return tostring(ok) .. reason", nil, more), "falsemine")
+  is.equal(run("return select('#', pcall(function() return 1, nil, nil end))", nil, more), 4)
+end)

@@ -109,6 +109,112 @@ static void state_outlives_a_restart_and_memory_does_not(void **state)
 	ended(f, 1, 0);
 }
 
+/* Each event writes a row before it comes to an entry that is not at hand. */
+static const char mapping[] =
+	"local runs = 0\n"
+	"return { key_by = { 'id' }, target = 'counts', state = { version = 2, ttl = '1m' }, time = 'at', upgrade = function(old) return old end,\n"
+	"process = function(row, state, ctx)\n"
+	"  local seen, last = ctx:map('seen'), ctx:map('last')\n"
+	"  runs, state.n = runs + 1, (state.n or 0) + 1\n"
+	"  ctx:emit('log', { id = row.id, n = state.n })\n"
+	"  local ok, n = pcall(function() return seen[row.item] end)\n"
+	"  if not ok then state.swallowed = true end\n"
+	"  seen[row.item] = (n or 0) + 1\n"
+	"  if row.bad then error('bad') end\n"
+	"  if row.gone then seen[row.item] = nil end\n"
+	"  if row.list then local t = last.t or {} t[#t + 1] = row.item last.t = t end\n"
+	"  if row.more then last.t[5 - 3] = row.item end\n"
+	"  last[5] = row.item\n"
+	"  return { id = row.id, n = seen[row.item] or 0, runs = runs }\n"
+	"end }";
+
+static void an_entry_of_a_map_is_read_when_it_is_needed_and_the_event_counts_once(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, mapping,
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { id = 1, item = 'a', at = 1000 } }\n"
+	    "h:expect { { target = 'log', row = { id = 1, n = 1 } }, { row = { id = 1, n = 1, runs = 3 } } }\n"
+	    "assert(h:state({ 1 }, 'seen', 'a') == 1 and h:state({ 1 }, 'last', 5) == 'a' and h:state({ 1 }, 'last', '5') == nil)\n"
+	    "h:feed { row = { id = 1, item = 'a', at = 1000 } }\n"
+	    "h:expect { { target = 'log', row = { id = 1, n = 2 } }, { row = { id = 1, n = 2, runs = 4 } } }\n"
+	    "h:restart()\n"
+	    "h:feed { row = { id = 1, item = 'a', at = 1000 } }\n"
+	    "h:expect { { target = 'log', row = { id = 1, n = 3 } }, { row = { id = 1, n = 3, runs = 3 } } }\n"
+	    "assert(h:state { 1 }.n == 3 and h:state { 1 }.swallowed == nil)\n"
+	    "h:feed { row = { id = 2, item = 'a', at = 1000 } }\n"
+	    "assert(h:state({ 2 }, 'seen', 'a') == 1)\n"
+	    "h:feed { row = { id = 1, item = 'a', at = 2000, bad = true } }\n"
+	    "assert(h:state({ 1 }, 'seen', 'a') == 3 and h:state { 1 }.n == 3)\n"
+	    "h:feed { row = { id = 1, item = 'a', at = 2000, gone = true } }\n"
+	    "assert(h:state({ 1 }, 'seen', 'a') == nil)\n"
+	    "h:feed { row = { id = 1, item = 'b', at = 3000, list = true } }\n"
+	    "h:restart()\n"
+	    "h:feed { row = { id = 1, item = 'c', at = 3000, more = true } }\n"
+	    "assert(h:state({ 1 }, 'last', 't')[1] == 'b' and h:state({ 1 }, 'last', 't')[2] == 'c')\n"
+	    "h:feed { row = { id = 1, item = 'c', at = 63000 } }\n"
+	    "h:expect { { target = 'log', row = {} }, { row = {} }, { error = 'bad' }, { target = 'log', row = {} }, { row = {} }, { target = 'log', "
+	    "row = {} }, { row = {} }, { target = 'log', row = {} }, { row = {} },\n"
+	    "  { target = 'log', row = { n = 1 } }, { row = { n = 1 } } }");
+	ended(f, 1, 0);
+}
+
+static void what_cannot_be_done_with_a_map_is_said(void **state)
+{
+	static const char *const tries[][2] = {
+		{ "m[{}] = 1", "a key is a text or a number, not a table" },
+		{ "m[0 / 0] = 1", "a key is a text or a number, not" },
+		{ "m.a = print", "m[\"a\"] cannot be saved: a function has no form in JSON" },
+		{ "m.a = ('x'):rep(1100000)", "m[\"a\"] takes 1100002 bytes, and a row of streamlua_state holds 1048576" },
+		{ "m[('k'):rep(400)] = 1", "the key of its state has 406 characters" },
+		{ "for k in pairs(m) do end", "table expected, got userdata" },
+		{ "local n = #m", "nothing walks through a map" },
+		{ "ctx:map()", "a map's name is a text of 1 to 160 bytes, not nothing" },
+		{ "ctx:map(('n'):rep(161))", "a map's name is a text of 1 to 160 bytes" },
+		{ "ctx:map('m', 5)", "a list of keys is needed, not a number" },
+		{ "for i = 1, 20000 do m[i] = i end", "one event comes to more than 10000 entries" },
+		{ "for i = 1, 2000 do local x = m[i] end", "it came 200 times to an entry of a map that was not at hand: name them at once" },
+	};
+
+	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+		struct fixture *f = *state;
+		struct buf script = BUF_INIT, test = BUF_INIT;
+
+		setup(state);
+		buf_printf(&script, "return { key_by = { 'id' }, process = function(row, state, ctx) local m = ctx:map 'm' state.n = 1 %s end }",
+			   tries[i][0]);
+		buf_printf(&test,
+			   "local h = sl.test.harness 'scripts/orders.lua' h:feed { row = { id = 1 } } h:expect { error = [[%s]] } assert(h:state { "
+			   "1 } == nil)",
+			   tries[i][1]);
+		run(f, buf_cstr(&script), buf_cstr(&test));
+		ended(f, 1, 0);
+		buf_free(&script);
+		buf_free(&test);
+		if (i + 1 < sizeof tries / sizeof *tries)
+			teardown(state);
+	}
+}
+
+static void entries_that_are_named_at_once_are_read_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local runs = 0 return { key_by = { 'id' }, target = 't', process = function(row, state, ctx)\n"
+	    "  runs = runs + 1\n"
+	    "  local keys = {} for i = 1, 3000 do keys[i] = i end\n"
+	    "  local m, sum = ctx:map('m', keys), 0\n"
+	    "  for i = 1, 3000 do m[i] = (m[i] or 0) + i sum = sum + m[i] end\n"
+	    "  return { id = row.id, sum = sum, runs = runs }\n"
+	    "end }",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { id = 1 } } h:feed { row = { id = 1 } }\n"
+	    "h:expect { { row = { id = 1, sum = 4501500, runs = 2 } }, { row = { id = 1, sum = 9003000, runs = 3 } } }");
+	ended(f, 1, 0);
+}
+
 static void a_dead_letter_leaves_the_state_and_is_not_overlooked(void **state)
 {
 	struct fixture *f = *state;
@@ -202,6 +308,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(state_outlives_a_restart_and_memory_does_not),
+		TEST(an_entry_of_a_map_is_read_when_it_is_needed_and_the_event_counts_once),
+		TEST(what_cannot_be_done_with_a_map_is_said),
+		TEST(entries_that_are_named_at_once_are_read_at_once),
 		TEST(a_dead_letter_leaves_the_state_and_is_not_overlooked),
 		TEST(what_fails_says_where_and_the_rest_goes_on),
 		TEST(a_file_that_does_not_run_is_a_failure),
