@@ -8,6 +8,7 @@ import pytest
 
 from support.files import kcat_lines
 from support.formats import Table
+from support.formats.avro import InAvro
 from support.formats.canal import Canal, TicdcCanal
 from support.formats.debezium import Debezium, Flattened, TicdcDebezium
 from support.formats.maxwell import Maxwell
@@ -26,6 +27,8 @@ PRODUCERS = {
     "debezium bare": Debezium(schemas=False),
     "debezium bare precise": Debezium(Lua("{ 'debezium', decimal = 'precise', binary = 'hex' }"), schemas=False, bigint="precise", binary="hex"),
     "debezium bare nanoseconds": Debezium(Lua("{ 'debezium', time = 'nanoseconds', decimal = 'string' }"), schemas=False, time="nanoseconds", decimal="string"),
+    "avro": InAvro(Debezium()),
+    "avro flat": InAvro(Flattened()),
     "flat rewrite": Flattened(),
     "flat tombstones": Flattened(schemas=False, rewrite=False),
     "maxwell": Maxwell(),

@@ -11,6 +11,7 @@ import pytest
 from support import values_md
 from support.files import kcat_lines
 from support.formats import Dead, Table, dump
+from support.formats.avro import InAvro
 from support.formats.canal import Canal, TicdcCanal
 from support.formats.debezium import Debezium, Flattened, TicdcDebezium
 from support.formats.maxwell import Maxwell
@@ -30,7 +31,7 @@ class Mode:
 
     @property
     def legend(self):
-        source = self.producer.source
+        source = getattr(self.producer, "shown", None) or self.producer.source
         return f"{self.messages} | `{source if source.startswith('{') else repr(source)}`"
 
 
@@ -60,6 +61,8 @@ MODES = {
     "bare nanoseconds": bare(", time nanoseconds", "{ 'debezium', time = 'nanoseconds' }", time="nanoseconds"),
     "flat": Mode("debezium", "ExtractNewRecordState, with schema", Flattened()),
     "flat bare": Mode("debezium", "ExtractNewRecordState, without schema", Flattened(schemas=False, rewrite=False)),
+    "avro": Mode("avro", "Debezium's defaults in Avro", InAvro(Debezium())),
+    "avro flat": Mode("avro", "ExtractNewRecordState in Avro", InAvro(Flattened())),
     "maxwell": Mode("maxwell", "its defaults", Maxwell()),
     "canal": Mode("canal", "flat messages, a server at +08:00", Canal(Lua("{ 'canal', zone = '+08:00' }"), zone=8)),
     "canal untyped": Mode("canal", "flat messages without mysqlType", Canal(types=False)),

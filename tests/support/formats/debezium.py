@@ -10,6 +10,10 @@ from . import (Lossy, Producer, Raw, b64, clock, days, dump, epoch_nanos, from_e
 NO_DAY = "dates that are no day (0000-00-00), which come as NULL"
 DOUBLE = "digits that a double does not have; a value that then is too large for its column is a dead letter"
 
+SOURCE = [{"type": kind, "optional": True, "field": name} for name, kind in (
+    ("version", "string"), ("connector", "string"), ("name", "string"), ("ts_ms", "int64"), ("snapshot", "string"), ("db", "string"),
+    ("sequence", "string"), ("table", "string"), ("server_id", "int64"), ("gtid", "string"), ("file", "string"), ("pos", "int64"), ("row", "int32"))]
+
 _UNIT = {"microseconds": 1000, "nanoseconds": 1}
 
 
@@ -146,7 +150,8 @@ class Debezium(Producer):
         if type_.kind in ("binary", "varbinary", "blob"):
             return {"type": "bytes" if self.binary == "bytes" else "string"}
         if type_.kind == "geometry":
-            return named("struct", debezium + ("data.geometry.Point" if type_.sql == "POINT" else "data.geometry.Geometry"))
+            return {**named("struct", debezium + ("data.geometry.Point" if type_.sql == "POINT" else "data.geometry.Geometry")),
+                    "fields": [{"type": "bytes", "optional": False, "field": "wkb"}, {"type": "int32", "optional": True, "field": "srid"}]}
         return {
             "int": {"type": "int16" if type_.size <= 16 else "int32" if type_.size <= 32 and not (type_.size == 32 and type_.unsigned) else "int64"},
             "bool": {"type": "boolean" if self.boolean else "int16"}, "float": {"type": "float"}, "double": {"type": "double"},
@@ -179,9 +184,12 @@ class Debezium(Producer):
         source = self._source(table, now)
         payload = {"before": old and self.row(table, old), "after": new and self.row(table, new), "source": source, "op": letter, "ts_ms": now,
                    "transaction": None}
-        sides = [{"type": "struct", "fields": self._fields(table) if self.schemas else [], "optional": True, "field": side} for side in ("before", "after")]
-        return Record(table.topic, self._key(table, new or old), self._wrap([*sides, {"type": "string", "optional": False, "field": "op"}],
-                                                                           f"{table.topic}.Envelope", payload))
+        sides = [{"type": "struct", "fields": self._fields(table) if self.schemas else [], "optional": True, "name": f"{table.topic}.Value", "field": side}
+                 for side in ("before", "after")]
+        origin = {"type": "struct", "fields": SOURCE, "optional": False, "name": "io.debezium.connector.mysql.Source", "field": "source"}
+        return Record(table.topic, self._key(table, new or old), self._wrap(
+            [*sides, origin, {"type": "string", "optional": False, "field": "op"}, {"type": "int64", "optional": True, "field": "ts_ms"}],
+            f"{table.topic}.Envelope", payload))
 
     def insert(self, table, row):
         return [self._change(table, "c", None, row)]
