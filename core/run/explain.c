@@ -24,6 +24,10 @@ struct explain {
 	struct intakes intakes;
 	struct intake *intake;
 	struct message *message; /* found */
+	bool decoded;
+	bool keeps;             /* the target has what scripts keep */
+	struct state_load load; /* of it, as it is now */
+	bool loading;
 	char *topic;
 	int32_t partition;
 	int64_t offset;
@@ -121,23 +125,60 @@ static void on_message(void *ctx, const struct message *message)
 
 /* ---- what becomes of it ---- */
 
-static void explain_it(struct explain *explain)
+static void on_state_row(struct state_load *load, const struct state_row *row)
+{
+	script_host_state_row(((struct explain *)load->ctx)->job->host, row, NULL, false);
+}
+
+static void on_state(struct state_load *load)
+{
+	struct explain *explain = load->ctx;
+
+	state_loaded(script_host_state(explain->job->host));
+	explain->loading = false;
+	on_wake(explain);
+}
+
+/* What its scripts want of their state. Where there is none they run as if nothing were kept. */
+static void load_state(struct explain *explain)
+{
+	if (!explain->keeps)
+		return;
+	explain->load = (struct state_load){ .row = on_state_row, .done = on_state, .ctx = explain };
+	explain->load.count = script_host_state_keys(explain->job->host, &explain->intake->arena, &explain->load.keys);
+	explain->loading = true;
+	explain->sink->ops->load_state(explain->sink, &explain->load);
+}
+
+static void decode(struct explain *explain)
 {
 	struct intake *intake = explain->intake;
-	struct script_host *host = explain->job->host;
 	uint32_t part = 0;
 
+	explain->decoded = true;
 	explain_show_message(explain->message);
-	decode_messages(&explain->decoder, host, intake, &explain->message, 1);
+	decode_messages(&explain->decoder, explain->job->host, intake, &explain->message, 1);
 	for (struct event *event = intake->first; event; event = event->next) {
 		if (event->outcome == OUTCOME_PENDING && event->op >= OP_TRUNCATE)
 			event->outcome = OUTCOME_IGNORED;
 		explain_show_event(event, part++, intake->count);
 	}
-	while (!script_host_run(host, intake, clock_wall_ms(), INT64_MAX)) {
-	} /* it runs as if nothing were kept */
-	for (struct event *event = intake->first; event; event = event->next)
+	if (script_host_begin(explain->job->host, intake))
+		load_state(explain);
+}
+
+/* True: that was all of it. */
+static bool explain_it(struct explain *explain)
+{
+	struct intake *intake = explain->intake;
+
+	if (!explain->decoded)
+		decode(explain);
+	while (!explain->loading && !script_host_run(explain->job->host, intake, clock_wall_ms(), INT64_MAX))
+		load_state(explain);
+	for (struct event *event = intake->first; !explain->loading && event; event = event->next)
 		explain_show_result(explain->job, explain->sink, event);
+	return !explain->loading;
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
@@ -146,10 +187,10 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd, (void)what;
 	if (explain->message) {
-		if (!decode_ready(&explain->decoder, &explain->message, 1))
-			return; /* the registry wakes us */
-		explain_it(explain);
-		end(explain, 0);
+		if (explain->loading || !decode_ready(&explain->decoder, &explain->message, 1))
+			return; /* the target, or the registry, wakes us */
+		if (explain_it(explain))
+			end(explain, 0);
 	} else if (explain->passed) {
 		fprintf(stderr, "streamlua: there is no message %s:%d:%lld\n", explain->topic, explain->partition, (long long)explain->offset);
 		end(explain, 1);
@@ -190,6 +231,7 @@ static int open_all(struct explain *explain, const struct run_options *options, 
 	    script_host_bind(job->host, explain->sink, job->shapes, &job->readings, NULL, NULL, err) < 0 ||
 	    job_schemas(job, explain->loop, on_wake, explain, &explain->schemas, err) < 0)
 		return -1;
+	explain->keeps = job_keeps_state(job, explain->sink);
 	explain->decoder = (struct decoder){ .format = job->format, .options = job->format_options, .shapes = job->shapes };
 	explain->decoder.options.schemas = explain->schemas;
 	explain->decoder.json = json_new();

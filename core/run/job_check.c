@@ -87,16 +87,15 @@ static bool is_stateful(struct job *job)
 	return false;
 }
 
-/* Whether the sink has streamlua_state: where it is only looked at nobody has made it. */
-static bool has_state(struct sink *sink)
+bool job_keeps_state(struct job *job, struct sink *sink)
 {
 	struct arena arena = ARENA_INIT;
 	struct target table = { .arena = &arena, .name = SLICE("streamlua_state") };
 	struct error err;
-	bool has = sink->ops->describe(sink, &table, &err) == 0 && table.exists;
+	bool keeps = sink->ops->load_state && is_stateful(job) && sink->ops->describe(sink, &table, &err) == 0 && table.exists;
 
 	arena_free(&arena);
-	return has;
+	return keeps;
 }
 
 static void refuse_newer(void *ctx, const struct slice *cells, unsigned count)
@@ -107,13 +106,13 @@ static void refuse_newer(void *ctx, const struct slice *cells, unsigned count)
 }
 
 /* A row that a newer version of the script has written would stop the job where its key comes up. */
-static int check_versions(struct job *job, struct sink *sink, bool look, struct error *err)
+static int check_versions(struct job *job, struct sink *sink, struct error *err)
 {
 	enum sql_dialect dialect = strcmp(job->sink_name, "sqlite") == 0 ? SQL_SQLITE : SQL_MYSQL;
 	struct buf text = BUF_INIT;
 	int result = 0;
 
-	if (!sink->ops->load_state || !is_stateful(job) || (look && !has_state(sink)))
+	if (!job_keeps_state(job, sink))
 		return 0;
 	for (uint32_t i = 0; result == 0 && i < script_host_count(job->host); i++) {
 		const struct script *script = script_host_script(job->host, i);
@@ -139,7 +138,7 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
 	job->readings.as_seen = true; /* nothing but examples goes through these scripts */
-	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, look, err) < 0)
+	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, err) < 0)
 		return -1;
 	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)
 		report_script(script_host_script(job->host, i), report, ctx);

@@ -48,6 +48,8 @@ int64_t job_number(struct job *job, const char *path, int64_t otherwise);
 bool job_flag(struct job *job, const char *path);
 /* Progress and state are in the target; else the consumer group keeps how far the job has come, and state is nowhere. */
 bool job_keeps_progress(const struct job *job);
+/* A script of it keeps state, and this sink has the table for that: where a sink is only looked at, nobody has made it. */
+bool job_keeps_state(struct job *job, struct sink *sink);
 enum on_control job_control(struct job *job, const char *field); /* on_ddl, on_truncate */
 /* Pushes the field, nil where there is none. */
 void job_push(struct job *job, const char *path);

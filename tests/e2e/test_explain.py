@@ -122,3 +122,27 @@ def test_formats_with_a_registry_and_in_lua(job, kafka, topic, registry):
     job.job(kafka_source(kafka, name, Lua("sl.format(function(m) return { { table = 't', row = { id = 1, v = 'a' } }, { table = 't', row = { id = 2, v = 'b' } } } end)")),
             sqlite_sink("out.db"))
     assert said(job.command("explain", "job.lua", f"{name}:0:0"), "event") == ["insert of t, 1 of 2", "insert of t, 2 of 2"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_a_script_that_keeps_state_finds_what_is_kept_now(job, mariadb, database, kind):
+    script = """return { key_by = { "k" }, target = "t", process = function(row, state, ctx)
+      local seen = ctx:map "seen"
+      state.n = (state.n or 0) + 1
+      seen.x = (seen.x or 0) + 10
+      return { id = row.id, v = state.n + seen.x }
+    end }"""
+    source = file_source("in", format="json", topic="t")
+    into_sqlite(job, source, SCHEMA, t=script).file("in", "".join(f'{{"id":{i},"k":{i % 2}}}\n' for i in range(7)))
+    if kind == "mariadb":
+        mariadb.execute(SCHEMA, database=database)
+        job.job(source, tidb_sink(mariadb, database))
+
+    def row(n):
+        return [what for what in said(job.command("explain", "job.lua", f"t:0:{n}"), "row") if what.startswith("upsert in t:")][0]
+
+    assert row(6) == "upsert in t: id = 6, v = 11"  # it never ran: there is no table of state yet
+    job.run().ok()
+    kept = [rows(job, "SELECT * FROM streamlua_state") if kind == "sqlite" else mariadb.execute("SELECT * FROM streamlua_state", database=database)]
+    assert "id = 6, v = 55" in row(6) and "id = 1, v = 44" in row(1)
+    assert kept == [rows(job, "SELECT * FROM streamlua_state") if kind == "sqlite" else mariadb.execute("SELECT * FROM streamlua_state", database=database)]
