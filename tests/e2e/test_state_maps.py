@@ -213,3 +213,45 @@ def test_an_entry_expires_by_itself_and_its_row_goes_though_its_key_never_comes_
     job.file("in", lines(events + more)).run().ok()
     assert [row["key"] for row in found("SELECT `key` FROM streamlua_state WHERE map = 'seen'")] == ["[98,1]"]
     assert found("SELECT COUNT(*) AS n FROM streamlua_dead_letters") == [{"n": 0}]
+
+
+def test_a_timer_comes_to_entries_that_are_not_at_hand(kafka, topic, job):
+    """Its key's events are of a worker that is gone, and nobody has read a row of it since."""
+    name = topic("shop")
+    script = """local M = { key_by = { "k" }, time = "at" }
+    function M.process(row, state, ctx)
+      local seen = ctx:map "seen"
+      seen[row.item] = (seen[row.item] or 0) + 1
+      state.items = state.items or {}
+      state.items[#state.items + 1] = row.item
+      ctx:timer(row.at + 60000)
+    end
+    function M.on_timer(state, ctx)
+      local seen, sum = ctx:map "seen", 0
+      for _, item in ipairs(state.items or {}) do
+        sum, seen[item] = sum + (seen[item] or 0), nil
+      end
+      ctx:emit("log", { id = ctx.key.k, n = sum })
+      state.items = nil
+    end
+    return M"""
+    into_sqlite(job, kafka_source(kafka, name, format="json"), SCHEMA, **{name: script})
+
+    def produce(*events):
+        kafka.produce([(name, 0, None, json.dumps(event).encode()) for event in events])
+
+    dice = random.Random(5)
+    events = [{"k": dice.randrange(300), "item": dice.randrange(6), "at": 1000 + i} for i in range(3000)]
+    produce(*events)
+    job.start()
+    job.wait_for(lambda: sum(value for place, value in kept(rows(job, STATE)).items() if place[0] == "seen") == 3000, "all events")
+    assert job.stop().code == 0
+    job.start()
+    # An event of a key comes in the middle of those that are due.
+    produce({"k": 1000, "item": 1, "at": 100_000}, {"k": events[0]["k"], "item": 1, "at": 100_001})
+    job.wait_for(lambda: len(rows(job, LOG)) == len({event["k"] for event in events}), "a line for each key")
+    assert job.stop().code == 0
+    assert rows(job, LOG) == [{"id": key, "n": sum(event["k"] == key for event in events)} for key in sorted({event["k"] for event in events})]
+    assert {place: value for place, value in kept(rows(job, STATE)).items() if place[0] == "seen"} == {
+        ("seen", 1000, "1"): 1, ("seen", events[0]["k"], "1"): 1}
+    assert dead_letters(job) == []
