@@ -61,7 +61,7 @@ struct script {
 	int64_t park_for_ms;
 
 	bool stateful;   /* process, window: rows of streamlua_state belong to it */
-	bool windowed;   /* ... window */
+	bool windowed;   /* ... window: all open panes of a key are a row */
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;
 	bool closes;             /* emit = "final": what is due are windows, and at the end of the input all of them close */

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "flow/value.h"
 
-/* What fits an index together with the other columns of the primary key: 3,072 bytes, 4 a character. */
-enum { STATE_SCRIPT_CHARACTERS_MOST = 96, STATE_MAP_CHARACTERS_MOST = 160, STATE_KEY_CHARACTERS_MOST = 400 };
+/* What fits an index together with the other columns of the primary key (script 96, map 160): 3,072 bytes, 4 a character. */
+enum { STATE_KEY_CHARACTERS_MOST = 400 };
 
 void state_key_begin(struct buf *out);
 void state_key_add(struct buf *out, const struct value *value);

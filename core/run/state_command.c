@@ -32,6 +32,7 @@ struct kept {
 	struct buf last_map, last_key;
 	size_t rows;
 	struct table *table; /* NULL: lines */
+	bool windowed;       /* it shows a line a pane */
 };
 
 /* ---- which rows ---- */
@@ -120,19 +121,32 @@ static void close_target(struct kept *own)
 	buf_free(&own->last_key);
 }
 
-static int no_such(const struct kept *own, const char *key, struct error *err)
+static const struct script *find_script(const struct kept *own)
 {
-	if (key)
-		error_set(err, "state: %.*s keeps nothing for the key %s", SLICE_ARG(own->script), key);
-	else
-		error_set(err, "state: %.*s keeps nothing", SLICE_ARG(own->script));
 	for (uint32_t i = 0; i < script_host_count(own->job->host); i++) {
 		const struct script *script = script_host_script(own->job->host, i);
 
 		if (slice_equal(script->name, own->script) && script->stateful)
-			return 1;
+			return script;
 	}
-	error_set(err, "state: job %s has no script %.*s that keeps state, and no rows of one", own->job->name, SLICE_ARG(own->script));
+	return NULL;
+}
+
+static bool is_windowed(const struct kept *own)
+{
+	const struct script *script = find_script(own);
+
+	return script && script->windowed;
+}
+
+static int no_such(const struct kept *own, const char *key, struct error *err)
+{
+	if (!find_script(own))
+		error_set(err, "state: job %s has no script %.*s that keeps state, and no rows of one", own->job->name, SLICE_ARG(own->script));
+	else if (key)
+		error_set(err, "state: %.*s keeps nothing for the key %s", SLICE_ARG(own->script), key);
+	else
+		error_set(err, "state: %.*s keeps nothing", SLICE_ARG(own->script));
 	return 1;
 }
 
@@ -212,6 +226,48 @@ static void add_line(struct table *table, const struct slice *cells)
 	arena_free(&arena);
 }
 
+static const char *const pane_names[] = { "key", "window_start", "window_end", "rows", "kept", "version", "topic", "partition", "updated_at" };
+enum { PANE_COLUMNS = sizeof pane_names / sizeof *pane_names };
+
+static struct slice text_of(const struct json_node *nodes, const struct json_node *of, const char *name)
+{
+	const struct json_node *node = json_member(nodes, of, name);
+
+	return node ? (struct slice){ node->value.p, node->value.n } : (struct slice){ 0 };
+}
+
+/* Of a window's row each open pane: { "<start in ms>": { n = rows, a = what is accumulated, e = end } } (lua/streamlua/window.lua). */
+static void add_panes(struct table *table, const struct slice *cells)
+{
+	struct arena arena = ARENA_INIT;
+	struct json *json = json_new();
+	char *padded = arena_zalloc(&arena, cells[KEPT_VALUE].n + JSON_PADDING);
+	const struct json_node *nodes;
+	struct error err;
+
+	memcpy(padded, cells[KEPT_VALUE].p, cells[KEPT_VALUE].n);
+	if (json_read(json, (struct slice){ padded, cells[KEPT_VALUE].n }, 2, NULL, &arena, &nodes, &err) < 0 || !nodes->object)
+		goto done; /* somebody's own hand */
+	for (const struct json_node *pane = nodes + 1; pane < nodes + nodes->end; pane = nodes + pane->end) {
+		char *line[PANE_COLUMNS] = {
+			shown(&arena, cells[KEPT_KEY]),
+			moment(&arena, pane->name),
+			moment(&arena, text_of(nodes, pane, "e")),
+			shown(&arena, text_of(nodes, pane, "n")),
+			shown(&arena, text_of(nodes, pane, "a")),
+			shown(&arena, cells[KEPT_VERSION]),
+			shown(&arena, cells[KEPT_TOPIC]),
+			shown(&arena, cells[KEPT_PARTITION]),
+			shown(&arena, cells[KEPT_UPDATED]),
+		};
+
+		table_add(table, PANE_COLUMNS, line);
+	}
+done:
+	json_free(json);
+	arena_free(&arena);
+}
+
 static void on_row(void *ctx, const struct slice *cells, unsigned count)
 {
 	struct kept *own = ctx;
@@ -224,7 +280,9 @@ static void on_row(void *ctx, const struct slice *cells, unsigned count)
 	buf_slice(&own->last_map, cells[KEPT_MAP]);
 	buf_clear(&own->last_key);
 	buf_slice(&own->last_key, cells[KEPT_KEY]);
-	if (own->table)
+	if (own->table && own->windowed)
+		add_panes(own->table, cells);
+	else if (own->table)
 		add_line(own->table, cells);
 	else
 		print_line(cells);
@@ -266,7 +324,8 @@ static int show_table(struct kept *own, const char *key, struct error *err)
 	int result;
 
 	own->table = &table;
-	table_add(&table, COLUMNS_SHOWN, (char *const *)column_names);
+	own->windowed = is_windowed(own);
+	table_add(&table, own->windowed ? PANE_COLUMNS : COLUMNS_SHOWN, (char *const *)(own->windowed ? pane_names : column_names));
 	result = read_page(own, err) < 0 ? 2 : own->rows ? 0 : no_such(own, key, err);
 	if (result == 0) {
 		table_write(&table, "", &out);

@@ -3,6 +3,7 @@ local check = require "streamlua.check"
 local nearest = require "streamlua.nearest"
 local tag = require "streamlua.tag"
 
+local NAME_MOST = 96 -- streamlua_state.script
 local DEFAULT_TABLE = "DEFAULT_TABLE_KEY" -- serves the events that name no table
 
 local function key_by(value)
@@ -304,6 +305,10 @@ local function check_state(script, path)
   end
   check_window(script, path)
   check_version(script, path)
+  local file = path:match "([^/]+)$"
+  if #file > NAME_MOST + #".lua" then
+    check.fail(path, nil, "the name of a script that keeps state has at most %d bytes: its rows are kept by it", NAME_MOST)
+  end
   for _, name in ipairs { "map", "columns", "where" } do
     if script[name] and not (name == "columns" and script.window) then
       check.fail(path, name, "a script has process or %s, not both: process returns the row of `target`, or uses ctx:emit", name)

@@ -28,6 +28,22 @@ def shown(ended):
     return [json.loads(line) for line in ended.out.splitlines()]
 
 
+def in_terminal(job, *words):
+    """The lines that it writes where somebody looks."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(job.folder)
+        os.execv(streamlua(), ["streamlua", *words])
+    text = b""
+    try:
+        while chunk := os.read(fd, 65536):
+            text += chunk
+    except OSError:  # how a pty ends
+        pass
+    assert os.waitpid(pid, 0)[1] == 0, text
+    return text.decode().splitlines()
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_it_shows_and_deletes_what_is_kept_by_key(job, mariadb, database, kind):
     source = file_source("in", format="json", topic="events")
@@ -65,21 +81,26 @@ def test_a_terminal_gets_a_table_and_many_rows_come_page_by_page(job):
     into_sqlite(job, file_source("in", format="json", topic="events"), SCHEMA, events=COUNT).file("in", lines([{"id": i, "k": i} for i in range(2500)]))
     job.run().ok()
     assert sorted(row["key"][0] for row in shown(job.command("state", "job.lua", "events").ok())) == list(range(2500))
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(job.folder)
-        os.execv(streamlua(), ["streamlua", "state", "job.lua", "events"])
-    text = b""
-    try:
-        while chunk := os.read(fd, 65536):
-            text += chunk
-    except OSError:  # how a pty ends
-        pass
-    assert os.waitpid(pid, 0)[1] == 0
-    said = text.decode().splitlines()
+    said = in_terminal(job, "state", "job.lua", "events")
     assert said[0].split() == ["map", "key", "value", "version", "due", "topic", "partition", "updated_at"]
     assert said[2].split()[:3] == ["[0]", '{"n":1}', "1"] and len([line for line in said if '{"n":1}' in line]) == 1000
     assert "these are the first 1000" in said[-1]
+
+
+def test_a_terminal_gets_a_line_for_each_open_window(kafka, topic, job):
+    name = topic("views")
+    script = """local sl = require "streamlua"
+    return { key_by = { "k" }, time = "at", window = sl.hopping("10m", "5m"), aggregate = { n = sl.count() }, target = "t",
+             columns = { k = "k", w = "window_start", n = "n" } }"""
+    into_sqlite(job, kafka_source(kafka, name, format="json"), "CREATE TABLE t (k INT, w TEXT, n INT, PRIMARY KEY (k, w))", **{name: script})
+    kafka.produce([(name, 0, None, json.dumps({"k": i % 2, "at": f"2024-01-01 00:0{i}:00"}).encode()) for i in range(4)])
+    job.start()
+    job.wait_for(lambda: sum(row["n"] for row in rows(job, "SELECT n FROM t")) == 8, "all windows")
+    assert job.stop().code == 0
+    said = [line.split()[:5] for line in in_terminal(job, "state", "job.lua", name)]
+    assert said[0] == ["key", "window_start", "window_end", "rows", "kept"]
+    assert said[2:] == [[key, start, end, "2", '{"n":2}'] for key in ("[0]", "[1]")
+                        for start, end in (("2023-12-31T23:55:00.000Z", "2024-01-01T00:05:00.000Z"), ("2024-01-01T00:00:00.000Z", "2024-01-01T00:10:00.000Z"))]
 
 
 def test_what_is_deleted_while_a_job_runs_is_gone_for_its_next_event(kafka, mariadb, topic, database, proxy, job):

@@ -128,6 +128,8 @@ test("a script that keeps state names what it is kept for, and makes its rows it
   refused("scripts/orders.lua: key_by: the state of a script is kept for each key", { process = fn, key_by = "table" })
   refused("scripts/orders.lua: columns: a script has process or columns, not both", { process = fn, key_by = { "k" }, columns = { a = "a" } })
   refused("scripts/orders.lua: state: it is for scripts that keep state", { state = { ttl = "1d" } })
+  is.failing(("scripts/%s.lua: the name of a script that keeps state has at most 96 bytes"):format(("n"):rep(97)), script.validate,
+    { process = fn, key_by = { "k" } }, ("scripts/%s.lua"):format(("n"):rep(97)))
   refused("state: version: a whole number from 1", { process = fn, key_by = { "k" }, state = { version = 0 } })
 end)
 
