@@ -233,33 +233,34 @@ static bool is_draining(const struct flow *flow)
 	return flow->stopping || all_ended(flow) || (flow->options.events_most && (int64_t)flow->messages_read >= flow->options.events_most);
 }
 
-/* Nothing more is to be read: writes what progress is left, and tells when all is committed. */
-static void drain(struct flow *flow)
+/* Nothing more is to be read: writes what progress is left, and tells when all is committed. True: another turn is due at once. */
+static bool drain(struct flow *flow)
 {
 	/* With nothing on its way, what still waits stands back for a unique value: the event that frees it will not be read any more, so
 	 * whoever stops leaves both to the next run. */
 	if (lanes_in_flight(flow->lanes) || flow->takings || flow->unrun || ((lanes_waiting(flow->lanes) || flow->intake) && !flow->stopping))
-		return;
+		return false;
 	/* What is parked has until its park_for is over, unless somebody stops the job: then it stays where it is. */
 	if (flow->parking.count && !flow->stopping && !(flow->options.parked_once && flow_parked_tried(flow))) {
 		if (!flow->parked_said && !flow->options.parked_once)
 			log_info("all is read; %zu parked events wait for their rows (park_for says how long)", flow->parking.count);
 		flow->parked_said = true;
-		return;
+		return false;
 	}
 	if (all_ended(flow) && !flow->stopping && (!flow->at_end || !flow->timers.all_ran)) {
-		if (!flow->at_end)
-			flow->events.wake(flow->events.ctx);
+		bool first = !flow->at_end;
+
 		flow->at_end = true;
-		return;
+		return first;
 	}
 	flow_partitions_tick(flow);
 	if (lanes_in_flight(flow->lanes) || !flow_partitions_done(flow))
-		return;
+		return false;
 	if (flow->parking.count)
 		log_info("stay parked in streamlua_parked, for the next run: %zu events", flow->parking.count);
 	flow->over = true;
 	flow->events.finished(flow->events.ctx);
+	return false;
 }
 
 int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
@@ -292,8 +293,8 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 		flow_clock_tick(flow);
 		flow_partitions_tick(flow);
 	}
-	if (!flow->next_host && !flow->again && is_draining(flow) && count == 0)
-		drain(flow);
+	if (!flow->next_host && !flow->again && is_draining(flow) && count == 0 && drain(flow))
+		return 0;
 	if (count)
 		return 0;
 	tick = flow->tick_ms + TICK_MS - mono_ms;
