@@ -33,10 +33,12 @@ install() {
 	touch "$dir/installed"
 }
 
+# A folder for temporary tables of its own: a server that starts deletes all that it takes for its leftovers, those of others too.
 # The socket is named within the data folder: a socket's whole path must fit into 107 bytes, and DIR may be deep.
 launch() {
+	mkdir -p "$dir/tmp"
 	# shellcheck disable=SC2086 # options are words
-	server_launch "$dir" mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket=mariadb.sock \
+	server_launch "$dir" mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --tmpdir="$dir/tmp" --socket=mariadb.sock \
 		--pid-file="$dir/mariadbd.pid" --init-file="$dir/users.sql" --bind-address=127.0.0.1 --port="$1" \
 		--skip-name-resolve --performance-schema=OFF --skip-log-bin --character-set-server=utf8mb4 \
 		--collation-server=utf8mb4_general_ci --max-allowed-packet=64M --max-connections=200 --key-buffer-size=1M \
