@@ -1,6 +1,7 @@
 #include "flow/known.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 struct known_tables {
 	struct known_table *by_name;
@@ -115,7 +116,8 @@ static void own_columns(struct known_row *row, struct decoder *decoder)
 	row->changed = true;
 }
 
-/* Columns nearly always stand in the order in which they stood last time. */
+/* Columns nearly always stand in the order in which they stood last time. One that is spelled in other letters is the same to every database that
+ * these formats come from. */
 static uint32_t find(const struct known_row *row, struct slice name)
 {
 	for (uint32_t i = row->at; i < row->column_count; i++)
@@ -123,6 +125,9 @@ static uint32_t find(const struct known_row *row, struct slice name)
 			return i;
 	for (uint32_t i = 0; i < row->at && i < row->column_count; i++)
 		if (slice_equal(row->columns[i].name, name))
+			return i;
+	for (uint32_t i = 0; i < row->column_count; i++)
+		if (row->columns[i].name.n == name.n && strncasecmp(row->columns[i].name.p, name.p, name.n) == 0)
 			return i;
 	return row->column_count;
 }
