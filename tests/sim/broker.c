@@ -130,7 +130,8 @@ static bool deliver(struct sim_source *s)
 		const struct log_message *content;
 		struct message message;
 
-		if (slot->state != SLOT_RUNNING || slot->paused || slot->position >= log->published)
+		/* Below what is kept reads only who has lost the partition and not heard of it: others would never come to their end. */
+		if (slot->state != SLOT_RUNNING || slot->paused || slot->position >= log->published || slot->position < log->low)
 			continue;
 		content = &log->messages[slot->position];
 		message = (struct message){
@@ -178,13 +179,15 @@ static struct slot *slot_of(struct source *source, uint32_t id, const char *call
 static void sim_take(struct source *source, uint32_t id, int64_t offset, struct partition *owner)
 {
 	struct slot *slot = slot_of(source, id, "take");
+	const struct log *log;
 
 	if (slot->state != SLOT_ASKED)
 		trace_fail("worker %u takes partition %u twice", self(source)->worker, id);
 	slot->state = SLOT_RUNNING;
 	slot->owner = owner;
-	slot->position = offset == START_CONFIGURED ? 0 : offset;
-	if (slot->position < 0 || slot->position > self(source)->world->history.logs[slot->log].published)
+	log = &self(source)->world->history.logs[slot->log];
+	slot->position = offset == START_CONFIGURED ? log->low : offset;
+	if (slot->position < log->low || slot->position > log->published)
 		trace_fail("worker %u begins partition %u at %lld", self(source)->worker, id, (long long)offset);
 }
 
@@ -308,6 +311,14 @@ void broker_forget(struct world *world, uint32_t worker)
 		m->leaving = m->leaving == worker ? NOBODY : m->leaving;
 		m->wanted = m->wanted == worker ? NOBODY : m->wanted;
 	}
+}
+
+void broker_retain(struct world *world)
+{
+	uint32_t i = dice_below(&world->dice, world->history.log_count);
+	struct log *log = &world->history.logs[i];
+
+	log->low += dice_below(&world->dice, (uint32_t)(world->db.sound[i] - log->low) + 1);
 }
 
 bool broker_publish(struct world *world)

@@ -30,6 +30,8 @@ void broker_rebalance(struct world *world, bool eager, bool zombies);
 void broker_pump(struct world *world);
 /* This worker is gone. */
 void broker_forget(struct world *world, uint32_t worker);
+/* Retention: messages of a partition that nobody needs any more are gone. */
+void broker_retain(struct world *world);
 /* More messages are there to read. False: all are. */
 bool broker_publish(struct world *world);
 

@@ -17,6 +17,8 @@ void database_init(struct database *db, struct history *history)
 	db->endings = calloc(history->record_count + 1, sizeof *db->endings);
 	db->sound = calloc(history->log_count, sizeof *db->sound);
 	BUG_IF(!db->endings || !db->sound);
+	for (uint32_t i = 0; i < history->log_count; i++)
+		db->sound[i] = history->logs[i].first;
 }
 
 void database_free(struct database *db)
@@ -594,7 +596,7 @@ void database_check(const struct database *db)
 		for (size_t p = 0; p < db->progress_count; p++)
 			if (db->progress[p].log == i && db->progress[p].next_offset > most)
 				most = db->progress[p].next_offset;
-		if (most != history->logs[i].count)
+		if (most != history->logs[i].count && history->logs[i].first != history->logs[i].count)
 			trace_fail("in the end progress of %s:%d is %lld of %lld", table_names[history->logs[i].table], history->logs[i].number,
 				   (long long)most, (long long)history->logs[i].count);
 	}

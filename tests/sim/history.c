@@ -411,6 +411,16 @@ static void add_logs(struct history *h, enum table table, uint32_t parts)
 		h->logs[h->log_count++] = (struct log){ .table = table, .number = (int32_t)i };
 }
 
+/* Retention had been at work before the first run: a partition's first offset is any. */
+static void age(struct history *h, struct log *log)
+{
+	int64_t gone = dice_percent(h->dice, 50) ? 0 : dice_below(h->dice, 40);
+
+	while (log->count < gone)
+		add_message(h, log);
+	log->first = log->low = log->published = log->count;
+}
+
 static uint32_t parts_of(const struct history *h, enum table table)
 {
 	uint32_t count = 0;
@@ -442,6 +452,8 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages)
 		add_logs(h, TABLE_COUNTS, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 20))
 		add_logs(h, TABLE_OTHER, 1);
+	for (uint32_t i = 0; i < h->log_count; i++)
+		age(h, &h->logs[i]);
 	for (uint32_t i = 0; i < ROWS_MOST; i++)
 		h->name_of_row[i] = CELL_NULL;
 	history_target(h, h->source);

@@ -66,6 +66,8 @@ struct log {
 	int32_t number;
 	struct log_message *messages;
 	int64_t count, cap, published; /* consumers see the first `published` */
+	int64_t first;                 /* messages below were gone before anybody read: there is nothing in them */
+	int64_t low;                   /* those below are gone by now */
 };
 
 struct history {

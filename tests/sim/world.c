@@ -155,8 +155,10 @@ static void step(struct world *world)
 		hear_group(world);
 	else if (what < 88)
 		pass_time(world);
-	else if (what < 92)
+	else if (what < 91)
 		broker_publish(world);
+	else if (what < 92)
+		broker_retain(world);
 	else if (!world->closing && what < 96)
 		begin_worker(world);
 	else if (!world->quiet)
