@@ -92,45 +92,15 @@ static int64_t due_until(const struct flow *flow, const struct script *script, e
 	return flow->watermark == INT64_MIN ? INT64_MIN : flow->watermark - script->out_of_order_ms;
 }
 
-/* At the end of the input: whether it is one of those that were to come. What is set meanwhile stays for the next run. */
-static bool is_due_at_end(struct script *script, struct state_entry *entry, enum state_clock clock)
-{
-	if (!entry->met_end) {
-		entry->met_end = true;
-		for (int c = 0; c < STATE_CLOCKS; c++)
-			entry->end_ms[c] = script->closes ? entry->at[c] : script_host_last_timer(script, entry, (enum state_clock)c);
-	}
-	if (entry->at[clock] > entry->end_ms[clock])
-		return false;
-	if (script->closes)
-		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
-	return true;
-}
-
-/* The first that is due; those that have had their turn at the end of the input are put aside. */
-static struct state_entry *first_due(const struct flow *flow, struct script *script, enum state_clock clock, int64_t until_ms)
-{
-	struct state_entry *entry;
-
-	while ((entry = state_first_due(&script->state, clock)) != NULL && entry->at[clock] > until_ms) {
-		if (!flow->at_end)
-			return NULL;
-		if (is_due_at_end(script, entry, clock))
-			break;
-		state_take_due(entry, clock);
-	}
-	return entry;
-}
-
 static bool fire(struct flow *flow, struct script *script, enum state_clock clock, int64_t until_ms)
 {
-	struct state_entry *entry = first_due(flow, script, clock, until_ms);
+	struct state_entry *entry = script_host_first_due(script, clock, until_ms, flow->at_end);
 	struct intake *intake;
 
 	if (!entry)
 		return false;
 	intake = intake_new(&flow->intakes);
-	for (; entry && intake->count < INTAKE_MESSAGES_MOST; entry = first_due(flow, script, clock, until_ms)) {
+	for (; entry && intake->count < INTAKE_MESSAGES_MOST; entry = script_host_first_due(script, clock, until_ms, flow->at_end)) {
 		struct event *event = script_host_timer(script, intake, entry, clock, flow->watermark);
 
 		event->ended = event->at_ms > until_ms;
@@ -152,7 +122,7 @@ static bool turn(struct flow *flow, struct script *script, enum state_clock cloc
 {
 	const struct state_reach *reach = &script->state.reach[clock];
 	int64_t until_ms = due_until(flow, script, clock);
-	bool wants_more = reach->at <= until_ms || (flow->at_end && !first_due(flow, script, clock, until_ms));
+	bool wants_more = reach->at <= until_ms || (flow->at_end && !script_host_first_due(script, clock, until_ms, flow->at_end));
 
 	if (until_ms == INT64_MIN && !flow->at_end)
 		return false;

@@ -15,6 +15,7 @@ struct harness {
 
 	struct partition *partition; /* of all messages: what is late goes by it */
 	int64_t next_offset;
+	bool finished; /* the input has ended */
 	struct state_memory *memory;
 
 	struct intakes intakes;
@@ -165,25 +166,89 @@ static void load(struct harness *h)
 	state_memory_load(h->memory, &asked);
 }
 
-struct event *sl_harness_run(struct harness *h, double now_ms)
+/* What the events of the intake wrote is committed. */
+static struct event *run(struct harness *h, double now_ms)
 {
 	struct intake *intake = h->intake;
-	struct event *event = intake->first;
 
-	build_end(h->host);
-	h->next_offset++;
-	partition_enter(h->partition, event);
 	guard_begin(h->host, GUARD_EVENT_MILLIONS);
 	if (script_host_begin(h->host, intake))
 		load(h);
 	while (!script_host_run(h->host, intake, (int64_t)now_ms, INT64_MAX))
 		load(h);
 	guard_end(h->host);
-	if (event->outcome == OUTCOME_PENDING)
-		for (const struct change *change = event->changes; change; change = change->next)
+	for (struct event *event = intake->first; event; event = event->next)
+		for (const struct change *change = event_is_written(event) ? event->changes : NULL; change; change = change->next)
 			state_memory_apply(h->memory, change);
+	return script_host_exhausted(h->host, &h->tester->error) ? NULL : intake->first;
+}
+
+struct event *sl_harness_run(struct harness *h, double now_ms)
+{
+	struct event *event = h->intake->first, *first;
+
+	build_end(h->host);
+	h->next_offset++;
+	partition_enter(h->partition, event);
+	first = run(h, now_ms);
 	partition_finish(h->partition, event->ordinal);
-	return script_host_exhausted(h->host, &h->tester->error) ? NULL : event;
+	return first;
+}
+
+static void on_due(struct state_load *load, const struct state_row *row)
+{
+	struct harness *h = load->ctx;
+
+	script_host_state_row(h->host, row, h->partition, true);
+}
+
+/* The VM may have begun anew: all that is ever due is taken in. */
+static void load_due(struct harness *h, enum state_clock clock)
+{
+	struct source_partition_name name = { h->partition->topic, h->partition->number };
+	struct state_load asked = { .row = on_due, .done = on_loaded, .ctx = h };
+
+	asked.due = (struct state_due){ .script = script_of(h)->name, .clock = clock, .partitions = &name, .partition_count = 1, .most = UINT32_MAX };
+	asked.due.after.at[clock] = INT64_MIN / 2;
+	state_memory_load(h->memory, &asked);
+}
+
+struct event *sl_harness_fire(struct harness *h, double now_ms)
+{
+	struct script *script = script_of(h);
+	int64_t clock_ms = h->partition->clock_ms;
+
+	build_end(h->host);
+	for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++) {
+		int64_t until_ms = clock == STATE_WALL_TIME ? (int64_t)now_ms
+				   : clock_ms == INT64_MIN  ? INT64_MIN
+							    : clock_ms - script->out_of_order_ms;
+		struct state_entry *entry;
+
+		load_due(h, (enum state_clock)clock);
+		entry = script_host_first_due(script, (enum state_clock)clock, until_ms, h->finished);
+		if (entry) {
+			struct event *event = script_host_timer(script, h->intake, entry, (enum state_clock)clock, clock_ms);
+
+			event->ended = event->at_ms > until_ms;
+			return run(h, now_ms);
+		}
+	}
+	return NULL;
+}
+
+void sl_harness_advance(struct harness *h, double at_ms)
+{
+	int64_t clock_ms = (int64_t)at_ms + script_of(h)->out_of_order_ms;
+
+	if (clock_ms > h->partition->clock_ms)
+		h->partition->clock_ms = h->partition->watermark = clock_ms;
+}
+
+void sl_harness_finish(struct harness *h, bool finished)
+{
+	state_clear(script_host_state(h->host)); /* everything has its turn once more */
+	h->finished = finished;
 }
 
 void sl_harness_end(struct harness *h)

@@ -21,8 +21,15 @@ SL_EXPORT const struct slice *sl_harness_target(struct harness *harness);
 
 /* From here to sl_harness_end events and values can be built in the harness's host, of this message. */
 SL_EXPORT struct message *sl_harness_begin(struct harness *harness);
-/* Runs the event that was built; it is good until sl_harness_end. What it wrote is committed. NULL: sl_error(tester). */
+/* Runs the event that was built; it is good until sl_harness_end, as are the timers before it in the list that is returned. What they wrote is
+ * committed. NULL: sl_error(tester). */
 SL_EXPORT struct event *sl_harness_run(struct harness *harness, double now_ms);
+/* Runs the first row that is due by now, instead of an event. NULL: none is. */
+SL_EXPORT struct event *sl_harness_fire(struct harness *harness, double now_ms);
+/* The watermark has come to this time. */
+SL_EXPORT void sl_harness_advance(struct harness *harness, double at_ms);
+/* From now on all is due, or (false) what its time has come for. */
+SL_EXPORT void sl_harness_finish(struct harness *harness, bool finished);
 SL_EXPORT void sl_harness_end(struct harness *harness);
 
 /* How many values a key of the script's state has; 0: it keeps none. */

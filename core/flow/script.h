@@ -133,6 +133,8 @@ void script_host_state_row(struct script_host *host, const struct state_row *row
 struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms);
 /* The latest of the timers that a row has by that clock; INT64_MIN: it has none. */
 int64_t script_host_last_timer(struct script *script, const struct state_entry *entry, enum state_clock clock);
+/* The first of a script's rows that is due until then. At the end of the input all are, but those that have had their turn are put aside. */
+struct state_entry *script_host_first_due(struct script *script, enum state_clock clock, int64_t until_ms, bool at_end);
 /* The sink refused what it wrote, and that never came to be: when it is due again it is written off. */
 void script_host_timer_refused(const struct event *event);
 /* The event is settled, or begins anew: it runs with nothing any more. */

@@ -155,6 +155,35 @@ int64_t script_host_last_timer(struct script *script, const struct state_entry *
 	return last_ms;
 }
 
+/* At the end of the input: whether it is one of those that were to come. What is set meanwhile stays for the next run. */
+static bool is_due_at_end(struct script *script, struct state_entry *entry, enum state_clock clock)
+{
+	if (!entry->met_end) {
+		entry->met_end = true;
+		for (int c = 0; c < STATE_CLOCKS; c++)
+			entry->end_ms[c] = script->closes ? entry->at[c] : script_host_last_timer(script, entry, (enum state_clock)c);
+	}
+	if (entry->at[clock] > entry->end_ms[clock])
+		return false;
+	if (script->closes)
+		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
+	return true;
+}
+
+struct state_entry *script_host_first_due(struct script *script, enum state_clock clock, int64_t until_ms, bool at_end)
+{
+	struct state_entry *entry;
+
+	while ((entry = state_first_due(&script->state, clock)) != NULL && entry->at[clock] > until_ms) {
+		if (!at_end)
+			return NULL;
+		if (is_due_at_end(script, entry, clock))
+			break;
+		state_take_due(entry, clock);
+	}
+	return entry;
+}
+
 void state_write_off(struct event *event)
 {
 	state_put(event, event->uses->entry, event->otherwise);

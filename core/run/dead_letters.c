@@ -364,6 +364,13 @@ static int replay(struct letters *own, const struct run_options *options, int64_
 		newest = given[i].id;
 		if (id && given[i].id != id)
 			continue;
+		if (given[i].offset < 0) { /* a timer's: it is gone from its key, and was no message */
+			if (id) {
+				error_set(err, "dead letter %lld is a timer's, which cannot be replayed: there is no message", (long long)id);
+				goto out;
+			}
+			continue;
+		}
 		given[count] = given[i];
 		ids[count++] = given[i].id;
 	}

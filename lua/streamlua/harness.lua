@@ -2,12 +2,14 @@
 -- own; what it writes is kept until the test says what it expects.
 local ffi = require "ffi"
 local build = require "streamlua.build"
+local check = require "streamlua.check"
 local examples = require "streamlua.examples"
 local host = require "streamlua.host"
 local json = require "streamlua.json"
 local native = require "streamlua.native"
 local null = require("streamlua").null
 local saved = require "streamlua.state"
+local time = require "streamlua.time"
 
 local C = native.C
 local inside = setmetatable({}, { __mode = "k" }) -- what a harness has, out of the test's reach
@@ -62,6 +64,17 @@ local function name_table(this, made)
   end
 end
 
+-- What the events of this list wrote, or why they could not, into what the test has still to expect.
+local function collect(this, event)
+  while event ~= nil do
+    local failed = examples.error_of(event)
+    for _, one in ipairs(failed and { { error = failed, at = this.at } } or examples.changes(C.sl_harness_host(this.pointer), event)) do
+      this.made[#this.made + 1] = one
+    end
+    event = event.next
+  end
+end
+
 local function run(this, message, event)
   local made = copy(event)
   local now = made.now
@@ -69,30 +82,97 @@ local function run(this, message, event)
   if now ~= nil and type(now) ~= "number" then
     error(("now: milliseconds are needed, not a %s"):format(type(now)), 0)
   end
+  this.now = now or this.now
   name_table(this, made)
   build.event(message, made, C.sl_harness_host(this.pointer))
-  local ran = C.sl_harness_run(this.pointer, now or os.time() * 1000)
+  local ran = C.sl_harness_run(this.pointer, this.now or os.time() * 1000)
   if ran == nil then
     error(ffi.string(C.sl_error(host.pointer)), 0)
   elseif ran.outcome == native.UNMATCHED then
     error(("%s does not serve table %s"):format(this.path, tostring(made.table)), 0)
   end
-  local failed = examples.error_of(ran)
-  return failed and { { error = failed, at = this.at } } or examples.changes(C.sl_harness_host(this.pointer), ran)
+  collect(this, ran)
+end
+
+local function fire(this)
+  local ran = C.sl_harness_fire(this.pointer, this.now or os.time() * 1000)
+  if ran == nil then
+    return false
+  end
+  collect(this, ran)
+  return true
+end
+
+-- All that is due by now, one by one.
+local function settle(this)
+  local ok, more
+  repeat
+    ok, more = with_message(this, fire)
+    if not ok then
+      error(more, 0)
+    end
+  until not more
+end
+
+local function act(harness, name, fn, ...)
+  local this = get(harness, name)
+  local ok, reason = pcall(fn, this, ...)
+  if ok then
+    ok, reason = pcall(settle, this)
+  end
+  if not ok then
+    error(("h:%s: %s"):format(name, tostring(reason)), 3)
+  end
 end
 
 local methods = {}
 
 function methods.feed(harness, event)
-  local this = get(harness, "feed")
-  this.at = caller()
-  local ok, made = with_message(this, run, event)
-  if not ok then
-    error("h:feed: " .. tostring(made), 2)
-  end
-  for _, one in ipairs(made) do
-    this.made[#this.made + 1] = one
-  end
+  get(harness, "feed").at = caller()
+  act(harness, "feed", function(this)
+    local ok, reason = with_message(this, run, event)
+    if not ok then
+      error(reason, 0)
+    end
+  end)
+  return nil
+end
+
+-- The watermark comes to this time: milliseconds, or a text as of a database.
+function methods.advance_to(harness, at)
+  get(harness, "advance_to").at = caller()
+  act(harness, "advance_to", function(this)
+    local ms = type(at) == "string" and time.parse(at) or at
+    if type(ms) ~= "number" or ms ~= ms then
+      error("a time is needed, milliseconds or a text", 0)
+    end
+    C.sl_harness_advance(this.pointer, ms)
+  end)
+  return nil
+end
+
+-- The clock goes on by a duration.
+function methods.wait(harness, duration)
+  get(harness, "wait").at = caller()
+  act(harness, "wait", function(this)
+    local ms, reason = check.duration(duration)
+    if not ms then
+      error(reason, 0)
+    end
+    this.now = (this.now or os.time() * 1000) + ms
+  end)
+  return nil
+end
+
+-- The input ends, as that of a file: windows close, timers fire. More may be fed, as in a later run.
+function methods.finish(harness)
+  get(harness, "finish").at = caller()
+  act(harness, "finish", function(this)
+    C.sl_harness_finish(this.pointer, true)
+    settle(this)
+    C.sl_harness_finish(this.pointer, false)
+  end)
+  return nil
 end
 
 -- As in examples; besides, { } is nothing, and a list may have { error = "part of its text" }.
@@ -182,7 +262,8 @@ end
 
 local META = {
   __index = function(_, name)
-    return methods[name] or error(("a harness has no '%s': it has feed, expect, state and restart"):format(tostring(name)), 2)
+    return methods[name] or
+      error(("a harness has no '%s': it has feed, advance_to, wait, finish, expect, state and restart"):format(tostring(name)), 2)
   end,
   __newindex = function(_, name)
     error(("h.%s is assigned: a harness is read-only"):format(tostring(name)), 2)

@@ -90,6 +90,9 @@ const struct slice *sl_harness_source(struct harness *harness);
 const struct slice *sl_harness_target(struct harness *harness);
 struct message *sl_harness_begin(struct harness *harness);
 struct event *sl_harness_run(struct harness *harness, double now_ms);
+struct event *sl_harness_fire(struct harness *harness, double now_ms);
+void sl_harness_advance(struct harness *harness, double at_ms);
+void sl_harness_finish(struct harness *harness, bool finished);
 void sl_harness_end(struct harness *harness);
 uint32_t sl_harness_key_count(struct harness *harness);
 const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size,

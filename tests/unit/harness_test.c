@@ -302,11 +302,81 @@ static void a_script_without_end_is_a_dead_letter(void **state)
 	ended(f, 1, 0);
 }
 
+static void timers_fire_as_event_time_and_the_clock_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local M = { key_by = { 'k' }, time = 'at', target = 't', watermark = { out_of_order = '1s' } }\n"
+	    "function M.process(row, state, ctx)\n"
+	    "  state.n = (state.n or 0) + 1\n"
+	    "  ctx:timer(row.at + 1000)\n"
+	    "  if row.soon then ctx:timer_in('5m', 'soon') end\n"
+	    "  if row.bad then ctx:timer(1, 'old') end\n"
+	    "end\n"
+	    "function M.on_timer(state, ctx)\n"
+	    "  if ctx.timer_name then error 'no' end\n"
+	    "  ctx:emit('t', { id = ctx.key.k .. '@' .. ctx.time, v = state.n })\n"
+	    "end\n"
+	    "return M\n",
+	    "sl.test.case('event time', function()\n"
+	    "  local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "  h:feed { row = { k = 1, at = 10000 } }\n"
+	    "  h:expect {}\n"
+	    "  h:restart()\n"
+	    "  h:advance_to(11000)\n"
+	    "  h:expect { id = '1@11000', v = 1 }\n"
+	    "  h:feed { row = { k = 1, at = 13000 } }\n"
+	    "  h:feed { row = { k = 2, at = 90000 } }\n"
+	    "  h:expect { id = '1@14000', v = 2 }\n"
+	    "  h:feed { row = { k = 1, at = 90000, bad = true } }\n"
+	    "  h:expect { error = 'is in the past' }\n"
+	    "  h:finish()\n"
+	    "  h:expect { id = '2@91000', v = 1 }\n"
+	    "end)\n"
+	    "sl.test.case('the clock', function()\n"
+	    "  local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "  h:feed { row = { k = 1, at = 10000, soon = true }, now = 1000 }\n"
+	    "  h:wait '4m'\n"
+	    "  h:expect {}\n"
+	    "  h:wait '2m'\n"
+	    "  h:expect { error = 'no' }\n"
+	    "  assert(h:state { 1 }.n == 1)\n"
+	    "end)\n");
+	ended(f, 2, 0);
+}
+
+static void final_windows_close_at_the_watermark_and_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua'\n"
+	    "return { key_by = { 'k' }, time = 'at', target = 'w', window = sl.tumbling '1m', emit = 'final', aggregate = { n = sl.count() } }\n",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { k = 1, at = 1000 } }\n"
+	    "h:feed { row = { k = 1, at = 2000 } }\n"
+	    "h:expect {}\n"
+	    "h:advance_to(60000)\n"
+	    "h:expect { k = 1, window_start = '1970-01-01 00:00:00', n = 2 }\n"
+	    "h:feed { row = { k = 1, at = 61000 } }\n"
+	    "h:finish()\n"
+	    "h:expect { k = 1, window_start = '1970-01-01 00:01:00', n = 1 }\n"
+	    "h:feed { row = { k = 1, at = 62000 } }\n"
+	    "h:finish()\n"
+	    "h:expect { k = 1, window_start = '1970-01-01 00:01:00', n = 2 }\n"
+	    "h:finish()\n"
+	    "h:expect {}\n");
+	ended(f, 1, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(timers_fire_as_event_time_and_the_clock_go_on),
+		TEST(final_windows_close_at_the_watermark_and_at_the_end),
 		TEST(state_outlives_a_restart_and_memory_does_not),
 		TEST(an_entry_of_a_map_is_read_when_it_is_needed_and_the_event_counts_once),
 		TEST(what_cannot_be_done_with_a_map_is_said),
