@@ -178,3 +178,27 @@ def test_killed_reloaded_and_joined_by_a_second_worker_each_timer_fires_once(kaf
     assert {id for id in found if id.startswith("e")} == {id for id in expected if id.startswith("e")}
     assert found == expected
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
+
+
+def test_an_idle_partition_holds_the_others_up_no_longer_than_idle_after(kafka, mariadb, topic, database, job):
+    mariadb.execute("CREATE TABLE t (k INT, window_start DATETIME, window_end DATETIME, n INT, PRIMARY KEY (k, window_start))", database=database)
+    name = topic("t", partitions=3)
+    script = (f'local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "k" }}, time = "at", emit = "final", '
+              'window = sl.tumbling("10s"), watermark = { idle_after = "2s" }, aggregate = { n = sl.count() } }')
+    config = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+    job.write(t=script).job(kafka_source(kafka, name, format="json", config=config), tidb_sink(mariadb, database)).start()
+
+    def bring(partition, at, k=1):
+        kafka.produce([(name, partition, b"", json.dumps({"k": k, "at": BASE + at}).encode())])
+
+    bring(0, 1000)
+    bring(1, 2000)
+    bring(0, 15_000)  # and nothing comes from 1 and 2
+    job.wait_for(lambda: mariadb.value("SELECT n FROM t", database=database) == 2, "the window of both partitions' events")
+    job.kill()
+    job.start()
+    bring(1, 3000)  # as late as it would be from another partition, by whoever has it now
+    bring(0, 25_000)
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) == 2, "the next window")
+    assert job.stop().code == 0
+    assert [row["n"] for row in mariadb.execute("SELECT n FROM t ORDER BY window_start", database=database)] == [2, 1]
