@@ -99,8 +99,8 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	}
 	if (event->outcome == OUTCOME_PARKED && partition->revoked)
 		flow->read--; /* whose it is now counts it */
-	if (!partition->revoked && !event->was_done && event_has_place(event)) {
-		if (event->lane_state == LANE_DONE) /* its lane's progress has it */
+	if (!partition->revoked && event_has_place(event)) {
+		if (event->lane_state == LANE_DONE || event->was_done) /* a lane's progress has it */
 			partition_finish(partition, event->ordinal);
 		else
 			partition_finish_unwritten(partition, event);

@@ -111,8 +111,6 @@ bool partition_enter(struct partition *p, struct event *event)
 		grow(p);
 	event->ordinal = p->next++;
 	*place_at(p, event->ordinal) = (struct place){ at.offset, at.part, false, INT64_MIN };
-	if (done)
-		partition_finish(p, event->ordinal);
 	return done;
 }
 

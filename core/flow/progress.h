@@ -84,7 +84,8 @@ void partition_unref(struct partition *partition); /* frees it with the last one
 /* Takes what the sink had kept. Rows of lanes that we do not have go into the skip list like all others. */
 int partition_load(struct partition *partition, const struct progress_loaded *loaded, struct error *err);
 
-/* Gives the event its place. Returns true where it was done before the restart: its place is done already. */
+/* Gives the event its place. Returns true where it was done before the restart: it is to be finished (partition_finish) once its time is known,
+ * not before: next_offset would be written without the watermark. */
 bool partition_enter(struct partition *partition, struct event *event);
 /* The event at this place happened then (INT64_MIN: that does not count). Returns the largest event time before. */
 int64_t partition_clock(struct partition *partition, uint32_t ordinal, int64_t at_ms);
