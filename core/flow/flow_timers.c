@@ -66,8 +66,10 @@ static void ask(struct flow *flow, const struct script *script, enum state_clock
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
 		count++;
 	names = arena_alloc(arena, (count + 1) * sizeof *names);
+	/* One that is still being taken over holds nothing up yet, so nothing of it may run. */
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		names[due->partition_count++] = (struct source_partition_name){ arena_copy(arena, partition->topic), partition->number };
+		if (partition->taken)
+			names[due->partition_count++] = (struct source_partition_name){ arena_copy(arena, partition->topic), partition->number };
 	due->script = script->name;
 	due->clock = clock;
 	due->partitions = names;
