@@ -243,7 +243,8 @@ static void route_done(struct script_host *host, struct event *event)
 	set_readings(event);
 }
 
-/* Events without a lane of their own (dead letters) are spread by partition, and keep their order there. */
+/* Events without a lane of their own (dead letters) are spread by partition, and keep their order there. What the sink refused has one: it stays
+ * in front of what comes behind it there, which a reload may bring to write it after all. */
 static void lane_of_partition(struct event *event)
 {
 	event->lane_hash[0] = XXH3_64bits_withSeed(event->message->topic.p, event->message->topic.n, (uint64_t)(uint32_t)event->message->partition);
@@ -264,7 +265,8 @@ static void finish(struct event *event)
 		else if (plan_finish(event, &err) < 0)
 			fault(event, &err);
 	}
-	if (event_has_place(event) ? event->outcome == OUTCOME_DEAD : event->parked && event->outcome != OUTCOME_PENDING)
+	if (event_has_place(event) ? event->outcome == OUTCOME_DEAD && event->stage != STAGE_SINK
+				   : event->parked && event->outcome != OUTCOME_PENDING)
 		lane_of_partition(event);
 }
 
