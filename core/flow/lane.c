@@ -160,7 +160,8 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		struct event *event = lane->queue[i];
 
 		lane_look_ahead(lane->queue, i, lane->end);
-		if (any_held && (is_held(lane, event) || is_held_there(lane, event))) {
+		/* What was parked comes before all that stands back now, and may be what frees the value. */
+		if (any_held && !event->parked && (is_held(lane, event) || is_held_there(lane, event))) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
 				lane->held_until_ms = lane_place(lane, event)->held_until_ms;
 			kept |= event->uses != NULL;
