@@ -97,8 +97,6 @@ void flow_run_trim(struct flow *flow)
 	state_trim(script_host_state(flow->host), gone, flow);
 }
 
-/* ---- running ---- */
-
 /* Sends the events of an intake where they go: into lanes, or to their end. */
 static void send(struct flow *flow, struct intake *intake)
 {
