@@ -54,20 +54,28 @@ def test_a_target_slowed_down_tenfold_is_not_buried_and_has_its_speed_back_withi
 
 
 def test_max_rows_per_second_is_what_all_workers_together_write(kafka, mariadb, topic, database, job):
+    """That it is exact, tests/unit/rate_test.c shows on simulated time."""
+    rate, workers = 500, 2
     mariadb.execute("CREATE TABLE orders (id INT PRIMARY KEY, at TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6))", database=database)
-    orders = Table("orders", topic=topic(partitions=2))
+    orders = Table("orders", topic=topic(partitions=workers))
     job.write(orders="return {}")
-    job.job(kafka_source(kafka, orders.topic), tidb_sink(mariadb, database), max_rows_per_second=1000)
-    job.start("--workers", 2)
-    kafka.produce([orders.insert({"id": i}, partition=i % 3 // 2) for i in range(4500)])  # two thirds in one partition
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM orders", database=database) == 4500, "all rows")
-    first = mariadb.value("SELECT MIN(at) FROM orders", database=database)
-    seconds = [row["n"] for row in mariadb.execute("SELECT COUNT(*) AS n FROM orders GROUP BY TIMESTAMPDIFF(MICROSECOND, %s, at) DIV 1000000 "
-                                                   "ORDER BY TIMESTAMPDIFF(MICROSECOND, %s, at) DIV 1000000", first, first, database=database)]
-    assert sum(seconds[:3]) <= 3 * 1000 * 1.05 and sum(seconds[:4]) >= 4 * 1000 * 0.95, seconds
-    # After a pause it is the same.
-    kafka.produce([orders.insert({"id": 10000 + i}, partition=i % 2) for i in range(1500)])
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM orders", database=database) == 6000, "the rest")
-    took = mariadb.value("SELECT TIMESTAMPDIFF(MICROSECOND, MIN(at), MAX(at)) FROM orders WHERE id >= 10000", database=database)
-    assert took > 1.4e6, f"1500 rows within {took} us"
+    job.job(kafka_source(kafka, orders.topic), tidb_sink(mariadb, database), max_rows_per_second=rate)
+    job.start("--workers", workers)
+    job.wait_for(lambda: sorted(p["worker"] for p in job.http_json("/status")["partitions"]) == list(range(workers)), "a partition for each worker")
+
+    def more_than(per_second, count, partitions):
+        """Writes so many rows; whether at any time there were more of them than that rate gives since before the first, whatever the machine
+        did: while there are no rows, all but a moment of the time that passes is lost."""
+        first, began = len(orders.changes), mariadb.value("SELECT NOW(6)")
+        kafka.produce([orders.insert({"id": first + i}, partition=i % partitions) for i in range(count)])
+        job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM orders", database=database) == first + count, "all rows")
+        rows = mariadb.execute("SELECT TIMESTAMPDIFF(MICROSECOND, %s, at) AS us FROM orders WHERE id >= %s ORDER BY at", began, first, database=database)
+        return [any(n > (row["us"] / 1e6 + 0.1) * limit for n, row in enumerate(rows, 1)) for limit in per_second]
+
+    assert more_than([rate * 1.05], 2 * rate, workers) == [False]
+    # What one does not need the other has: rows of one partition alone go faster than a share would let them.
+    seen = []
+    while not seen or not seen[-1][0] and len(seen) < 5:  # where the machine was too slow to show it, once more
+        seen.append(more_than([rate / workers * 1.05, rate * 1.05], rate, 1))
+    assert seen[-1][0] and not any(over for _, over in seen), seen
     assert job.stop().code == 0

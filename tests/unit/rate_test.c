@@ -83,6 +83,20 @@ static void a_burst_after_a_pause_is_no_faster(void **state)
 	assert_in_range(run(&s, 1, &now_us, SECOND_US, 5000, true), RATE * 95 / 100, RATE * 105 / 100);
 }
 
+static void what_rows_have_waited_for_is_made_up_but_for_no_more_than_a_second(void **state)
+{
+	struct sender s;
+	int64_t now_us = 50 * SECOND_US;
+
+	(void)state;
+	atomic_store(&taken_us, 0);
+	open_sender(&s);
+	s.busy_until_us = now_us + 10 * SECOND_US; /* a target that stands still */
+	assert_int_equal(run(&s, 1, &now_us, 10 * SECOND_US, 5000, true), 0);
+	assert_in_range(run(&s, 1, &now_us, SECOND_US, 5000, true), RATE * 2 * 95 / 100, RATE * 2 * 105 / 100);
+	assert_in_range(run(&s, 1, &now_us, SECOND_US, 5000, true), RATE * 95 / 100, RATE * 105 / 100);
+}
+
 static void several_workers_share_it(void **state)
 {
 	struct sender senders[3];
@@ -114,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rate_is_exact_whatever_a_transaction_takes),
 		cmocka_unit_test(a_burst_after_a_pause_is_no_faster),
+		cmocka_unit_test(what_rows_have_waited_for_is_made_up_but_for_no_more_than_a_second),
 		cmocka_unit_test(several_workers_share_it),
 		cmocka_unit_test(no_limit_lets_all_go),
 	};
