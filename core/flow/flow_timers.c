@@ -135,13 +135,21 @@ static bool turn(struct flow *flow, struct script *script, enum state_clock cloc
 	return fire(flow, script, clock, until_ms);
 }
 
+static bool has_taken_any(const struct flow *flow)
+{
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		if (partition->taken)
+			return true;
+	return false;
+}
+
 bool flow_timers_turn(struct flow *flow)
 {
 	flow->timers.all_ran = false;
 	if (flow->loading.active || (flow->unrun && flow->unrun->begun) || !flow->ready || !flow_intake_has_room(flow))
 		return false;
 	flow_clock_turn(flow);
-	for (uint32_t i = 0; i < script_host_count(flow->host) && flow->partitions; i++) {
+	for (uint32_t i = 0; i < script_host_count(flow->host) && has_taken_any(flow); i++) {
 		struct script *script = script_host_script(flow->host, i);
 
 		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++)

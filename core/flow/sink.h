@@ -117,8 +117,8 @@ struct state_load {
 		struct slice script;
 		enum state_clock clock;
 		const struct source_partition_name *partitions; /* whose last event came from one of these */
-		size_t partition_count;
-		struct state_row after; /* behind this one: at[clock], map, key */
+		size_t partition_count;                         /* 1 at least */
+		struct state_row after;                         /* behind this one: at[clock], map, key */
 		uint32_t most;
 	} due;
 	void (*row)(struct state_load *load, const struct state_row *row); /* lent; some come again where a try failed half-way */

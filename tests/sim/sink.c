@@ -347,6 +347,8 @@ static void sim_load_state(struct sink *sink, struct state_load *load)
 
 	if (s->load)
 		trace_fail("worker %u asks for state, and waits for an answer already", s->worker);
+	if (load->count == 0 && load->due.partition_count == 0)
+		trace_fail("worker %u asks what is due in no partition", s->worker);
 	s->load = load;
 }
 
