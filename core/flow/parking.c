@@ -112,6 +112,7 @@ static void put_in_order(struct parked *parked)
 	*(parked->next ? &parked->next->previous : &partition->parked_last) = parked;
 	*(before ? &before->next : &partition->parked_first) = parked;
 	partition->parked_count++;
+	partition->parked_keys += parked->key_count;
 }
 
 struct parked *parking_add(struct parking *parking, struct partition *partition, int64_t offset, uint32_t part, struct slice keys, uint32_t bytes,
@@ -165,6 +166,7 @@ void parking_remove(struct parking *parking, struct parked *parked)
 	*(parked->next ? &parked->next->previous : &partition->parked_last) = parked->previous;
 	*(parked->previous ? &parked->previous->next : &partition->parked_first) = parked->next;
 	partition->parked_count--;
+	partition->parked_keys -= parked->key_count;
 	parking->key_count -= parked->key_count;
 	parking->count--;
 	free(parked);

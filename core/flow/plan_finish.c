@@ -4,6 +4,7 @@
 
 #include "flow/parking.h"
 #include "flow/plan.h"
+#include "flow/progress.h"
 
 /* ---- lanes ---- */
 
@@ -229,11 +230,22 @@ static int wait_for_row(const struct event *event, struct change *change, struct
 	return 0;
 }
 
+/* Rows of its target are parked, whether or not anything has waited by these scripts: perhaps since before a restart or a reload. */
+static void remember_parked(const struct event *event)
+{
+	const struct partition *partition = event->message->owner;
+	struct target *target = event->script->target;
+
+	if (partition && partition->parked_keys && !target->open && !event->script->stateful)
+		target->parks = true;
+}
+
 int plan_finish(struct event *event, struct error *err)
 {
 	struct script *script = event->script;
 	bool part = is_part(event);
 
+	remember_parked(event);
 	for (struct change *change = event->changes; change; change = change->next) {
 		if (change->target == script->target) {
 			if (script->owned && change->op == CHANGE_DELETE)

@@ -72,7 +72,7 @@ struct partition {
 	struct done_list skip;      /* done before the restart: their events are not processed again */
 
 	struct parked *parked_first, *parked_last; /* what is parked of it (flow/parking.h), by offset and part */
-	uint32_t parked_count;
+	uint32_t parked_count, parked_keys;        /* parked_keys: of all of them */
 
 	struct partition *next_partition; /* of the flow */
 };
