@@ -146,6 +146,7 @@ struct event {
 	bool must_stop;                    /* the job says to stop at such an event */
 	bool whole;                        /* it stands for its whole message, which could not be decoded */
 	bool clocked;                      /* clock_ms is known, and stays what it is where the event runs again */
+	bool keyless;                      /* DEAD, and its key is not known: changes of it may have passed it */
 	bool finished;                     /* its keys are checked and its lanes chosen: only the transaction is left */
 	uint8_t due_by;                    /* TIMER: enum state_clock; at_ms is when it was due, clock_ms the watermark's clock */
 	bool spans;                        /* keys of its script have events in several partitions */

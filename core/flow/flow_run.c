@@ -308,13 +308,14 @@ void flow_run_keep(struct flow *flow, const struct event *event)
 			state_memory_apply(flow->memory, change);
 }
 
-/* What is no row, or could not be decoded, stays so (what a script's route found wrong is that script's to say anew); and what the sink refused, as
- * long as the scripts are the same. */
+/* What is no row, or could not be decoded, stays so (what a script's route found wrong is that script's to say anew); so does what failed and
+ * has no place among the changes of its key, and what the sink refused, as long as the scripts are the same. */
 static bool stays(const struct event *event, bool same_host)
 {
 	if (event->outcome != OUTCOME_DEAD && event->outcome != OUTCOME_SKIPPED)
 		return event->outcome == OUTCOME_IGNORED;
-	return (event->stage == STAGE_DECODE && !event->script) || (event->stage == STAGE_SINK && same_host);
+	return (event->stage == STAGE_DECODE && !event->script) || (event->stage == STAGE_SCRIPT && event->keyless && event_has_place(event)) ||
+	       (event->stage == STAGE_SINK && same_host);
 }
 
 static void begin_anew(struct event *event, bool same_host)
@@ -323,10 +324,13 @@ static void begin_anew(struct event *event, bool same_host)
 
 	event->uses = NULL;
 	event->lane_state = LANE_WAITING;
-	if (event->settled && !same_host)
-		event->script = NULL; /* of a host that may be gone at the next reload */
-	if (event->settled || stays(event, same_host))
+	if (event->settled || stays(event, same_host)) {
+		if (!same_host) { /* of a host that may be gone at the next reload */
+			event->script = NULL;
+			event->script_version = arena_copy(&event->intake->arena, event->script_version);
+		}
 		return;
+	}
 	if (event->script && same_host)
 		event->script->counters.outcomes[OUTCOME_PENDING]--; /* it is routed once more */
 	event->outcome = OUTCOME_PENDING;

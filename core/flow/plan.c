@@ -302,6 +302,25 @@ static int key_differs(struct event *event, struct image *before, struct image *
 	return 0;
 }
 
+/* A delete of the key that the row had, where an update gave it another. */
+static int delete_old(struct event *event, struct error *err)
+{
+	struct script *script = event->script;
+	struct change *change;
+	struct image *before;
+	int differs;
+
+	if (event->op != OP_UPDATE || !script->target->key_count)
+		return 0;
+	if (old_key_image(event, &before, err) < 0)
+		return -1;
+	differs = before ? key_differs(event, before, &event->row, err) : 0;
+	if (differs <= 0)
+		return differs;
+	change = plan_change(event, script->target, CHANGE_DELETE, VALUE_ABSENT);
+	return copy_values(event, before, plan_for(script, before->shape), true, change, err);
+}
+
 int plan_apply(struct event *event, struct change **row, struct error *err)
 {
 	struct script *script = event->script;
@@ -311,21 +330,8 @@ int plan_apply(struct event *event, struct change **row, struct error *err)
 
 	if (row)
 		*row = NULL;
-	if (event->op == OP_UPDATE && script->target->key_count) {
-		struct image *before;
-		int differs;
-
-		if (old_key_image(event, &before, err) < 0)
-			return -1;
-		differs = before ? key_differs(event, before, &event->row, err) : 0;
-		if (differs < 0)
-			return -1;
-		if (differs) {
-			change = plan_change(event, script->target, CHANGE_DELETE, VALUE_ABSENT);
-			if (copy_values(event, before, plan_for(script, before->shape), true, change, err) < 0)
-				return -1;
-		}
-	}
+	if (delete_old(event, err) < 0)
+		return -1;
 	if (!event->row_matches && event->op == OP_INSERT)
 		return 0; /* it was never there */
 	change = plan_change(event, script->target, deletes ? CHANGE_DELETE : CHANGE_UPSERT, VALUE_ABSENT);
@@ -334,6 +340,16 @@ int plan_apply(struct event *event, struct change **row, struct error *err)
 	for (uint32_t i = 0; !deletes && event->row.state == IMAGE_WHOLE && i < plan->null_count; i++)
 		change->values[plan->nulls[i]] = (struct value){ .kind = VALUE_NULL, .ready = true };
 	return copy_values(event, &event->row, plan, deletes && script->target->key_count > 0, change, err);
+}
+
+int plan_apply_keys(struct event *event, struct error *err)
+{
+	struct change *change;
+
+	if (delete_old(event, err) < 0)
+		return -1;
+	change = plan_change(event, event->script->target, CHANGE_DELETE, VALUE_ABSENT);
+	return copy_values(event, &event->row, plan_for(event->script, event->row.shape), true, change, err);
 }
 
 int plan_key_changed(struct event *event, struct error *err)

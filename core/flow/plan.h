@@ -33,6 +33,8 @@ int plan_read(struct event *event, struct image *image, uint32_t column, struct 
 /* The changes of an event whose script copies columns: a delete of the old key where it changed, then the row. `*row` (may be NULL) is
  * the upsert, for a script whose functions still add columns to it, or NULL where there is none. */
 int plan_apply(struct event *event, struct change **row, struct error *err);
+/* Deletes of the same rows, from which the lanes of an event that failed follow. -1: its keys cannot be read. */
+int plan_apply_keys(struct event *event, struct error *err);
 /* A change with all its values `fill` (ABSENT or DEFAULT; generated columns are ABSENT). */
 struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill);
 /* Whether an update gave the source row another key: 1 yes, 0 no, -1 the message does not say. */
@@ -41,5 +43,7 @@ int plan_key_changed(struct event *event, struct error *err);
 bool plan_source_keyed(const struct script *script);
 /* The last step: checks the keys of all changes, applies `write` and `owns`, and chooses the event's lanes. */
 int plan_finish(struct event *event, struct error *err);
+/* The lanes of an event that its script failed on: those that it would have had. -1: nobody can tell. */
+int plan_failed(struct event *event);
 
 #endif

@@ -164,6 +164,21 @@ static int choose_lanes(struct event *event, struct error *err)
 	return 0;
 }
 
+int plan_failed(struct event *event)
+{
+	const struct script *script = event->script;
+	struct error err;
+	int result;
+
+	if (script->stateful || script->key_by == KEY_BY_FUNCTION)
+		return event->lane_hashes ? 0 : -1;
+	result = script->key_by == KEY_BY_ROW && script->key_copied ? plan_apply_keys(event, &err) : 0;
+	result = result < 0 ? -1 : choose_lanes(event, &err);
+	event->changes = NULL;
+	event->changes_end = &event->changes;
+	return result;
+}
+
 /* ---- the last step ---- */
 
 static int check_key(const struct change *change, struct error *err)

@@ -86,6 +86,7 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 	event->script = last->script;
 	event->row_matches = true;
 	event->at_ms = INT64_MIN;
+	event->lane_hashes = 0;
 	if (!event->script) {
 		event->outcome = OUTCOME_UNMATCHED;
 		return;
@@ -243,12 +244,23 @@ static void route_done(struct script_host *host, struct event *event)
 	set_readings(event);
 }
 
-/* Events without a lane of their own (dead letters) are spread by partition, and keep their order there. What the sink refused has one: it stays
- * in front of what comes behind it there, which a reload may bring to write it after all. */
+/* Events without a lane of their own are spread by partition, and keep their order there. */
 static void lane_of_partition(struct event *event)
 {
 	event->lane_hash[0] = XXH3_64bits_withSeed(event->message->topic.p, event->message->topic.n, (uint64_t)(uint32_t)event->message->partition);
 	event->lane_hashes = 1;
+}
+
+/* A dead letter stands in the lane of its key, and later changes of that are not committed before it: other versions of the scripts, which come
+ * before it is committed too, may write it after all. Nothing is known of the key where the script's key_by fails as well, or the message
+ * cannot be read. */
+static void lane_of_dead(struct event *event)
+{
+	if (event->stage == STAGE_SINK)
+		return; /* it has been there */
+	event->keyless = event->stage == STAGE_DECODE || !event->script || plan_failed(event) < 0;
+	if (event->keyless)
+		lane_of_partition(event);
 }
 
 static void finish(struct event *event)
@@ -265,9 +277,10 @@ static void finish(struct event *event)
 		else if (plan_finish(event, &err) < 0)
 			fault(event, &err);
 	}
-	if (event_has_place(event) ? event->outcome == OUTCOME_DEAD && event->stage != STAGE_SINK
-				   : event->parked && event->outcome != OUTCOME_PENDING)
+	if (event->parked && event->outcome != OUTCOME_PENDING)
 		lane_of_partition(event);
+	else if (event_has_place(event) && event->outcome == OUTCOME_DEAD)
+		lane_of_dead(event);
 }
 
 /* Of settled events not even the partition is left. */

@@ -33,11 +33,31 @@ local function no_memory()
   return NO_MEMORY .. ': scripts have a quarter of job.lua\'s `memory`, and this one wanted more'
 end
 
-local function fault(reason)
+local function lane_key(event, script)
+  local function key_of(which)
+    local key = script.key_by(row.new(state.generation, which), context)
+    if type(key) ~= "number" and type(key) ~= "string" then
+      error(("key_by returned %s: a number or a text is needed"):format(key == nil and "nil" or "a " .. type(key)), 0)
+    end
+    key = tostring(key)
+    C.sl_lane_key(event, which, key, #key)
+  end
+  key_of(row.NEW)
+  if event.op == native.UPDATE and event.old.shape ~= nil then
+    key_of(row.OLD)
+  end
+end
+
+-- What stays in order is known of it all the same, where key_by says it: its lane is its key's.
+local function fault(reason, script)
+  local event = state.event
   if reason == NO_MEMORY then
     reason = no_memory()
   end
-  C.sl_fault(state.event, reason, #reason)
+  C.sl_fault(event, reason, #reason)
+  if script.key_by and not pcall(lane_key, event, script) then
+    event.lane_hashes = 0
+  end
 end
 
 -- What was left by other events may have filled the memory: without it the event is tried once more.
@@ -133,21 +153,6 @@ local function map(event, script, this)
   return values ~= nil and check_made(values) or nil
 end
 
-local function lane_key(event, script)
-  local function key_of(which)
-    local key = script.key_by(row.new(state.generation, which), context)
-    if type(key) ~= "number" and type(key) ~= "string" then
-      error(("key_by returned %s: a number or a text is needed"):format(key == nil and "nil" or "a " .. type(key)), 0)
-    end
-    key = tostring(key)
-    C.sl_lane_key(event, which, key, #key)
-  end
-  key_of(row.NEW)
-  if event.op == native.UPDATE and event.old.shape ~= nil then
-    key_of(row.OLD)
-  end
-end
-
 -- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
 local script, state, watch, native, C, row_new, null, context, apply, map, check_where, lane_key, fault, again, traceback, put, fill_change,
@@ -194,14 +199,14 @@ return function(events, count)
       ok, made = xpcall(step, traceback)
     end
     if not ok then
-      fault(made)
+      fault(made, script)
     elseif made ~= nil then
       local erase = state.op == DELETE
       local change = C.sl_change(event, target_id, erase and ERASE or UPSERT, (erase or state.part) and ABSENT or fill)
       if type(made) ~= "table" or not put(made, null, erase) then
         ok, made = xpcall(fill_change, traceback, target_id, change, made, erase)
         if not ok then
-          fault(made)
+          fault(made, script)
         end
       end
       if owns and ok and not erase then

@@ -21,8 +21,8 @@ struct event {
   const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
   uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
   uint32_t ordinal, bytes;
-  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, finished; uint8_t due_by; bool spans, ended,
-  stalled; uint32_t stalls, reparks;
+  struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, keyless, finished; uint8_t due_by;
+  bool spans, ended, stalled; uint32_t stalls, reparks;
   struct slice error, script_version, tx, position; struct event *next; int64_t at_ms, clock_ms;
   void *otherwise;
 };

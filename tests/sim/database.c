@@ -338,11 +338,11 @@ static void end_event(struct database *db, const struct wire_event *event)
 		break;
 	case OUTCOME_DEAD:
 		ending->dead++;
-		if (record->fate != FATE_DEAD)
+		if (record->fate != FATE_DEAD && record->mood != MOOD_FAILS)
 			trace_fail("%s is a dead letter", place_text(db, record, text));
 		break;
 	case OUTCOME_FILTERED: /* of a stateful script: in order with the others of its key */
-		if (record->fate != FATE_UNWRITTEN)
+		if (record->fate != FATE_UNWRITTEN && record->mood != MOOD_FILTERS)
 			trace_fail("%s is filtered", place_text(db, record, text));
 		break;
 	case OUTCOME_SKIPPED:
@@ -362,8 +362,8 @@ static bool is_over(const struct database *db, const struct record *record)
 {
 	const struct ending *ending = &db->endings[record - db->history->records];
 
-	return record->fate == FATE_UNWRITTEN || (record->fate == FATE_SKIPPED && !record->poison) || ending->written || ending->dead ||
-	       ending->skipped;
+	return record->fate == FATE_UNWRITTEN || record->mood == MOOD_FILTERS || (record->fate == FATE_SKIPPED && !record->poison) ||
+	       ending->written || ending->dead || ending->skipped;
 }
 
 /* As far as its partition is concerned. */
@@ -574,13 +574,15 @@ void database_check(const struct database *db)
 		const struct record *record = &history->records[i];
 		const struct ending *ending = &db->endings[i];
 
-		if ((ending->written != (record->fate == FATE_WRITTEN) && !record->tombstone) || ending->dead != (record->fate == FATE_DEAD) ||
-		    ending->skipped > (record->fate == FATE_SKIPPED))
+		bool written = record->mood ? ending->written : record->fate == FATE_WRITTEN;
+		bool dead = record->mood == MOOD_FAILS ? !written : record->fate == FATE_DEAD;
+
+		if ((ending->written != written && !record->tombstone) || ending->dead != dead || ending->skipped > (record->fate == FATE_SKIPPED))
 			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written,
 				   ending->dead, ending->skipped);
 		if (ending->parked)
 			trace_fail("in the end %s is still parked", place_text(db, record, text));
-		if (record->fate == FATE_WRITTEN && !record->waits)
+		if (written && !record->waits)
 			history_apply(record, rows);
 	}
 	for (uint32_t i = 0; i < history->record_count; i++)

@@ -42,8 +42,8 @@ static void put_row(struct history *h, const struct record *record, const struct
 		buf_text(out, ",\"name\":null");
 	else
 		buf_printf(out, ",\"name\":\"n%lld\"", (long long)row->cells[CELL_NAME]);
-	buf_printf(out, ",\"keep\":%d,\"fault\":%d}", record->fate != FATE_UNWRITTEN,
-		   (record->fate == FATE_DEAD || record->fate == FATE_SKIPPED) && !record->poison);
+	buf_printf(out, ",\"keep\":%d,\"fault\":%d}", record->mood == MOOD_FILTERS ? 2 : record->fate != FATE_UNWRITTEN,
+		   record->mood == MOOD_FAILS ? 2 : (record->fate == FATE_DEAD || record->fate == FATE_SKIPPED) && !record->poison);
 }
 
 static struct slice kept(struct history *h)
@@ -65,11 +65,11 @@ static void put_envelope(struct history *h, const struct record *record, const s
 	static const char ops[] = { [DEED_UPSERT] = 'u', [DEED_DELETE] = 'd', [DEED_MOVE] = 'u' };
 	char op = record->deed == DEED_UPSERT && !before->exists ? (dice_percent(h->dice, 10) ? 'r' : 'c') : ops[record->deed];
 	/* Only a change of the key needs the row as it was; and what is filtered by it. */
-	bool says_before = before->exists && (record->deed == DEED_MOVE || record->fate != FATE_WRITTEN || dice_percent(h->dice, 70));
+	bool says_before = before->exists && (record->deed == DEED_MOVE || record->fate != FATE_WRITTEN || record->mood || dice_percent(h->dice, 70));
 
 	buf_text(&h->text, "{\"before\":");
 	if (says_before)
-		put_row(h, &(struct record){ .fate = record->fate, .poison = record->poison }, before);
+		put_row(h, &(struct record){ .fate = record->fate, .poison = record->poison, .mood = record->mood }, before);
 	else
 		buf_text(&h->text, "null");
 	buf_text(&h->text, ",\"after\":");
@@ -164,6 +164,8 @@ static void choose_fate(struct history *h, struct record *record, bool delicate)
 	} else if (!delicate && dice_percent(h->dice, 4)) {
 		record->fate = fault;
 		record->poison = true;
+	} else if (in_lua && fault == FATE_DEAD && says_all && h->moody && dice_percent(h->dice, 20)) {
+		record->mood = dice_percent(h->dice, 50) ? MOOD_FAILS : MOOD_FILTERS;
 	}
 }
 
@@ -433,6 +435,7 @@ static uint32_t parts_of(const struct history *h, enum table table)
 void history_init(struct history *h, struct dice *dice, uint32_t messages)
 {
 	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14) };
+	h->moody = dice_percent(dice, 30);
 	add_logs(h, TABLE_PLAIN, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 70))
 		add_logs(h, TABLE_ITEMS, 1 + dice_below(dice, 3));

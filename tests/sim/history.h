@@ -37,10 +37,14 @@ enum fate { FATE_WRITTEN, FATE_DEAD, FATE_SKIPPED, FATE_UNWRITTEN /* filtered, u
 
 enum deed { DEED_NONE, DEED_UPSERT, DEED_DELETE, DEED_MOVE /* deletes old_id, upserts id */ };
 
+/* What some versions of the script do instead: whichever ran last decides. */
+enum mood { MOOD_NONE, MOOD_FAILS, MOOD_FILTERS };
+
 /* One event. */
 struct record {
 	enum fate fate;
 	bool poison;    /* the database refuses it */
+	enum mood mood; /* of a WRITTEN one: not by every version of its script */
 	bool waits;     /* for its row: parked where that is not there */
 	bool tombstone; /* behind its delete: ignored, or, by who begins to read there, written once more */
 	enum table table;
@@ -71,7 +75,8 @@ struct log {
 };
 
 struct history {
-	bool json; /* else debezium */
+	bool json;  /* else debezium */
+	bool moody; /* versions of a script differ in what they make of some events */
 	struct dice *dice;
 	struct log logs[PARTITIONS_MOST];
 	uint32_t log_count;

@@ -11,12 +11,18 @@
 	"  if row.fault == 1 then error 'at fault' end\n"                                                                                            \
 	"  return row.keep ~= 0\n"                                                                                                                   \
 	"end\n"
+/* A version that fails, or says no, where others do not. */
+#define STRICT                                                                                                                                       \
+	"local function rule(row)\n"                                                                                                                 \
+	"  if (row.fault or 0) > 0 then error 'at fault' end\n"                                                                                      \
+	"  return row.keep == nil or row.keep == 1\n"                                                                                                \
+	"end\n"
 #define MAP "map = function(row) return { id = row.id, v = row.v, w = row.w, name = row.name } end"
 #define NOTE "columns = { id = 'id', w = 'w', name = 'name' }"
 /* What it has in its map it has in its state too, since the last change whose v is odd; other changes of a key do not wait for the map. */
-#define COUNT                                                                                                                                        \
+#define COUNT(DROPS, FAILS)                                                                                                                          \
 	"process = function(row, state, ctx)\n"                                                                                                      \
-	"  if row.keep == 0 then return nil end\n"                                                                                                   \
+	"  if " DROPS " then return nil end\n"                                                                                                       \
 	"  local map, n = ctx:map 'm', (state.n or 0) + 1\n"                                                                                         \
 	"  state.n, state.h = n, ((state.h or 0) * 7 + row.v) % 997\n"                                                                               \
 	"  if row.v % 2 == 1 then\n"                                                                                                                 \
@@ -24,7 +30,7 @@
 	"    if not (ok and same) then error 'map and state differ' end\n"                                                                           \
 	"    map.g, state.g = state.h, state.h\n"                                                                                                    \
 	"  end\n"                                                                                                                                    \
-	"  if row.fault == 1 then error 'at fault' end\n"                                                                                            \
+	"  if " FAILS " then error 'at fault' end\n"                                                                                                 \
 	"  local made = { id = row.id, v = row.v, w = n, name = 'n' .. state.h }\n"                                                                  \
 	"  if n == 5 then state.n, state.h, state.g, map.g = nil, nil, nil, nil end\n"                                                               \
 	"  return made\n"                                                                                                                            \
@@ -41,10 +47,10 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		"return { park_for = '7d', key_by = function(row) return row.id % 3 end }",
 	},
 	[TABLE_ITEMS] = {
-		RULE "return { filter = rule }",
-		RULE "return { filter = rule, " MAP " }",
+		STRICT "return { filter = rule }",
+		STRICT "return { filter = rule, key_by = { 'id' }, " MAP " }",
 		RULE "return { filter = rule, key_by = 'table', columns = { id = 'id', v = function(row) return row.v end, w = 'w', name = 'name' } }",
-		RULE "return { filter = rule, key_by = { 'id' }, " MAP " }",
+		STRICT "return { filter = rule, key_by = function(row) return row.id % 3 end, " MAP " }",
 	},
 	[TABLE_NAMES] = {
 		"return { park_for = '7d' }",
@@ -84,10 +90,11 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		"return { target = 'late', write = 'update', park_for = '10s', " NOTE " }",
 	},
 	[TABLE_COUNTS] = {
-		"return { target = 'counts', key_by = { 'id' }, " COUNT " }",
-		"return { target = 'counts', key_by = function(row) return row.id end, " COUNT " }",
-		"return { target = 'counts', filter = function(row) return row.keep ~= 0 end, key_by = { 'id' }, " COUNT " }",
-		"return { target = 'counts', filter = function(row) return row.keep ~= 0 end, key_by = function(row) return row.id end, " COUNT " }",
+		"return { target = 'counts', key_by = { 'id' }, " COUNT("row.keep == 0", "row.fault == 1") " }",
+		"return { target = 'counts', key_by = function(row) return row.id end, " COUNT("row.keep ~= 1", "row.fault ~= 0") " }",
+		"return { target = 'counts', filter = function(row) return row.keep ~= 0 end, key_by = { 'id' }, " COUNT("false", "row.fault ~= 0") " }",
+		"return { target = 'counts', filter = function(row) return row.keep == 1 end, key_by = function(row) return row.id end, "
+		COUNT("false", "row.fault == 1") " }",
 	},
 };
 
@@ -192,7 +199,7 @@ struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
 	return (*at)->host;
 }
 
-/* For the next worker, which knows of no state. */
+/* For the next worker, which knows of no state and nothing parked. */
 static void give_back(struct script_host *host)
 {
 	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
@@ -200,6 +207,11 @@ static void give_back(struct script_host *host)
 			for (struct kept_host *kept = all.kept[version][json]; kept; kept = kept->next)
 				kept->used &= kept->host != host;
 	state_clear(script_host_state(host));
+	for (uint32_t i = 0; i < script_host_count(host); i++) {
+		struct script *script = script_host_script(host, i);
+
+		script->target->parks = script->updates; /* as bound: nothing has waited yet */
+	}
 }
 
 void scripts_free(struct script_host *host, bool fresh)

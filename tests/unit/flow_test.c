@@ -281,23 +281,27 @@ static void keep_values(struct fixture *f, const struct tx *tx)
 	}
 }
 
+static bool answer_lane(struct fixture *f, int lane, enum sink_result result)
+{
+	struct error err = { .text = "the test says so" };
+	struct tx *tx = f->on_its_way[lane];
+
+	if (!tx)
+		return false;
+	f->on_its_way[lane] = NULL;
+	if (result == SINK_COMMITTED)
+		keep_values(f, tx);
+	tx->done(tx, result, &err);
+	return true;
+}
+
 /* Every transaction that is on its way now ends so. Returns how many there were. */
 static int answer(struct fixture *f, enum sink_result result)
 {
-	struct error err = { .text = "the test says so" };
 	int count = 0;
 
-	for (int i = 0; i < LANES; i++) {
-		struct tx *tx = f->on_its_way[i];
-
-		if (!tx)
-			continue;
-		f->on_its_way[i] = NULL;
-		if (result == SINK_COMMITTED)
-			keep_values(f, tx);
-		tx->done(tx, result, &err);
-		count++;
-	}
+	for (int lane = 0; lane < LANES; lane++)
+		count += answer_lane(f, lane, result);
 	return count;
 }
 
@@ -433,6 +437,83 @@ static void what_waits_goes_through_the_new_scripts(void **state)
 	settle(f);
 	tick(f);
 	assert_int_equal(f->told[0], 3);
+}
+
+static int lane_on_its_way(const struct fixture *f, const char *value)
+{
+	for (int lane = 0; lane < LANES; lane++)
+		for (size_t i = 0; f->on_its_way[lane] && i < f->on_its_way[lane]->count; i++)
+			if (slice_is(f->on_its_way[lane]->events[i]->message->value, value))
+				return lane;
+	fail_msg("%s is not on its way", value);
+	return -1;
+}
+
+/* Later changes of its key are not committed before its dead letter is: the new scripts write what the old ones failed on. */
+static void what_failed_keeps_its_place_in_a_reload(void **state)
+{
+	static const char *const failing[] = { "return { " KEYED ", filter = function(row) return row.v:sub(1, 1) == 'n' or error 'no' end }",
+					       "return { " KEYED
+					       ", columns = { id = 'id', v = function(row) return row.v:match 'n%d' or error 'no' end } }",
+					       "return { " KEYED
+					       ", key_by = { 'id' }, filter = function(row) return row.v:match 'n' or error 'no' end }",
+					       "return { " KEYED ", key_by = function(row) return row.id end,\n"
+					       "  filter = function(row) return row.v:match 'n' or error 'no' end }" };
+	enum { KEYS = 6 };
+	char values[KEYS][2][40];
+
+	for (size_t way = 0; way < sizeof failing / sizeof *failing; way++) {
+		struct fixture *f = *state;
+		int written = 0, lane;
+
+		start(f, failing[way], 0);
+		take(f, 1);
+		for (int id = 0; id < 2 * KEYS; id++) {
+			char *value = values[id % KEYS][id / KEYS];
+
+			snprintf(value, sizeof values[0][0], "{\"id\":%d,\"v\":\"%c%d\"}", id % KEYS, id < KEYS ? 'b' : 'n', id % KEYS);
+			queue(f, 0, value);
+		}
+		turn(f);
+		lane = lane_on_its_way(f, values[0][0]);
+		answer_lane(f, 1 - lane, SINK_COMMITTED);
+		answer_lane(f, lane, SINK_FAILED);
+		flow_swap(f->flow, script(f, "return { " KEYED " }"));
+		settle(f);
+		for (int id = 0; id < KEYS; id++) {
+			char bad[4], good[4];
+			const char *at;
+
+			snprintf(bad, sizeof bad, "b%d", id);
+			snprintf(good, sizeof good, "n%d", id);
+			at = strstr(buf_cstr(&f->written), bad);
+			written += at != NULL;
+			if (!strstr(buf_cstr(&f->written), good) || (at && !strstr(at, good)))
+				fail_msg("way %zu: %s", way, buf_cstr(&f->written));
+		}
+		assert_true(written > 0);
+		close_fixture(state);
+		open_fixture(state);
+	}
+}
+
+/* Of what key it is nobody could tell: changes of that may be committed. */
+static void what_failed_without_a_key_stays_dead_in_a_reload(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "return { " KEYED ", key_by = function(row) return row.v end, filter = function(row) return row.v ~= nil or error 'no' end }", 0);
+	take(f, 1);
+	queue(f, 0, "{\"id\":1}");
+	queue(f, 0, "{\"id\":1,\"v\":\"n\"}");
+	turn(f);
+	answer(f, SINK_FAILED);
+	flow_swap(f->flow, script(f, "return { " KEYED ", key_by = 'table', columns = { id = 'id', v = function(row) return row.v or 'b' end } }"));
+	settle(f);
+	flow_swap(f->flow, script(f, "return { " KEYED " }"));
+	settle(f);
+	if (!strstr(buf_cstr(&f->written), "dead") || strstr(buf_cstr(&f->written), "b "))
+		fail_msg("%s", buf_cstr(&f->written));
 }
 
 static void a_transaction_that_is_tried_again_ends_before_the_swap(void **state)
@@ -602,6 +683,8 @@ int main(void)
 		TEST(progress_of_what_is_filtered_is_written_with_the_tick),
 		TEST(max_events_ends_the_run),
 		TEST(what_waits_goes_through_the_new_scripts),
+		TEST(what_failed_keeps_its_place_in_a_reload),
+		TEST(what_failed_without_a_key_stays_dead_in_a_reload),
 		TEST(a_transaction_that_is_tried_again_ends_before_the_swap),
 		TEST(a_swap_while_it_stops_delays_nothing_for_ever),
 		TEST(a_revoked_partition_is_passed_over_by_a_reload),
