@@ -74,12 +74,15 @@ $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
 # Debian's own interpreter, whatever else stands in PATH: the packages that the tests use are its.
 PYTHON := /usr/bin/python3
 
-.PHONY: deps test-deps
+.PHONY: deps test-deps bench-deps
 deps: ## install what building needs (apt-get, as root or with sudo)
 	@tests/support/deps.sh build
 
 test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
 	@tests/support/deps.sh test
+
+bench-deps: ## install what the benchmark's peers need, and fetch Flink into build/flink
+	@tests/support/deps.sh bench
 
 # The whole of it, on a machine that has nothing but git, make and root.
 .PHONY: test check
@@ -187,13 +190,14 @@ $(BUILD)/bench/%.o: tests/bench/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
+$(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o events.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
 $(BUILD)/bench/reference: $(patsubst tests/bench/%.cc,$(BUILD)/bench/%.o,$(wildcard tests/bench/reference*.cc))
 $(BUILD)/bench/micro: $(addprefix $(BUILD)/bench/,micro.o sample.o walk.o) $(OBJECTS)
 $(BENCH_BIN):
 	$(CXX) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# QUICK=1: a fifth of the messages and two rounds. STREAMLUA=PROGRAM measures another build; BENCH="--targets blackhole" some of it.
+# QUICK=1: a fifth of the messages and two rounds. STREAMLUA=PROGRAM measures another build; BENCH="--jobs minutes --peers flink" other jobs, beside
+# others (make bench-deps).
 .PHONY: bench bench-micro
 bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU and memory beside a program without Lua (QUICK=1: three minutes)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) \
@@ -214,8 +218,8 @@ install: $(BUILD)/streamlua ## copy the program to $$(DESTDIR)$$(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/streamlua $(DESTDIR)$(PREFIX)/bin/streamlua
 
-clean: ## remove what was built; what was fetched (build/kafka) stays
-	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name kafka -exec rm -rf {} +
+clean: ## remove what was built; what was fetched (build/kafka, build/flink) stays
+	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name kafka ! -name flink -exec rm -rf {} +
 
 .PHONY: services-up services-down
 services-up: ## start Kafka and MariaDB in build/services, and print how to use them

@@ -1,4 +1,4 @@
-/* Writes the sample into a topic, or into files for a file source, and says on stdout what it wrote and what a target must hold
+/* Writes one of the samples into a topic, or into files for a file source, and says on stdout what it wrote and what a target must hold
  * in the end, as one JSON object. */
 #include <errno.h>
 #include <getopt.h>
@@ -6,13 +6,20 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "events.h"
 #include "sample.h"
 
 enum { FLUSH_MS = 60000, TOPIC_MS = 30000, POLL_MS = 100 };
 
+enum kind { CHANGES, VIEWS, PAYMENTS, KINDS };
+
+static const char *const kinds[KINDS] = { "changes", "views", "payments" };
+
 struct options {
+	enum kind kind;
 	struct sample_options sample;
 	const char *brokers, *topic, *folder;
 	int partitions;
@@ -101,7 +108,7 @@ static void open_files(struct sink *sink, const char *folder)
 	sink->files = calloc((size_t)sink->partitions, sizeof *sink->files);
 	BUG_IF(!sink->files);
 	for (int i = 0; i < sink->partitions; i++) {
-		snprintf(path, sizeof path, "%s/orders-%d.tsv", folder, i);
+		snprintf(path, sizeof path, "%s/sample-%d.tsv", folder, i);
 		sink->files[i] = fopen(path, "w");
 		if (!sink->files[i])
 			die(path, strerror(errno));
@@ -126,6 +133,7 @@ static void put(struct sink *sink, struct slice key, struct slice value)
 			die("produce", rd_kafka_err2str(rd_kafka_last_error()));
 		rd_kafka_poll(sink->rk, POLL_MS);
 	}
+	rd_kafka_poll(sink->rk, 0);
 }
 
 static void finish(struct sink *sink)
@@ -144,18 +152,31 @@ static void finish(struct sink *sink)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: generate (--brokers HOST:PORT --topic NAME | --files FOLDER) [--changes N] [--seed N] [--partitions N] [--schemas]\n"
-			"The topic is made, and must not be there. Files are orders-0.tsv ...: key, tab, value.\n");
+	fprintf(stderr, "usage: generate (--brokers HOST:PORT --topic NAME | --files FOLDER) [--sample changes|views|payments] [--messages N] [--seed N]\n"
+			"                [--partitions N] [--schemas]\n"
+			"The topic is made, and must not be there. Files are sample-0.tsv ...: key, tab, value. --schemas is for changes.\n");
 	exit(2);
+}
+
+static enum kind read_kind(const char *name)
+{
+	enum kind kind = 0;
+
+	while (kind < KINDS && strcmp(kinds[kind], name) != 0)
+		kind++;
+	if (kind == KINDS)
+		usage();
+	return kind;
 }
 
 static struct options read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "brokers", required_argument, NULL, 'b' }, { "topic", required_argument, NULL, 't' },
-		{ "files", required_argument, NULL, 'f' },   { "changes", required_argument, NULL, 'n' },
+		{ "files", required_argument, NULL, 'f' },   { "messages", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' },    { "partitions", required_argument, NULL, 'p' },
-		{ "schemas", no_argument, NULL, 'e' },       { 0 },
+		{ "schemas", no_argument, NULL, 'e' },       { "sample", required_argument, NULL, 'k' },
+		{ 0 },
 	};
 	struct options options = { .sample = { .seed = 1, .changes = 1000000 }, .partitions = 8 };
 	int option;
@@ -183,6 +204,9 @@ static struct options read_options(int argc, char **argv)
 		case 'e':
 			options.sample.schemas = true;
 			break;
+		case 'k':
+			options.kind = read_kind(optarg);
+			break;
 		default:
 			usage();
 		}
@@ -192,29 +216,56 @@ static struct options read_options(int argc, char **argv)
 	return options;
 }
 
+/* Returns how many bytes there were. */
+static int64_t put_changes(struct sink *sink, const struct sample_options *options)
+{
+	struct sample *sample = sample_new(options);
+	struct sample_outcome outcome;
+	struct slice key, value;
+	int64_t bytes = 0;
+
+	while (sample_next(sample, &key, &value)) {
+		put(sink, key, value);
+		bytes += (int64_t)(key.n + value.n);
+	}
+	outcome = sample_outcome(sample);
+	printf("{\"rows\":%" PRId64 ",\"quantity\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.quantity, outcome.cents);
+	sample_free(sample);
+	return bytes;
+}
+
+static int64_t put_events(struct sink *sink, enum events_kind kind, const struct sample_options *options)
+{
+	struct events *events = events_new(kind, options->seed, options->changes);
+	struct events_outcome outcome;
+	struct slice key, value;
+	int64_t bytes = 0;
+
+	while (events_next(events, &key, &value)) {
+		put(sink, key, value);
+		bytes += (int64_t)(key.n + value.n);
+	}
+	outcome = events_outcome(events);
+	printf("{\"rows\":%" PRId64 ",\"views\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.views, outcome.cents);
+	events_free(events);
+	return bytes;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = read_options(argc, argv);
 	struct sink sink = { .partitions = options.partitions };
-	struct sample *sample = sample_new(&options.sample);
-	struct sample_outcome outcome;
-	struct slice key, value;
-	int64_t bytes = 0;
+	int64_t bytes;
 
 	if (options.folder)
 		open_files(&sink, options.folder);
 	else
 		open_topic(&sink, &options);
-	while (sample_next(sample, &key, &value)) {
-		put(&sink, key, value);
-		bytes += (int64_t)(key.n + value.n);
-		if (sink.rk)
-			rd_kafka_poll(sink.rk, 0);
-	}
+	if (options.kind == CHANGES)
+		bytes = put_changes(&sink, &options.sample);
+	else
+		bytes = put_events(&sink, options.kind == VIEWS ? EVENTS_VIEWS : EVENTS_PAYMENTS, &options.sample);
+	printf(",\"messages\":%" PRId64 ",\"bytes\":%" PRId64 "}\n", options.sample.changes, bytes);
 	finish(&sink);
-	outcome = sample_outcome(sample);
-	printf("{\"messages\":%" PRId64 ",\"bytes\":%" PRId64 ",\"rows\":%" PRId64 ",\"quantity\":%" PRId64 ",\"cents\":%" PRId64 "}\n",
-	       options.sample.changes, bytes, outcome.rows, outcome.quantity, outcome.cents);
-	sample_free(sample);
 	return 0;
 }

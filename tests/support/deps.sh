@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs what building (deps.sh build) or testing (deps.sh test) needs, by the names that Debian and Ubuntu give it. Asks the
-# package index only where something is missing.
+# Installs what building (deps.sh build), testing (deps.sh test) or the benchmark's peers (deps.sh bench) need, by the names that
+# Debian and Ubuntu give it. Asks the package index only where something is missing.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-jars=$here/../../build/kafka
+fetched=$here/../../build
 
 # "a|b": a, or b where the distribution has no a.
 build=(gcc g++ make pkg-config libluajit-5.1-dev luajit librdkafka-dev libmariadb-dev libevent-dev libcurl4-openssl-dev libsimdjson-dev libsqlite3-dev sqlite3
@@ -12,6 +12,7 @@ build=(gcc g++ make pkg-config libluajit-5.1-dev luajit librdkafka-dev libmariad
 # mariadb-server-core is the server without the service that mariadb-server would start.
 tests=('mariadb-server-core|mariadb-server' 'mariadb-client-core|mariadb-client' default-jre-headless maven libcmocka-dev kcat python3
 	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro lua-check clang clang-format 'libclang-rt-dev|clang' zstd)
+peers=(default-jdk-headless)
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then
@@ -53,14 +54,15 @@ install() {
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $(missing "$@")
 }
 
-# The jars are written beside their place first, so that half a download is not taken for all of it. Their version is the pom's.
-fetch_kafka() {
-	cmp -s "$here/kafka/pom.xml" "$jars/pom.xml" && return
+# fetch NAME FOLDER: the jars that FOLDER/pom.xml asks for, into build/NAME. They are written beside their place first, so that half a
+# download is not taken for all of it. Their version is the pom's.
+fetch() {
+	local jars=$fetched/$1 pom=$2/pom.xml
+	cmp -s "$pom" "$jars/pom.xml" && return
 	rm -rf "$jars" "$jars.part"
 	mkdir -p "$jars.part"
-	mvn -q -B -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
-		-DoutputDirectory="$(realpath "$jars.part")"
-	cp "$here/kafka/pom.xml" "$jars.part"
+	mvn -q -B -Dstyle.color=never -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$(realpath "$jars.part")"
+	cp "$pom" "$jars.part"
 	mv "$jars.part" "$jars"
 }
 
@@ -68,10 +70,15 @@ case ${1:-} in
 build) install "${build[@]}" ;;
 test)
 	install "${build[@]}" "${tests[@]}"
-	fetch_kafka
+	fetch kafka "$here/kafka"
+	;;
+bench)
+	install "${build[@]}" "${tests[@]}" "${peers[@]}"
+	fetch kafka "$here/kafka"
+	fetch flink "$here/../bench/flink"
 	;;
 *)
-	echo "usage: deps.sh build|test" >&2
+	echo "usage: deps.sh build|test|bench" >&2
 	exit 2
 	;;
 esac

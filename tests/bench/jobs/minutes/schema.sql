@@ -1,0 +1,7 @@
+CREATE TABLE views_per_minute (
+  page VARCHAR(80) NOT NULL,
+  window_start DATETIME NOT NULL,
+  views BIGINT NOT NULL,
+  seconds DECIMAL(14,2) NOT NULL,
+  PRIMARY KEY (page, window_start)
+);

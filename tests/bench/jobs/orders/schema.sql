@@ -1,0 +1,11 @@
+CREATE TABLE orders (
+  id BIGINT NOT NULL PRIMARY KEY,
+  customer_id BIGINT NOT NULL,
+  sku VARCHAR(40) NOT NULL,
+  quantity INT NOT NULL,
+  price DECIMAL(12,2) NOT NULL,
+  status VARCHAR(20) NOT NULL,
+  note VARCHAR(200),
+  created_at DATETIME(3) NOT NULL,
+  updated_at TIMESTAMP NOT NULL
+);
