@@ -120,6 +120,19 @@ bool broker_source_step(struct source *source)
 	return hear(self(source));
 }
 
+/* As the Kafka source says it: source.h allows no jump. */
+static void tell_gone(struct sim_source *s, const struct slot *slot)
+{
+	const struct log *log = &s->world->history.logs[slot->log];
+	struct error reason;
+
+	error_set(&reason, "topic %s partition %d: offset %lld is gone: the broker keeps %lld..%lld", topic_names[log->table], log->number,
+		  (long long)slot->position, (long long)log->low, (long long)log->published);
+	s->stopped = true;
+	s->world->gone++;
+	s->events.failed(s->events.ctx, false, reason.text);
+}
+
 static bool deliver(struct sim_source *s)
 {
 	uint32_t from = dice_below(&s->world->dice, PARTITIONS_MOST * 2);
@@ -130,9 +143,12 @@ static bool deliver(struct sim_source *s)
 		const struct log_message *content;
 		struct message message;
 
-		/* Below what is kept reads only who has lost the partition and not heard of it: others would never come to their end. */
-		if (slot->state != SLOT_RUNNING || slot->paused || slot->position >= log->published || slot->position < log->low)
+		if (slot->state != SLOT_RUNNING || slot->paused || slot->position >= log->published)
 			continue;
+		if (slot->position < log->low) {
+			tell_gone(s, slot);
+			return false;
+		}
 		content = &log->messages[slot->position];
 		message = (struct message){
 			.topic = slice_of(topic_names[log->table]),
@@ -186,8 +202,8 @@ static void sim_take(struct source *source, uint32_t id, int64_t offset, struct 
 	slot->state = SLOT_RUNNING;
 	slot->owner = owner;
 	log = &self(source)->world->history.logs[slot->log];
-	slot->position = offset == START_CONFIGURED ? log->low : offset;
-	if (slot->position < log->low || slot->position > log->published)
+	slot->position = offset != START_CONFIGURED ? offset : log->start > log->low ? log->start : log->low;
+	if ((slot->position < log->low && !self(source)->world->history.lossy) || slot->position < log->first || slot->position > log->published)
 		trace_fail("worker %u begins partition %u at %lld", self(source)->worker, id, (long long)offset);
 }
 
@@ -318,7 +334,31 @@ void broker_retain(struct world *world)
 	uint32_t i = dice_below(&world->dice, world->history.log_count);
 	struct log *log = &world->history.logs[i];
 
-	log->low += dice_below(&world->dice, (uint32_t)(world->db.sound[i] - log->low) + 1);
+	if (log->low <= world->db.sound[i])
+		log->low += dice_below(&world->dice, (uint32_t)(world->db.sound[i] - log->low) + 1);
+	if (log->start < log->low && !database_has_progress(&world->db, i))
+		log->start = log->low;
+}
+
+void broker_lose(struct world *world)
+{
+	uint32_t i = dice_below(&world->retention, world->history.log_count);
+	struct log *log = &world->history.logs[i];
+
+	/* Where nothing was ever written a job begins at what there is. */
+	if (!database_has_progress(&world->db, i) || log->published == log->low)
+		return;
+	log->low += 1 + dice_below(&world->retention, (uint32_t)(log->published - log->low));
+	trace_line("broker: %s:%d keeps %lld..%lld, committed is %u", table_names[log->table], log->number, (long long)log->low,
+		   (long long)log->published, world->db.sound[i]);
+}
+
+bool broker_is_stranded(const struct world *world)
+{
+	for (uint32_t i = 0; i < world->history.log_count; i++)
+		if (world->history.logs[i].low > world->db.sound[i])
+			return true;
+	return false;
 }
 
 bool broker_publish(struct world *world)

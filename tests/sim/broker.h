@@ -32,6 +32,10 @@ void broker_pump(struct world *world);
 void broker_forget(struct world *world, uint32_t worker);
 /* Retention: messages of a partition that nobody needs any more are gone. */
 void broker_retain(struct world *world);
+/* The same, of messages that nobody has read. */
+void broker_lose(struct world *world);
+/* Whether the next message of a partition is gone: the job stands until somebody says --from. */
+bool broker_is_stranded(const struct world *world);
 /* More messages are there to read. False: all are. */
 bool broker_publish(struct world *world);
 

@@ -53,7 +53,7 @@ struct progress *database_add_progress(struct database *db, uint32_t log, int32_
 {
 	db->progress = realloc(db->progress, (db->progress_count + 1) * sizeof *db->progress);
 	BUG_IF(!db->progress);
-	db->progress[db->progress_count] = (struct progress){ .log = log, .lane = lane, .epoch = epoch };
+	db->progress[db->progress_count] = (struct progress){ .log = log, .lane = lane, .epoch = epoch, .next_offset = -1 };
 	return &db->progress[db->progress_count++];
 }
 
@@ -310,6 +310,8 @@ static void end_event(struct database *db, const struct wire_event *event)
 	struct ending *ending = &db->endings[record - db->history->records];
 	char text[80];
 
+	if (ending->lost)
+		trace_fail("%s comes, and --from has passed it", place_text(db, record, text));
 	if (event->parked && !ending->parked)
 		trace_fail("%s comes back and is not parked", place_text(db, record, text));
 	if (event->parked && event->outcome == OUTCOME_PARKED)
@@ -362,7 +364,7 @@ static bool is_over(const struct database *db, const struct record *record)
 {
 	const struct ending *ending = &db->endings[record - db->history->records];
 
-	return record->fate == FATE_UNWRITTEN || record->mood == MOOD_FILTERS || (record->fate == FATE_SKIPPED && !record->poison) ||
+	return record->fate == FATE_UNWRITTEN || ending->lost || record->mood == MOOD_FILTERS || (record->fate == FATE_SKIPPED && !record->poison) ||
 	       ending->written || ending->dead || ending->skipped;
 }
 
@@ -577,6 +579,8 @@ void database_check(const struct database *db)
 		bool written = record->mood ? ending->written : record->fate == FATE_WRITTEN;
 		bool dead = record->mood == MOOD_FAILS ? !written : record->fate == FATE_DEAD;
 
+		if (ending->lost)
+			continue;
 		if ((ending->written != written && !record->tombstone) || ending->dead != dead || ending->skipped > (record->fate == FATE_SKIPPED))
 			trace_fail("%s: written %u times, %u dead letters, skipped %u times", place_text(db, record, text), ending->written,
 				   ending->dead, ending->skipped);
@@ -588,6 +592,8 @@ void database_check(const struct database *db)
 	for (uint32_t i = 0; i < history->record_count; i++)
 		if (history->records[i].fate == FATE_WRITTEN && history->records[i].waits)
 			history_apply(&history->records[i], rows);
+	if (db->moved) /* the source's rows are gone for good: what was written is all that is known */
+		memcpy(rows, db->model, sizeof rows);
 	for (int table = 0; table < TABLE_COUNT; table++)
 		for (int id = 0; id < ROWS_MOST; id++)
 			if (!row_equal(&db->rows[table][id], &rows[table][id]))
@@ -598,8 +604,45 @@ void database_check(const struct database *db)
 		for (size_t p = 0; p < db->progress_count; p++)
 			if (db->progress[p].log == i && db->progress[p].next_offset > most)
 				most = db->progress[p].next_offset;
-		if (most != history->logs[i].count && history->logs[i].first != history->logs[i].count)
+		if (most != history->logs[i].count && history->logs[i].start != history->logs[i].count)
 			trace_fail("in the end progress of %s:%d is %lld of %lld", table_names[history->logs[i].table], history->logs[i].number,
 				   (long long)most, (long long)history->logs[i].count);
 	}
+}
+
+bool database_has_progress(const struct database *db, uint32_t log)
+{
+	for (size_t i = 0; i < db->progress_count; i++)
+		if (db->progress[i].log == log && db->progress[i].next_offset >= 0)
+			return true;
+	return false;
+}
+
+void database_move(struct database *db)
+{
+	for (size_t i = 0; i < db->progress_count; i++) {
+		db->progress[i].epoch++;
+		db->progress[i].next_offset = -1;
+		buf_clear(&db->progress[i].done);
+	}
+	for (uint32_t i = 0; i < db->history->record_count; i++) {
+		const struct record *record = &db->history->records[i];
+		struct ending *ending = &db->endings[i];
+
+		if (record->offset >= db->history->logs[record->log].start)
+			*ending = (struct ending){ 0 };
+		else if (!is_over(db, record))
+			ending->lost = true;
+	}
+	for (uint32_t i = 0; i < db->history->log_count; i++)
+		db->sound[i] = (uint32_t)db->history->logs[i].start;
+	for (int id = 0; id < ROWS_MOST; id++) {
+		db->rows[TABLE_COUNTS][id].exists = db->model[TABLE_COUNTS][id].exists = false;
+		for (int kind = 0; kind < KEPT_KINDS; kind++) {
+			free(db->kept[kind][id]);
+			db->kept[kind][id] = NULL;
+		}
+	}
+	memset(db->last, -1, sizeof db->last);
+	db->moved++;
 }

@@ -69,6 +69,7 @@ enum verdict { VERDICT_COMMITTED, VERDICT_STALE /* its progress rows are not as 
 struct ending {
 	uint32_t written, dead, skipped; /* times that a committed transaction held it */
 	bool parked;                     /* it lies in the table of those */
+	bool lost;                       /* --from has passed it */
 	struct slice keys;
 	int64_t parked_ms;
 };
@@ -89,6 +90,7 @@ struct database {
 	struct arena arena; /* keys of what is parked */
 	int64_t now_ms;
 	uint64_t commits, parkings;
+	uint32_t moved; /* how often --from has moved the progress */
 };
 
 void database_init(struct database *db, struct history *history);
@@ -112,5 +114,11 @@ struct progress *database_add_progress(struct database *db, uint32_t log, int32_
 bool database_complete(const struct database *db);
 /* At the end of a run: everything ended exactly once, as it must, and the tables are the history's. */
 void database_check(const struct database *db);
+
+/* Whether anything of this partition is committed. */
+bool database_has_progress(const struct database *db, uint32_t log);
+/* --from --reset-state: nothing is known of any progress, and each partition begins at its log's `start`. What had not ended below is lost, what had
+ * ended beyond is to end once more. Whoever does that empties the table that the state goes with. */
+void database_move(struct database *db);
 
 #endif

@@ -244,7 +244,7 @@ static void happen(struct history *h, struct record *record, int64_t id, uint32_
 	choose_fate(h, record, delicate);
 	/* Columns are left out only where the script copies: a map makes whole rows. A row that is not there has all of its own. */
 	record->keeps_w = record->deed == DEED_UPSERT && (before.exists || h->json) &&
-			  (record->table == TABLE_PLAIN || record->table == TABLE_NAMES) && dice_percent(h->dice, 25);
+			  (record->table == TABLE_PLAIN || record->table == TABLE_NAMES) && dice_percent(h->dice, 25) && (h->json || !h->lossy);
 	if (record->keeps_w)
 		record->row.cells[CELL_W] = before.exists ? before.cells[CELL_W] : CELL_NULL;
 	if (record->deed == DEED_MOVE)
@@ -420,7 +420,7 @@ static void age(struct history *h, struct log *log)
 
 	while (log->count < gone)
 		add_message(h, log);
-	log->first = log->low = log->published = log->count;
+	log->first = log->low = log->start = log->published = log->count;
 }
 
 static uint32_t parts_of(const struct history *h, enum table table)
@@ -432,20 +432,20 @@ static uint32_t parts_of(const struct history *h, enum table table)
 	return count;
 }
 
-void history_init(struct history *h, struct dice *dice, uint32_t messages)
+void history_init(struct history *h, struct dice *dice, uint32_t messages, bool lossy)
 {
-	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14) };
+	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14), .lossy = lossy };
 	h->moody = dice_percent(dice, 30);
 	add_logs(h, TABLE_PLAIN, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 70))
 		add_logs(h, TABLE_ITEMS, 1 + dice_below(dice, 3));
-	if (dice_percent(dice, 70))
+	if (!lossy && dice_percent(dice, 70))
 		add_logs(h, TABLE_NAMES, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 40))
 		add_logs(h, TABLE_SKIPS, 1 + dice_below(dice, 2));
-	if (dice_percent(dice, 10))
+	if (!lossy && dice_percent(dice, 10))
 		add_logs(h, TABLE_STUCK, 1);
-	if (dice_percent(dice, 40)) {
+	if (!lossy && dice_percent(dice, 40)) {
 		add_logs(h, TABLE_LATE, 1 + dice_below(dice, 2));
 		add_logs(h, TABLE_NOTES, 1 + dice_below(dice, 2));
 		if (dice_percent(dice, 30))

@@ -72,10 +72,12 @@ struct log {
 	int64_t count, cap, published; /* consumers see the first `published` */
 	int64_t first;                 /* messages below were gone before anybody read: there is nothing in them */
 	int64_t low;                   /* those below are gone by now */
+	int64_t start;                 /* where who finds no progress begins */
 };
 
 struct history {
 	bool json;  /* else debezium */
+	bool lossy; /* messages are deleted that nobody has read: no event of a row waits for one of another, or for an earlier one */
 	bool moody; /* versions of a script differ in what they make of some events */
 	struct dice *dice;
 	struct log logs[PARTITIONS_MOST];
@@ -105,7 +107,7 @@ extern const char *const table_names[TABLE_COUNT];
 extern const char *const topic_names[TABLE_COUNT];
 
 /* Rows that the target holds before the first message: history_target. */
-void history_init(struct history *history, struct dice *dice, uint32_t messages);
+void history_init(struct history *history, struct dice *dice, uint32_t messages, bool lossy);
 void history_free(struct history *history);
 /* The partition of a table, or UINT32_MAX. */
 uint32_t history_log(const struct history *history, struct slice topic, int32_t number);

@@ -210,7 +210,7 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 	struct database *db = &s->world->db;
 	uint32_t log = history_log(db->history, name->topic, name->partition);
 
-	*loaded = (struct progress_loaded){ .fresh = true, .watermark = INT64_MIN };
+	*loaded = (struct progress_loaded){ .next_offset = -1, .watermark = INT64_MIN };
 	for (int32_t lane = 0; lane < s->base.lanes; lane++)
 		if (!database_progress(db, log, lane))
 			database_add_progress(db, log, lane, 0);
@@ -220,7 +220,6 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 
 		if (row->log != log)
 			continue;
-		loaded->fresh &= row->seq == 0;
 		if (row->next_offset > loaded->next_offset)
 			loaded->next_offset = row->next_offset;
 		if (row->epoch > loaded->epoch)
@@ -228,6 +227,7 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 		loaded->lanes[loaded->lane_count++] = (struct progress_lane){ row->lane, row->next_offset, row->seq,
 									      arena_copy(&taking->arena, buf_view(&row->done)) };
 	}
+	loaded->fresh = loaded->next_offset < 0;
 }
 
 static void load_parked(struct sim_sink *s, struct taking *taking, uint32_t log, struct progress_loaded *loaded)

@@ -32,13 +32,13 @@ static void on_finished(void *ctx)
 	worker->finished = true;
 }
 
-/* The only thing that may end a worker here is another one that has its partition. */
+/* All that may end a worker here: another one has its partition, or what it is to read is deleted. */
 static void on_failed(void *ctx, bool stop, const char *reason)
 {
 	struct worker *worker = ctx;
 
 	trace_line("worker %u fails: %s", worker->number, reason);
-	if (stop || !strstr(reason, "another worker has taken over"))
+	if (stop || (!strstr(reason, "another worker has taken over") && !strstr(reason, " is gone: the broker keeps ")))
 		trace_fail("worker %u: %s", worker->number, reason);
 	worker->failed = true;
 }

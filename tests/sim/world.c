@@ -138,10 +138,37 @@ static void trouble(struct world *world)
 	}
 }
 
+/* Somebody stops the job, and starts it with --from and a time. */
+static void move_progress(struct world *world)
+{
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i])
+			end_worker(world, i);
+	for (uint32_t i = 0; i < world->history.log_count; i++) {
+		struct log *log = &world->history.logs[i];
+
+		log->start = log->low + dice_below(&world->retention, (uint32_t)(log->published - log->low) + 1);
+		trace_line("--from: %s:%d at %lld", table_names[log->table], log->number, (long long)log->start);
+	}
+	database_move(&world->db);
+	world->gone = 0;
+}
+
+static void lose(struct world *world)
+{
+	if (!world->quiet && dice_below(&world->retention, 1000) < world->faults.loss)
+		broker_lose(world);
+	/* Not at once: who follows must not go on either. */
+	if (world->gone > 2 && broker_is_stranded(world) && dice_percent(&world->retention, 5))
+		move_progress(world);
+}
+
 static void step(struct world *world)
 {
 	uint32_t what = dice_below(&world->dice, 100);
 
+	if (world->history.lossy)
+		lose(world);
 	for (uint32_t i = 0; i < world->worker_count; i++)
 		if (world->workers[i] && bury(world, i))
 			return;
@@ -235,14 +262,18 @@ void world_run(uint64_t seed)
 {
 	struct world world = { .seed = seed, .dice = { seed * 0x2545f4914f6cdd1du + 1 } };
 	uint32_t steps, troubled;
+	bool lossy;
 
 	/* Runs are years apart, so that nothing that remembers a second confuses two of them. */
 	world.now_ms = (int64_t)(seed % 1000000) * 10000000000 + 1000000;
 	trace_at(world.now_ms);
 	choose_faults(&world);
+	world.retention = (struct dice){ seed * 0x9e3779b97f4a7c15u + 1 };
+	lossy = dice_percent(&world.retention, 10);
+	world.faults.loss = 1 + dice_below(&world.retention, 30);
 	world.worker_count = 1 + dice_below(&world.dice, WORKERS_MOST);
 	world.fresh_hosts = dice_percent(&world.dice, 2);
-	history_init(&world.history, &world.dice, 20 + dice_below(&world.dice, 200));
+	history_init(&world.history, &world.dice, 20 + dice_below(&world.dice, 200), lossy);
 	database_init(&world.db, &world.history);
 	for (uint32_t i = 0; i < PARTITIONS_MOST; i++)
 		world.broker.partitions[i] = (struct membership){ NOBODY, NOBODY, NOBODY };

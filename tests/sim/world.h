@@ -19,15 +19,17 @@ struct faults {
 	uint32_t reload, rebalance, stop; /* of all steps, in a thousand */
 	uint32_t zombie;                  /* of rebalances: partitions are given away before their owner has heard */
 	uint32_t slow;                    /* of the database's steps: nothing happens */
+	uint32_t loss;                    /* of all steps, in a thousand: messages are deleted, read or not */
 };
 
 struct world {
 	uint64_t seed;
-	struct dice dice;
+	struct dice dice, retention; /* retention: of what only some runs have, so that the others of a seed stay what they are */
 	int64_t now_ms;
 	struct faults faults;
 	bool quiet;       /* nothing goes wrong any more: what is left is to come to its end */
 	bool closing;     /* workers are told to stop, and stay away */
+	uint32_t gone;    /* workers that ended since progress was moved, because what they were to read is deleted */
 	bool fresh_hosts; /* each VM is a new one, and freed after use */
 	struct history history;
 	struct database db;
