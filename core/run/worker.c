@@ -342,7 +342,7 @@ static void close_worker(struct worker *worker)
 static void settle_malloc(void)
 {
 	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_MMAP_THRESHOLD, 16 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
