@@ -23,7 +23,7 @@ static struct event *add_event(struct intake *intake, const struct message *mess
 
 static void decode_message(struct decoder *decoder, struct intake *intake, const struct message *message)
 {
-	struct error err = { .text = "" };
+	struct error err;
 	uint32_t parts = 0;
 	int failed;
 

@@ -13,6 +13,8 @@ extern "C" {
 
 /* What is done for every token: the compiler would rather pass seven arguments. */
 #define INLINE static inline __attribute__((always_inline))
+#define likely(what) __builtin_expect(!!(what), 1)
+#define unlikely(what) __builtin_expect(!!(what), 0)
 
 /* Documents up to this size are read without malloc; room for a larger one is given back with the next that is not. */
 static const size_t KEPT_BYTES = 256 * 1024;
@@ -29,20 +31,18 @@ struct json {
 	bool stands_in; /* the document is a copy of one whose text is no UTF-8: half a surrogate pair stands where that begins */
 
 	/* of the document that is being read */
-	const char *text;
-	bool escapes;               /* there is a backslash somewhere: most have none, and need not look at each string for one */
-	const uint32_t *tokens_end; /* where each token begins in the text; one reaches to the next, blanks included */
 	uint32_t depth;
 	const char *raw;
 	struct arena *arena;
 	struct error *err;
-};
-
-/* How far the walk has come: the token to be read and the node to be written. Passed by value, so that it stays in registers.
- * token is NULL after an error. */
-struct walk {
-	const uint32_t *token;
-	struct json_node *node;
+	struct walk {
+		const char *text;
+		const uint32_t *end;    /* of the tokens, each where it begins in the text; it reaches to the next, blanks included */
+		const uint32_t *token;  /* to be read; simdjson puts the size of the text behind the last */
+		struct json_node *node; /* to be written */
+		uint32_t written;       /* nodes before it */
+		bool escapes;           /* there is a backslash somewhere: most have none, and need not look at each string for one */
+	} at; /* how far the walk has come. While it is in one object or array it is a copy of this, which stays in registers. */
 };
 
 extern "C" struct json *json_new(void)
@@ -67,17 +67,15 @@ extern "C" void json_free(struct json *json)
 
 static bool fail(struct json *json, const char *at, const char *why)
 {
-	error_set(json->err, "no valid JSON: %s at byte %zu", why, (size_t)(at - json->text));
+	error_set(json->err, "no valid JSON: %s at byte %zu", why, (size_t)(at - json->at.text));
 	return false;
 }
 
-static struct walk stop(struct json *json, const uint32_t *token, const char *why)
+static __attribute__((noinline)) bool stop(struct json *json, const uint32_t *token, const char *why)
 {
-	if (token >= json->tokens_end)
-		error_set(json->err, "no valid JSON: the text ends early");
-	else
-		fail(json, json->text + *token, why);
-	return { NULL, NULL };
+	if (token >= json->at.end)
+		return error_set(json->err, "no valid JSON: the text ends early") == 0;
+	return fail(json, json->at.text + *token, why);
 }
 
 INLINE bool blank(char c)
@@ -85,14 +83,12 @@ INLINE bool blank(char c)
 	return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
-/* A token without the blanks behind it. simdjson puts the size of the text behind the last one. */
-INLINE struct slice token_text(const char *text, const uint32_t *token)
+/* A token from where it starts to where the next one does, without the blanks between them. */
+INLINE struct slice token_text(const char *start, const char *next)
 {
-	const char *start = text + token[0], *end = text + token[1];
-
-	while (blank(end[-1]))
-		end--;
-	return { start, (size_t)(end - start) };
+	while (blank(next[-1]))
+		next--;
+	return { start, (size_t)(next - start) };
 }
 
 /* May say yes for a backslash up to 15 bytes behind the text; the padding makes them readable. */
@@ -122,152 +118,194 @@ static uint8_t *unescape_room(struct json *json, size_t n, bool keep)
 	return (uint8_t *)json->scratch;
 }
 
-/* Unescaped from between its quotes. Where nobody wants it (keep is false) it is only checked. */
-static __attribute__((noinline)) bool unescape(struct json *json, struct slice *text, bool keep)
+/* Unescaped from between its quotes; p is NULL where that fails. Where nobody wants it (keep is false) it is only checked. */
+static __attribute__((noinline)) struct slice unescape(struct json *json, struct slice text, bool keep)
 {
-	uint8_t *start = unescape_room(json, text->n, keep);
-	uint8_t *end = json->parser->parse_string((const uint8_t *)text->p, start);
+	uint8_t *start = unescape_room(json, text.n, keep);
+	uint8_t *end = json->parser->parse_string((const uint8_t *)text.p, start);
 
-	if (!end)
-		return fail(json, text->p,
-			    json->stands_in ? "a string that is no UTF-8" : "a string with an escape that is none, or with half of a surrogate pair");
-	*text = { (const char *)start, (size_t)(end - start) };
-	return true;
+	if (end)
+		return { (const char *)start, (size_t)(end - start) };
+	fail(json, text.p, json->stands_in ? "a string that is no UTF-8" : "a string with an escape that is none, or with half of a surrogate pair");
+	return { NULL, 0 };
 }
 
 /* An error in a member's value says whose it is. */
-static __attribute__((noinline)) struct walk stop_in(struct json *json, const struct slice *name)
+static __attribute__((noinline)) bool stop_in(struct json *json, struct slice name)
 {
-	if (name->n && name->n <= 100 && utf8_valid(*name))
-		error_prefix(json->err, "\"%.*s\"", (int)name->n, name->p);
-	return { NULL, NULL };
+	if (name.n && name.n <= 100 && utf8_valid(name))
+		error_prefix(json->err, "\"%.*s\"", (int)name.n, name.p);
+	return false;
 }
 
-/* The text of the string that is this token. */
-template <bool keep> INLINE bool read_string(struct json *json, struct slice token, struct slice *text)
+/* The text of the string that starts here, p NULL where it is none. Its second quote stands before the next token: simdjson has seen to that. */
+template <bool keep> INLINE struct slice read_string(struct json *json, bool escapes, const char *start, const char *next)
 {
-	if (token.n < 2 || token.p[token.n - 1] != '"')
-		return fail(json, token.p, "a string that something follows");
-	*text = { token.p + 1, token.n - 2 };
-	if (!json->escapes || !may_hold_backslash(text->p, text->n) || !memchr(text->p, '\\', text->n))
-		return true;
+	struct slice text = { start + 1, (size_t)(next - start) - 2 };
+
+	if (unlikely(next[-1] != '"')) {
+		text.n = token_text(start, next).n - 2;
+		if (text.p[text.n] != '"') {
+			fail(json, start, "a string that something follows");
+			return { NULL, 0 };
+		}
+	}
+	if (likely(!escapes) || !may_hold_backslash(text.p, text.n) || !memchr(text.p, '\\', text.n))
+		return text;
 	return unescape(json, text, keep);
 }
 
-template <bool keep> INLINE bool read_scalar(struct json *json, struct slice token, struct value *value)
+/* VALUE_ABSENT: it is none of the three. */
+INLINE enum value_kind kind_of_word(struct slice token)
 {
-	value->ready = false;
-	if (*token.p == '"') {
-		struct slice text;
-
-		value->kind = VALUE_TEXT;
-		if (!read_string<keep>(json, token, &text))
-			return false;
-		value->p = text.p;
-		value->n = (uint32_t)text.n;
-		return true;
-	}
-	value->p = token.p;
-	value->n = (uint32_t)token.n;
-	if ((*token.p >= '0' && *token.p <= '9') || *token.p == '-') {
-		value->kind = VALUE_NUMBER;
-		return (*token.p != '0' && slice_is_digits(token)) || value_is_number(token) || fail(json, token.p, "a number that is none");
-	}
-	value->kind = token.n == 4 && memcmp(token.p, "null", 4) == 0    ? VALUE_NULL
-		      : token.n == 4 && memcmp(token.p, "true", 4) == 0  ? VALUE_TRUE
-		      : token.n == 5 && memcmp(token.p, "false", 5) == 0 ? VALUE_FALSE
-									 : VALUE_ABSENT;
-	return value->kind != VALUE_ABSENT || fail(json, token.p, "no value");
+	if (token.n == 4 && slice_load(token.p, 4) == slice_load("null", 4))
+		return VALUE_NULL;
+	if (token.n == 4 && slice_load(token.p, 4) == slice_load("true", 4))
+		return VALUE_TRUE;
+	return token.n == 5 && memcmp(token.p, "false", 5) == 0 ? VALUE_FALSE : VALUE_ABSENT;
 }
 
-template <bool keep> static struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level);
+/* The number, true, false or null that starts here; VALUE_ABSENT where it is none. */
+INLINE enum value_kind read_word(struct json *json, struct slice token)
+{
+	enum value_kind kind = VALUE_NUMBER;
+
+	if ((unsigned char)(*token.p - '0') <= 9 || *token.p == '-') {
+		if ((*token.p != '0' && likely(slice_is_digits(token))) || value_is_number(token))
+			return VALUE_NUMBER;
+		fail(json, token.p, "a number that is none");
+		return VALUE_ABSENT;
+	}
+	kind = kind_of_word(token);
+	if (unlikely(kind == VALUE_ABSENT))
+		fail(json, token.p, "no value");
+	return kind;
+}
+
+template <bool keep> static bool read_container(struct json *json, struct slice name, uint32_t level);
 
 /* The value to come, which lies at this level. keep: it becomes a node. */
-template <bool keep> INLINE struct walk read_value(struct json *json, struct walk at, const struct slice *name, uint32_t level)
+template <bool keep> INLINE bool read_value(struct json *json, struct json::walk *at, struct slice name, uint32_t level)
 {
-	struct json_node *node = at.node;
-	struct value dropped;
-	char first;
+	const char *start = at->text + at->token[0], *next = at->text + at->token[1];
+	enum value_kind kind = VALUE_TEXT;
+	struct slice value;
 
-	if (at.token >= json->tokens_end)
-		return stop(json, at.token, "");
-	first = json->text[*at.token];
-	if (first == '{' || first == '[')
-		return read_container<keep>(json, at, name, level);
-	if (!read_scalar<keep>(json, token_text(json->text, at.token), keep ? &node->value : &dropped))
-		return stop_in(json, name);
-	if (keep) {
-		node->name = *name;
-		node->end = (uint32_t)(node - json->nodes) + 1;
-		node->object = node->expanded = false;
-		at.node++;
+	if (unlikely(at->token >= at->end))
+		return stop(json, at->token, "");
+	if (*start == '"') {
+		value = read_string<keep>(json, at->escapes, start, next);
+		if (unlikely(!value.p))
+			return stop_in(json, name);
+	} else if (*start == '{' || *start == '[') {
+		json->at = *at;
+		if (!read_container<keep>(json, name, level))
+			return false;
+		*at = json->at;
+		return true;
+	} else {
+		value = token_text(start, next);
+		kind = read_word(json, value);
+		if (unlikely(kind == VALUE_ABSENT))
+			return stop_in(json, name);
 	}
-	at.token++;
-	return at;
+	at->token++;
+	if (keep) {
+		struct json_node *node = at->node++;
+
+		node->name = name;
+		node->value.p = value.p;
+		node->value.n = (uint32_t)value.n;
+		node->value.kind = (uint8_t)kind;
+		node->value.ready = false;
+		node->end = ++at->written;
+		node->object = node->expanded = false;
+	}
+	return true;
 }
 
-/* All members of the object or array to come. */
-template <bool keep> static struct walk read_members(struct json *json, struct walk at, uint32_t level)
+/* The name of the member to come, and its colon; p is NULL where there is none. */
+template <bool keep> INLINE struct slice read_name(struct json *json, struct json::walk *at)
 {
-	const char *text = json->text;
-	bool object = text[*at.token++] == '{';
-	char close = object ? '}' : ']', next;
+	const char *start = at->text + at->token[0], *colon = at->text + at->token[1];
+	struct slice name = { NULL, 0 };
 
-	if (at.token < json->tokens_end && text[*at.token] == close)
-		return { at.token + 1, at.node };
-	do {
+	if (unlikely(at->end - at->token < 2)) {
+		stop(json, at->end, "");
+	} else if (unlikely(*start != '"')) {
+		stop(json, at->token, "no name of a member");
+	} else {
+		name = read_string<keep>(json, at->escapes, start, colon);
+		if (unlikely(name.p && *colon != ':')) {
+			stop(json, at->token + 1, "no colon behind a name");
+			name.p = NULL;
+		}
+	}
+	at->token += 2;
+	return name;
+}
+
+/* All members of the object or array whose bracket was read. */
+template <bool keep, bool object> static bool read_members(struct json *json, uint32_t level)
+{
+	const char close = object ? '}' : ']';
+	struct json::walk at = json->at;
+	char next = ',';
+
+	if (at.token < at.end && at.text[*at.token] == close) {
+		json->at.token++;
+		return true;
+	}
+	while (next == ',') {
 		struct slice name = { NULL, 0 };
 
 		if (object) {
-			if (json->tokens_end - at.token < 2)
-				return stop(json, json->tokens_end, "");
-			if (text[at.token[0]] != '"')
-				return stop(json, at.token, "no name of a member");
-			if (!read_string<keep>(json, token_text(text, at.token), &name))
-				return { NULL, NULL };
+			name = read_name<keep>(json, &at);
+			if (unlikely(!name.p))
+				return false;
 			if (!keep && name.p == json->scratch)
-				name = { NULL, 0 }; /* what follows is unescaped to the same place */
-			if (text[at.token[1]] != ':')
-				return stop(json, at.token + 1, "no colon behind a name");
-			at.token += 2;
+				name.n = 0; /* what follows is unescaped to the same place */
 		}
-		at = read_value<keep>(json, at, &name, level + 1);
-		if (!at.token)
-			return at;
-		if (at.token >= json->tokens_end)
+		if (unlikely(!read_value<keep>(json, &at, name, level + 1)))
+			return false;
+		if (unlikely(at.token >= at.end))
 			return stop(json, at.token, "");
-		next = text[*at.token++];
-	} while (next == ',');
-	if (next != close)
+		next = at.text[*at.token++];
+	}
+	json->at = at;
+	if (unlikely(next != close))
 		return stop(json, at.token - 1, object ? "neither a comma nor the end of an object" : "neither a comma nor the end of an array");
-	return at;
+	return true;
 }
 
-template <bool keep>
-static __attribute__((noinline)) struct walk read_container(struct json *json, struct walk at, const struct slice *name, uint32_t level)
+template <bool keep> static __attribute__((noinline)) bool read_container(struct json *json, struct slice name, uint32_t level)
 {
-	const char *start = json->text + *at.token;
-	struct json_node *node = at.node;
-	bool expand = keep && level <= json->depth && !(level == 1 && json->raw && name->p && slice_is(*name, json->raw));
+	const char *start = json->at.text + *json->at.token++;
+	struct json_node *node = json->at.node;
+	bool expand = keep && level <= json->depth && !(level == 1 && json->raw && name.p && slice_is(name, json->raw));
+	bool object = *start == '{', read;
 
-	if (level >= JSON_DEPTH_MOST) {
-		error_set(json->err, "JSON that is nested deeper than %d", JSON_DEPTH_MOST);
-		return { NULL, NULL };
+	if (level >= JSON_DEPTH_MOST)
+		return error_set(json->err, "JSON that is nested deeper than %d", JSON_DEPTH_MOST) == 0;
+	if (keep) {
+		json->at.node++;
+		json->at.written++;
 	}
-	if (keep)
-		at.node++;
-	at = expand ? read_members<true>(json, at, level) : read_members<false>(json, at, level);
-	if (!at.token || !keep)
-		return at;
-	node->name = *name;
+	if (expand)
+		read = object ? read_members<true, true>(json, level) : read_members<true, false>(json, level);
+	else
+		read = object ? read_members<false, true>(json, level) : read_members<false, false>(json, level);
+	if (!read || !keep)
+		return read;
+	node->name = name;
 	node->value.p = start;
-	node->value.n = (uint32_t)(json->text + at.token[-1] + 1 - start); /* its last token was its bracket */
+	node->value.n = (uint32_t)(json->at.text + json->at.token[-1] + 1 - start); /* its last token was its bracket */
 	node->value.kind = VALUE_JSON;
 	node->value.ready = false;
-	node->object = *start == '{';
+	node->object = object;
 	node->expanded = expand;
-	node->end = (uint32_t)(at.node - json->nodes);
-	return at;
+	node->end = json->at.written;
+	return true;
 }
 
 /* Room in simdjson for a text of this size. */
@@ -320,7 +358,7 @@ extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, c
 {
 	simdjson::error_code code;
 	const struct slice none = { NULL, 0 };
-	struct walk at;
+	const uint32_t *tokens;
 
 	if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
 		text = { text.p + 3, text.n - 3 };
@@ -339,20 +377,18 @@ extern "C" int json_read(struct json *json, struct slice text, uint32_t depth, c
 		json->nodes = (struct json_node *)malloc(json->room * sizeof *json->nodes);
 		BUG_IF(!json->nodes);
 	}
-	json->text = text.p;
-	json->escapes = memchr(text.p, '\\', text.n);
-	json->tokens_end = json->parser->structural_indexes.get() + json->parser->n_structural_indexes;
+	tokens = json->parser->structural_indexes.get();
+	json->at = { text.p, tokens + json->parser->n_structural_indexes, tokens, json->nodes, 0, memchr(text.p, '\\', text.n) != NULL };
 	json->depth = depth;
 	json->raw = raw;
 	json->arena = arena;
 	json->err = err;
-	at = read_value<true>(json, { json->parser->structural_indexes.get(), json->nodes }, &none, 0);
-	if (!at.token)
+	if (!read_value<true>(json, &json->at, none, 0))
 		return -1;
-	if (at.token != json->tokens_end) {
-		fail(json, json->text + *at.token, "something follows the document");
+	if (json->at.token != json->at.end) {
+		fail(json, text.p + *json->at.token, "something follows the document");
 		return -1;
 	}
 	*nodes = json->nodes;
-	return (int)(at.node - json->nodes);
+	return (int)json->at.written;
 }

@@ -165,20 +165,23 @@ void plans_free(struct script *script)
 
 /* ---- using it ---- */
 
-static int read_value(struct event *event, struct value *value, const struct column *column, struct reading reading, struct error *err)
+static inline int read_column(struct event *event, struct image *image, uint32_t column, struct error *err)
 {
-	if (value->ready)
+	struct reading reading = image->readings ? image->readings[column] : image->shape->columns[column].declared;
+	struct value *value = &image->values[column];
+
+	if (value->ready || value_stands(value, reading)) {
+		value->ready = true;
 		return 0;
+	}
 	if (value_read(value, reading, &event->intake->arena, err) < 0)
-		return error_prefix(err, "column %.*s", SLICE_ARG(column->name));
+		return error_prefix(err, "column %.*s", SLICE_ARG(image->shape->columns[column].name));
 	return 0;
 }
 
 int plan_read(struct event *event, struct image *image, uint32_t column, struct error *err)
 {
-	struct reading reading = image->readings ? image->readings[column] : image->shape->columns[column].declared;
-
-	return read_value(event, &image->values[column], &image->shape->columns[column], reading, err);
+	return read_column(event, image, column, err);
 }
 
 struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill)
@@ -239,7 +242,7 @@ static int copy_values(struct event *event, struct image *image, const struct pl
 
 		if (image->values[copy.from].kind == VALUE_ABSENT || (only_key && !target_is_key(target, copy.to)))
 			continue;
-		if (plan_read(event, image, copy.from, err) < 0)
+		if (read_column(event, image, copy.from, err) < 0)
 			return -1;
 		change->values[copy.to] = image->values[copy.from];
 	}

@@ -79,6 +79,13 @@ struct reading {
  * meaning says; err then names the reason, not the column. NULL and ABSENT are always fine. */
 int value_read(struct value *v, struct reading reading, struct arena *arena, struct error *err);
 
+/* Whether value_read would leave it as it stands: most do, and need no call. */
+static inline bool value_stands(const struct value *v, struct reading reading)
+{
+	return reading.meaning <= MEANING_PLAIN || v->kind <= VALUE_NULL ||
+	       (v->kind == VALUE_NUMBER && (reading.meaning == MEANING_NUMERIC || reading.meaning == MEANING_DOUBLE));
+}
+
 /* The value as a document of its own, to be freed with json_free. These values are rare, so a reader for each is fine. NULL where it
  * is none. */
 struct json;
