@@ -6,7 +6,7 @@ local json = require "streamlua.json"
 local null = require("streamlua").null
 
 local concat, sort, floor, abs = table.concat, table.sort, math.floor, math.abs
-local find = string.find
+local find, format = string.find, string.format -- and not the methods of texts: those are the scripts', which cost more
 
 local state = {
   BYTES_MOST = 1024 * 1024, -- of one row
@@ -51,10 +51,12 @@ local function encode_table(value, path, depth)
       error(("%s cannot be saved: its keys are neither texts nor 1 to n; write t[tostring(key)]"):format(place(path, names[i])), 0)
     end
   end
-  sort(names)
+  if count > 1 then
+    sort(names)
+  end
   for i = 1, count do
     local name = names[i]
-    names[i] = json.encode(name, null) .. ":" .. encode(value[name], path, name, depth + 1)
+    names[i] = encode(name, path, name, depth) .. ":" .. encode(value[name], path, name, depth + 1)
   end
   return "{" .. concat(names, ",") .. "}"
 end
@@ -62,8 +64,8 @@ end
 function encode(value, path, key, depth)
   local kind = type(value)
   if kind == "number" and value == floor(value) and abs(value) < 2 ^ 53 then
-    return ("%.0f"):format(value + 0)
-  elseif kind == "string" and not find(value, '[^ !#-%[%]-~]') then
+    return format("%.0f", value + 0)
+  elseif kind == "string" and not find(value, '[^ !#-[%]^-~]') then
     return '"' .. value .. '"'
   elseif kind == "boolean" then
     return value and "true" or "false"
@@ -86,18 +88,22 @@ function state.encode_value(value, label)
   return text
 end
 
--- The text of a table; "" of an empty one. label: what the script calls it.
+-- The text of a table, unless it is too long. label: what the script calls it.
+function state.check_size(text, label)
+  if #text > state.BYTES_MOST then
+    error(("%s takes %d bytes, and a row of streamlua_state holds %d: keep many things in ctx:map"):format(label, #text, state.BYTES_MOST), 0)
+  end
+  return text
+end
+
+-- The text of a table; "" of an empty one.
 function state.encode(value, label)
   if type(value) ~= "table" then
     error(("%s is a %s: a table is needed"):format(label, type(value)), 0)
   elseif next(value) == nil then
     return ""
   end
-  local text = encode_table(value, label, 1)
-  if #text > state.BYTES_MOST then
-    error(("%s takes %d bytes, and a row of streamlua_state holds %d: keep many things in ctx:map"):format(label, #text, state.BYTES_MOST), 0)
-  end
-  return text
+  return state.check_size(encode_table(value, label, 1), label)
 end
 
 function state.decode(text)

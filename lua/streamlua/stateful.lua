@@ -6,6 +6,7 @@ local keyed = require "streamlua.keyed"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
 local native = require "streamlua.native"
+local panes = require "streamlua.panes"
 local process = require "streamlua.process"
 local row = require "streamlua.row"
 local saved = require "streamlua.state"
@@ -94,7 +95,9 @@ local function new(script)
   end
   local kind = script.window and windowed or process
   local run, fire, pass = kind.run, kind.fire, keyed.pass
-  script.panes = script.window and window.new(script)
+  if script.window then
+    script.panes, script.panes_text = window.new(script), panes.encoder(script)
+  end
   return function(events, event_count)
     for i = 0, event_count - 1 do
       begin(events[i], i)

@@ -6,7 +6,7 @@ local check = require "streamlua.check"
 local tag = require "streamlua.tag"
 local time = require "streamlua.time"
 
-local floor = math.floor
+local floor, format = math.floor, string.format
 
 local window = {}
 
@@ -53,7 +53,7 @@ end
 window.text_of = text_of
 
 local function key_of(start)
-  return ("%.0f"):format(start)
+  return format("%.0f", start)
 end
 
 -- Panes that the watermark has passed are gone: nothing can come for them that is not late.

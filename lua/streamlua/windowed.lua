@@ -6,7 +6,6 @@ local native = require "streamlua.native"
 local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
-local saved = require "streamlua.state"
 local window = require "streamlua.window"
 
 local C, current = native.C, row.state
@@ -95,10 +94,8 @@ local function time_of(script, event, this)
   return keyed.event_time(script, event, this) or error("this event has no time: name its column, as in time = \"created_at\"", 0)
 end
 
--- One image of the event into its panes (sign 1), or out of them (-1).
-local function count(script, event, entry, which, sign)
-  local this = row.new(current.generation, which)
-  local at = time_of(script, event, this)
+-- One image of the event, of this time, into its panes (sign 1), or out of them (-1).
+local function count(script, event, entry, this, at, sign)
   local watermark = current.watermark == current.watermark and current.watermark or -math.huge
   local panes = keyed.open(script, event, entry)
   if not script.panes(panes, this, at, watermark, keyed.others(script, event), sign, change, leave) then
@@ -118,7 +115,8 @@ local function aggregate(script, event)
   end
   local entry = keyed.main_entry(script, event)
   local old = entry
-  local before = keyed.clock(script, event, time_of(script, event, this))
+  local at = time_of(script, event, this)
+  local before = keyed.clock(script, event, at)
   keyed.opened = entry
   current.watermark = before and before - script.out_of_order or NEVER
   if event.op == native.UPDATE then
@@ -130,13 +128,14 @@ local function aggregate(script, event)
       old = used.entry
       keyed.opened_old = old
     end
-    count(script, event, old, row.OLD, -1)
-    count(script, event, entry, row.NEW, 1)
+    local was = row.new(current.generation, row.OLD)
+    count(script, event, old, was, time_of(script, event, was), -1)
+    count(script, event, entry, this, at, 1)
   else
-    count(script, event, entry, row.NEW, event.op == native.DELETE and -1 or 1)
+    count(script, event, entry, this, at, event.op == native.DELETE and -1 or 1)
   end
-  local text = saved.encode(keyed.open(script, event, entry), "the window")
-  local old_text = old ~= entry and saved.encode(keyed.open(script, event, old), "the window") or nil
+  local text = script.panes_text(keyed.open(script, event, entry))
+  local old_text = old ~= entry and script.panes_text(keyed.open(script, event, old)) or nil
   if C.sl_finish(event) ~= 0 then
     keyed.fail()
   end
@@ -171,7 +170,7 @@ local function fire(script, event)
   end
   table.sort(list, function(a, b) return panes[a].e < panes[b].e or (panes[a].e == panes[b].e and tonumber(a) < tonumber(b)) end)
   local left = without(panes, closed)
-  local text = saved.encode(left, "the window")
+  local text = script.panes_text(left)
   C.sl_timer_otherwise(event, text, #text, nil, 0, window.due(script, left) or NEVER, NEVER)
   if event.error.p ~= nil then
     error(ffi.string(event.error.p, event.error.n), 0)
@@ -187,7 +186,7 @@ local function fire(script, event)
   for start in pairs(closed) do
     panes[start] = nil
   end
-  text = saved.encode(panes, "the window")
+  text = script.panes_text(panes)
   if C.sl_finish(event) ~= 0 then
     keyed.fail()
   end

@@ -209,6 +209,12 @@ test("times are asked of the engine as RFC 3339, UTC where the text says nothing
     is.equal(sl.time.parse(text), 1706702400000)
     is.equal(host.asked, wanted)
   end
+  for fraction, ms in pairs { [".007"] = 7, [".999"] = 999, [""] = 0 } do
+    is.equal(sl.time.parse("2024-01-31 12:00:00" .. fraction), 1706702400000 + ms)
+    is.equal(sl.time.parse("2024-01-31T12:00:00" .. fraction), 1706702400000 + ms)
+  end
+  refused("time.parse: '2024-01-31 12:00:00.1x3'", sl.time.parse, "2024-01-31 12:00:00.1x3")
+  refused("time.parse: '2024-01-31 12:00:00,123'", sl.time.parse, "2024-01-31 12:00:00,123")
   refused("time.parse: 'yesterday' is no time", sl.time.parse, "yesterday")
   refused("time.parse: '2024-01-31 12:00:00 CET': no time zone", sl.time.parse, "2024-01-31 12:00:00 CET")
   refused("a text is needed", sl.time.parse, 5)
