@@ -84,27 +84,33 @@ test-deps: ## install what the tests need too, and fetch Kafka into build/kafka
 bench-deps: ## install what the benchmark's peers need, and fetch Flink into build/flink
 	@tests/support/deps.sh bench
 
+# Half of the tests' time is compiling: as much at once as there are processors, where make was not told how much.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The whole of it, on a machine that has nothing but git, make and root.
 .PHONY: test check
 test: test-deps ## install what the tests need, build, and run every test
 	@$(MAKE) check
-	@$(MAKE) sim RUNS=300
-	@$(MAKE) fuzz TRIES=3000
+	@$(MAKE) $(JOBS) sim fuzz RUNS=300 TRIES=3000
 	@$(MAKE) e2e
 
 check: lint ## what needs no server: lint, unit tests under the sanitizers, Lua specs, examples of the scripts
-	@$(MAKE) all
-	@$(MAKE) asan
-	@$(MAKE) spec
+	@$(MAKE) $(JOBS) spec asan
 
 .PHONY: unit asan spec
+# Some of them wait most of the time, the longest of all for rebalances.
+LONGEST := $(BUILD)/unit/kafka_test
 unit: $(UNIT_BIN) ## the unit tests
-	@failed=0; for t in $(UNIT_BIN); do $$t > $$t.log 2>&1 || { cat $$t.log; failed=1; }; done; \
+	@printf '%s\n' $(LONGEST) $(filter-out $(LONGEST),$(UNIT_BIN)) | xargs -P 4 -I{} sh -c '{} >{}.log 2>&1 || { cat {}.log; exit 1; }'; failed=$$?; \
 	 cat $(UNIT_BIN:=.log) | awk '/PASSED/ { p += $$4 } /FAILED.*test\(s\)/ { f += $$4 } END { printf "unit: %d passed, %d failed\n", p, f }'; exit $$failed
 
-# LeakSanitizer is on; LuaJIT's own allocator is not instrumented, which hides nothing of ours.
+# The build that clang's fuzzer needs too. LeakSanitizer is on; LuaJIT's own allocator is not instrumented, which hides nothing of ours.
+SANITIZED = BUILD=$(BUILD)/asan CC="$(CLANG)" CXX="$(CLANG)++" WARNINGS= CWARNINGS= OPTIMIZE=-O1 \
+	EXTRA_FLAGS="-g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined"
+CLANG    := $(filter ccache,$(CC)) clang
+
 asan: ## the unit tests and the inputs of the fuzz targets under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
-	@$(MAKE) unit fuzz-replay BUILD=$(BUILD)/asan OPTIMIZE="-O1" EXTRA_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	@$(MAKE) $(SANITIZED) unit fuzz-replay
 
 spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that ship
 	@luajit tests/spec/run.lua
@@ -141,14 +147,11 @@ FUZZ_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out %/driver.c %/repla
 FUZZ_CORE  := $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS)) \
 	$(addprefix $(BUILD)/core/io/,file_lines.o file_read.o file_record.o file_envelope.o http.o text_file.o) \
 	$(addprefix $(BUILD)/core/run/,answer.o metrics.o stats.o status.o)
-FUZZ_FLAGS  = BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CXX="$(FUZZ_CC)++" WARNINGS= CWARNINGS= OPTIMIZE=-O1 \
-	EXTRA_FLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined"
-FUZZ_CC    := $(filter ccache,$(CC)) clang
 
 .PHONY: fuzz fuzz-replay
 fuzz: ## fuzz what takes bytes from strangers: MINUTES=n (or TRIES=n, the same each time) for each target, TARGET=NAME for one
-	@$(MAKE) $(FUZZ_FLAGS) $(BUILD)/fuzz/fuzzer
-	@tests/fuzz/run.sh $(BUILD)/fuzz $(if $(TRIES),$(TRIES),$(or $(SECONDS),$(shell echo $$(($(or $(MINUTES),1) * 60))))s) $(TARGET)
+	@$(MAKE) $(SANITIZED) $(BUILD)/asan/fuzzer
+	@tests/fuzz/run.sh $(BUILD)/asan/fuzzer $(BUILD)/fuzz $(if $(TRIES),$(TRIES),$(or $(SECONDS),$(shell echo $$(($(or $(MINUTES),1) * 60))))s) $(TARGET)
 
 fuzz-replay: $(BUILD)/replay ## run the inputs in tests/fuzz/corpus once, without clang
 	@$(BUILD)/replay tests/fuzz/corpus 2>$(BUILD)/replay.log || { tail -40 $(BUILD)/replay.log; exit 1; }
