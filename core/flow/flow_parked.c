@@ -56,7 +56,7 @@ static void on_given(struct recall *recall, const struct message *message, uint3
 		if (!partition->taken || partition->number != message->partition || !slice_equal(partition->topic, message->topic) ||
 		    parking_find(partition, message->position, part))
 			continue;
-		parking_add(&flow->parking, partition, message->position, part, SLICE(""), 0, flow->mono_ms);
+		parking_add(&flow->parking, partition, message->position, part, SLICE(""), 0, lanes_patience_ms(flow->lanes));
 		flow->read++;
 	}
 }
@@ -67,6 +67,8 @@ static void on_done(struct recall *recall, const struct error *err)
 
 	if (err && r->partition) /* who only looks says nothing: the target's trouble is told elsewhere */
 		log_warn("streamlua_parked cannot be read, trying again: %s", err->text);
+	if (!err)
+		lanes_answered(r->flow->lanes);
 	r->failed = err != NULL;
 	r->whole = true;
 	r->flow->events.wake(r->flow->events.ctx);
@@ -77,7 +79,7 @@ void flow_parked_load(struct flow *flow, struct partition *partition, const stru
 	for (size_t i = 0; i < loaded->parked_count; i++) {
 		const struct parked_loaded *row = &loaded->parked[i];
 
-		parking_add(&flow->parking, partition, row->offset, row->part, row->keys, row->bytes, -1 - (row->age_ms > 0 ? row->age_ms : 0));
+		parking_add(&flow->parking, partition, row->offset, row->part, row->keys, row->bytes, -1)->age_ms = row->age_ms > 0 ? row->age_ms : 0;
 	}
 	flow->read += loaded->parked_count;
 }
@@ -271,7 +273,7 @@ static int64_t choose(struct flow *flow, struct recalling *r, struct partition *
 		if (r->asked_count && bytes > RECALL_BYTES_MOST)
 			break;
 		if (parked->since_ms < 0)
-			parked->since_ms += flow->mono_ms;
+			parked->since_ms = lanes_patience_ms(flow->lanes);
 		parked->state = PARKED_ASKED;
 		r->asked[r->asked_count++] = parked;
 		if (!r->recall.count || r->offsets[r->recall.count - 1] != parked->offset)

@@ -72,7 +72,11 @@ void lanes_clear(struct lanes *lanes);
 bool lanes_write_progress(struct lanes *lanes, struct partition *partition, const char *script_version);
 
 uint32_t lanes_in_flight(const struct lanes *lanes); /* transactions on their way */
-uint32_t lanes_waiting(const struct lanes *lanes);   /* events added and not finished, on their way included */
+/* The target has answered, whatever it said. */
+void lanes_answered(struct lanes *lanes);
+/* What time it is, in milliseconds, for what waits as long as park_for says: it stands still while the target cannot be reached. */
+int64_t lanes_patience_ms(const struct lanes *lanes);
+uint32_t lanes_waiting(const struct lanes *lanes); /* events added and not finished, on their way included */
 const struct lane_counters *lanes_counters(const struct lanes *lanes);
 const struct pace *lanes_pace(const struct lanes *lanes);
 /* While stopped no transaction begins: for a reload, which swaps between two. */

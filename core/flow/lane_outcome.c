@@ -70,7 +70,7 @@ static void hold(struct lane *lane, struct event *event)
 	int64_t wait = (int64_t)HOLD_MS_FIRST << (place->held_tries < 8 ? place->held_tries : 8);
 
 	if (!place->held_since_ms)
-		place->held_since_ms = all->now_ms;
+		place->held_since_ms = lanes_patience_ms(all);
 	place->held_tries++;
 	place->held_until_ms = all->now_ms + (wait < HOLD_MS_MOST ? wait : HOLD_MS_MOST);
 	if (place->held_until_ms > all->held_until_ms)
@@ -137,7 +137,7 @@ static void taken(struct lane *lane, const struct error *err)
 		return;
 	}
 	place = lane_place(lane, event);
-	if (place->held_since_ms && lane->owner->now_ms - place->held_since_ms >= (event->script ? script_park_for(event->script) : 0)) {
+	if (place->held_since_ms && lanes_patience_ms(lane->owner) - place->held_since_ms >= (event->script ? script_park_for(event->script) : 0)) {
 		place->held_since_ms = 0;
 		place->held_tries = 0;
 		at_fault(lane, event, err);
@@ -185,8 +185,10 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 	if (result != SINK_COMMITTED)
 		for (size_t i = 0; i < tx->count; i++)
 			tx->events[i]->lane_state = LANE_WAITING;
-	if (result == SINK_COMMITTED || result == SINK_REFUSED || result == SINK_TAKEN || result == SINK_MISSED)
+	if (result == SINK_COMMITTED || result == SINK_REFUSED || result == SINK_TAKEN || result == SINK_MISSED) {
+		lanes_answered(all);
 		set_problem(all, "");
+	}
 	switch (result) {
 	case SINK_COMMITTED:
 		committed(lane);

@@ -1,4 +1,4 @@
-/* How much lanes may send: the window and the rate, and what they learn from each answer. */
+/* How much lanes may send: the window and the rate, and what they learn from each answer; how long there was none. */
 #include "flow/lane_private.h"
 
 void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_second)
@@ -44,6 +44,21 @@ void lanes_learn_pace(struct lanes *all)
 		pace_failed(&all->pace, all->now_ms);
 	all->slowed = false;
 	rate_hungry(&all->rate, all->now_ms * 1000, all->waiting > all->events_in_flight);
+}
+
+/* Whoever waits for a row asks the target every few seconds. Where it says nothing for longer it is away, busy or not. */
+enum { AWAY_MS = 15000 };
+
+void lanes_answered(struct lanes *all)
+{
+	if (all->answered_ms && all->now_ms - all->answered_ms > AWAY_MS)
+		all->away_ms += all->now_ms - all->answered_ms;
+	all->answered_ms = all->now_ms;
+}
+
+int64_t lanes_patience_ms(const struct lanes *all)
+{
+	return all->now_ms - all->away_ms;
 }
 
 const struct pace *lanes_pace(const struct lanes *all)

@@ -159,7 +159,7 @@ static void split(struct lane *lane, struct event *event)
 
 	for (uint32_t part = 0; part < event->reparks; part++)
 		parking_add(lane->owner->parking, message->owner, message->position, part, SLICE(""), (uint32_t)(message->key.n + message->value.n),
-			    lane->owner->now_ms);
+			    lanes_patience_ms(lane->owner));
 }
 
 static void park(struct lane *lane, struct event *event)
@@ -171,7 +171,7 @@ static void park(struct lane *lane, struct event *event)
 
 	parking_pack(&keys, event);
 	parked = parking_add(all->parking, message->owner, message->position, event->part == PART_WHOLE ? 0 : event->part, buf_view(&keys),
-			     (uint32_t)(message->key.n + message->value.n), all->now_ms);
+			     (uint32_t)(message->key.n + message->value.n), lanes_patience_ms(all));
 	parked->counted = true;
 	parking_again(all->parking, parked, all->now_ms);
 	buf_free(&keys);
@@ -250,6 +250,15 @@ static void say_missing(const struct event *event, struct error *err)
 	buf_free(&text);
 }
 
+/* What the table says of its age counts, but half of park_for is always left to who takes it over: while nobody ran, or the target was away, nobody
+ * could bring its row. */
+static int64_t waited_ms(const struct lane *lane, const struct parked *parked, int64_t park_for)
+{
+	int64_t before = parked->age_ms < park_for / 2 ? parked->age_ms : park_for / 2;
+
+	return before + lanes_patience_ms(lane->owner) - parked->since_ms;
+}
+
 bool lane_parked_missed(struct lane *lane, struct event *event, struct error *err)
 {
 	int64_t park_for = event->script ? script_park_for(event->script) : 0;
@@ -258,7 +267,7 @@ bool lane_parked_missed(struct lane *lane, struct event *event, struct error *er
 	event->missed = false;
 	if (event->outcome != OUTCOME_PENDING || event->message->owner->revoked)
 		return true; /* revoked: it is dropped, and what is known of it as parked is gone already */
-	waited = event->parked ? lane->owner->now_ms - event->parked->since_ms : 0;
+	waited = event->parked ? waited_ms(lane, event->parked, park_for) : 0;
 	if (waited < park_for) {
 		event->outcome = OUTCOME_PARKED;
 		return true;

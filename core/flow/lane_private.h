@@ -48,7 +48,9 @@ struct lanes {
 	bool moved;            /* in this turn: other lanes may go on now */
 	int64_t now_ms;        /* as of the last turn */
 	const char *script_version;
-	int32_t first; /* whose turn it is to begin: where the window is small, the others find it used */
+	int32_t first;       /* whose turn it is to begin: where the window is small, the others find it used */
+	int64_t answered_ms; /* when the target last said anything; 0: it did not yet */
+	int64_t away_ms;     /* how long it could not be reached so far */
 	uint32_t in_flight, waiting;
 	uint32_t rows_in_flight, events_in_flight;
 	uint32_t rows_stuck; /* of rows_in_flight, as of this turn */

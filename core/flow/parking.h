@@ -30,7 +30,9 @@ struct parked {
 	struct partition *partition; /* borrowed */
 	int64_t offset;              /* in the partition's progress (message.position) */
 	uint32_t part;
-	int64_t since_ms, next_try_ms;  /* since_ms below 0: its age, of one that was there before us; dated when it is first read */
+	int64_t since_ms; /* lanes_patience_ms when it came to this worker; -1: it was there before, and is dated when it is first read */
+	int64_t age_ms;   /* that it had then */
+	int64_t next_try_ms;
 	uint32_t tries, bytes;          /* bytes: of the message */
 	uint8_t state;                  /* enum parked_state */
 	bool woken;                     /* its row came while it was not IDLE: it is tried again at once */

@@ -372,6 +372,26 @@ static void a_value_that_nobody_frees_ends_as_a_dead_letter_after_park_for(void 
 	assert_string_equal(f->finished, "dead a");
 }
 
+/* What frees it may stand right behind. */
+static void while_the_target_is_away_a_value_is_waited_for_longer(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "a", 0, 0, -1);
+	turn(f);
+	answer(f, 0, SINK_TAKEN);
+	f->now_ms = f->again_ms;
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "a");
+	f->now_ms += 3600 * 1000 + PARK_MS;
+	turn(f);
+	answer(f, 0, SINK_TAKEN);
+	f->now_ms = f->again_ms;
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "a");
+	answer(f, 0, SINK_COMMITTED);
+}
+
 /* M stands back in lane 0; lane 1, which it shares, must not stand still for it. */
 static void lanes_pass_over_what_stands_back_elsewhere(void **state)
 {
@@ -572,6 +592,7 @@ int main(void)
 		LANE_TEST(a_skipped_event_is_no_dead_letter),
 		LANE_TEST(a_taken_value_holds_its_partition_alone),
 		LANE_TEST(a_value_that_nobody_frees_ends_as_a_dead_letter_after_park_for),
+		LANE_TEST(while_the_target_is_away_a_value_is_waited_for_longer),
 		LANE_TEST(lanes_pass_over_what_stands_back_elsewhere),
 		LANE_TEST(a_home_passes_over_what_stands_back_where_it_is_a_guest),
 		LANE_TEST(lanes_do_not_wait_for_each_other),

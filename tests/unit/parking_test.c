@@ -377,6 +377,46 @@ static void it_ends_as_a_dead_letter_after_park_for(void **state)
 	assert_int_equal(partition_next_offset(f->partition), 1);
 }
 
+/* Its row may be what stands right behind. */
+static void time_in_which_the_target_is_away_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+
+	park(f, "a");
+	f->now_ms += 1000;
+	back(f, "a", 0, CHANGE_UPDATE, "#1");
+	assert_string_equal(sent(f), "a;");
+	f->now_ms += 3600 * 1000 + PARK_MS;
+	sent(f);
+	missed(f, "a");
+	assert_string_equal(sent(f), "parked a;");
+	answer(f, SINK_COMMITTED);
+	for (int64_t began_ms = f->now_ms; f->now_ms < began_ms + PARK_MS; f->now_ms += 1000)
+		lanes_turn(f->lanes, f->now_ms, "v"), lanes_answered(f->lanes);
+	back(f, "a", 0, CHANGE_UPDATE, "#1");
+	sent(f);
+	missed(f, "a");
+	assert_string_equal(sent(f), "dead a;");
+	answer(f, SINK_COMMITTED);
+}
+
+static void half_of_park_for_is_left_to_who_takes_it_over(void **state)
+{
+	struct fixture *f = *state;
+
+	park(f, "a");
+	f->partition->parked_first->age_ms = 1000 * PARK_MS;
+	for (int half = 0; half < 2; half++) {
+		back(f, "a", 0, CHANGE_UPDATE, "#1");
+		assert_string_equal(sent(f), "a;");
+		missed(f, "a");
+		assert_string_equal(sent(f), half ? "dead a;" : "parked a;");
+		answer(f, SINK_COMMITTED);
+		for (int64_t began_ms = f->now_ms; f->now_ms < began_ms + PARK_MS / 2; f->now_ms += 1000)
+			lanes_turn(f->lanes, f->now_ms, "v"), lanes_answered(f->lanes);
+	}
+}
+
 static void it_stays_parked_where_its_partition_is_taken_away(void **state)
 {
 	struct fixture *f = *state;
@@ -487,6 +527,8 @@ int main(void)
 		TEST(a_delete_takes_along_what_waits_for_the_row),
 		TEST(what_only_the_database_can_tell_is_not_merged),
 		TEST(it_ends_as_a_dead_letter_after_park_for),
+		TEST(time_in_which_the_target_is_away_does_not_count),
+		TEST(half_of_park_for_is_left_to_who_takes_it_over),
 		TEST(it_stays_parked_where_its_partition_is_taken_away),
 		TEST(keys_are_the_same_after_a_restart),
 		TEST(keys_that_differ_in_case_are_one_where_the_database_may_say_so),
