@@ -8,6 +8,8 @@
 #include "flow/progress.h"
 #include "sim/trace.h"
 
+enum { WAITED_MS = 5000 }; /* the shortest park_for is 10 s; workers learn what time it is only with their next turn */
+
 void database_init(struct database *db, struct history *history)
 {
 	*db = (struct database){ .history = history };
@@ -323,6 +325,7 @@ static void end_event(struct database *db, const struct wire_event *event)
 			trace_fail("%s is parked", place_text(db, record, text));
 		ending->parked = true;
 		ending->parked_ms = db->now_ms;
+		ending->parked_away_ms = db->away_ms;
 		ending->keys = arena_copy(&db->arena, event->keys);
 		db->parkings++;
 		break;
@@ -342,6 +345,8 @@ static void end_event(struct database *db, const struct wire_event *event)
 		ending->dead++;
 		if (record->fate != FATE_DEAD && record->mood != MOOD_FAILS)
 			trace_fail("%s is a dead letter", place_text(db, record, text));
+		if (record->waits && !record->poison && db->now_ms - ending->parked_ms - (db->away_ms - ending->parked_away_ms) < WAITED_MS)
+			trace_fail("%s is a dead letter, and has not waited", place_text(db, record, text));
 		break;
 	case OUTCOME_FILTERED: /* of a stateful script: in order with the others of its key */
 		if (record->fate != FATE_UNWRITTEN && record->mood != MOOD_FILTERS)

@@ -71,7 +71,7 @@ struct ending {
 	bool parked;                     /* it lies in the table of those */
 	bool lost;                       /* --from has passed it */
 	struct slice keys;
-	int64_t parked_ms;
+	int64_t parked_ms, parked_away_ms;
 };
 
 struct database {
@@ -87,8 +87,8 @@ struct database {
 	uint32_t *sound;          /* by log: every event of the messages below has ended */
 	struct request *requests; /* sent and not executed, oldest first */
 	struct batch batch;
-	struct arena arena; /* keys of what is parked */
-	int64_t now_ms;
+	struct arena arena;      /* keys of what is parked */
+	int64_t now_ms, away_ms; /* away_ms: how long it could not be reached so far */
 	uint64_t commits, parkings;
 	uint32_t moved; /* how often --from has moved the progress */
 };

@@ -41,10 +41,10 @@ enum { WAYS = 4 };
 
 static const char *const texts[TABLE_COUNT][WAYS] = {
 	[TABLE_PLAIN] = {
-		"return { park_for = '7d' }",
-		"return { park_for = '7d', key_by = 'table' }",
-		"return { park_for = '7d', " COLUMNS ", key_by = { 'id' } }",
-		"return { park_for = '7d', key_by = function(row) return row.id % 3 end }",
+		"return { park_for = '30m' }",
+		"return { park_for = '30m', key_by = 'table' }",
+		"return { park_for = '30m', " COLUMNS ", key_by = { 'id' } }",
+		"return { park_for = '30m', key_by = function(row) return row.id % 3 end }",
 	},
 	[TABLE_ITEMS] = {
 		STRICT "return { filter = rule }",
@@ -53,10 +53,10 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		STRICT "return { filter = rule, key_by = function(row) return row.id % 3 end, " MAP " }",
 	},
 	[TABLE_NAMES] = {
-		"return { park_for = '7d' }",
-		"return { park_for = '7d', key_by = 'row' }",
-		"return { park_for = '7d', key_by = { 'id' }, " COLUMNS " }",
-		"return { park_for = '7d', key_by = function(row) return row.id end }",
+		"return { park_for = '30m' }",
+		"return { park_for = '30m', key_by = 'row' }",
+		"return { park_for = '30m', key_by = { 'id' }, " COLUMNS " }",
+		"return { park_for = '30m', key_by = function(row) return row.id end }",
 	},
 	[TABLE_SKIPS] = {
 		RULE "return { on_error = 'skip', filter = rule }",
@@ -77,10 +77,10 @@ static const char *const texts[TABLE_COUNT][WAYS] = {
 		"return { key_by = { 'id' }, owns = { 'v' }, map = function(row) return { id = row.id, v = row.v } end }",
 	},
 	[TABLE_NOTES] = {
-		"return { target = 'late', write = 'update', park_for = '7d', " NOTE " }",
-		"return { target = 'late', write = 'update', park_for = '7d', key_by = 'table', " NOTE " }",
-		"return { target = 'late', write = 'update', park_for = '7d', key_by = function(row) return row.id end, " NOTE " }",
-		"return { target = 'late', write = 'update', park_for = '7d', key_by = { 'id' }, owns = { 'w', 'name' }, "
+		"return { target = 'late', write = 'update', park_for = '30m', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '30m', key_by = 'table', " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '30m', key_by = function(row) return row.id end, " NOTE " }",
+		"return { target = 'late', write = 'update', park_for = '30m', key_by = { 'id' }, owns = { 'w', 'name' }, "
 		"map = function(row) return { id = row.id, w = row.w, name = row.name } end }",
 	},
 	[TABLE_LOST] = {

@@ -164,11 +164,19 @@ bool sim_server_step(struct world *world)
 
 	for (struct request *r = request; r; r = r->next)
 		count++;
-	if (!count || goes_wrong(world, world->faults.slow))
+	if (!count || (!world_is_away(world) && goes_wrong(world, world->faults.slow)))
 		return count > 0;
 	for (uint32_t skip = dice_below(&world->dice, count); skip; skip--)
 		request = request->next;
 	client = request->client;
+	if (world_is_away(world)) { /* it is never sent; nothing is heard of what was */
+		if (client && dice_percent(&world->retention, 20)) {
+			request_unlink(&world->db, request);
+			answer(client, SINK_RETRY);
+			request_free(request);
+		}
+		return true;
+	}
 	if (client && goes_wrong(world, world->faults.cut)) {
 		trace_line("worker %u lane %d: cut off before the database has it", request->worker, request->lane);
 		doubt(client, SINK_RETRY);
@@ -317,6 +325,11 @@ static void step_recall(struct sim_sink *s)
 	struct error err;
 
 	s->recall = NULL;
+	if (world_is_away(s->world)) {
+		error_set(&err, "simulated");
+		recall->done(recall, &err);
+		return;
+	}
 	if (!recall->partition) { /* nobody gives anything back */
 		recall->done(recall, NULL);
 		return;
@@ -382,11 +395,13 @@ bool sim_sink_step(struct sink *sink)
 	struct sim_sink *s = self(sink);
 	int32_t from = (int32_t)dice_below(&s->world->dice, (uint32_t)sink->lanes);
 
-	if (s->load && dice_percent(&s->world->dice, 50)) {
+	bool away = world_is_away(s->world);
+
+	if (s->load && !away && dice_percent(&s->world->dice, 50)) {
 		answer_load(s);
 		return true;
 	}
-	if (s->takings && dice_percent(&s->world->dice, 50)) {
+	if (s->takings && !away && dice_percent(&s->world->dice, 50)) {
 		step_taking(s);
 		return true;
 	}
@@ -401,12 +416,12 @@ bool sim_sink_step(struct sink *sink)
 			tell(client);
 			return true;
 		}
-		if (client->state == CLIENT_DOUBTFUL) {
+		if (client->state == CLIENT_DOUBTFUL && !away) {
 			read_back(client);
 			return true;
 		}
 	}
-	return s->takings != NULL || s->recall != NULL;
+	return (s->takings != NULL && !away) || s->recall != NULL;
 }
 
 static void sim_close(struct sink *sink)

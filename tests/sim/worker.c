@@ -93,13 +93,14 @@ struct worker *worker_new(struct world *world)
 	worker->sink = sim_sink_new(world, worker->number, lanes);
 	worker->source = broker_source_new(world, worker->number);
 	worker->host = some_host(world);
+	worker->memory = some_memory(world);
 	options = (struct flow_options){
 		.source = worker->source,
 		.sink = worker->sink,
 		.shapes = scripts_shapes(),
 		.host = worker->host,
 		.format = world->history.json ? &format_json : &format_debezium,
-		.memory_bytes = some_memory(world),
+		.memory_bytes = worker->memory,
 		.dead_letters_most = -1,
 		.state_bytes = dice_percent(&world->dice, 50) ? 0 : 10000,
 	};
@@ -148,6 +149,16 @@ static void check_counters(const struct worker *worker)
 			   flow_run_waiting(worker->flow));
 }
 
+/* It was below its bound when it read. */
+static void check_memory(const struct worker *worker)
+{
+	const struct intakes *intakes = &worker->flow->intakes;
+	size_t before = intakes->newest ? intakes_bytes(intakes) - intakes->newest->arena.bytes : 0;
+
+	if (before >= worker->memory)
+		trace_fail("worker %u reads, and its events took %zu bytes of %zu", worker->number, before, worker->memory);
+}
+
 void worker_turn(struct worker *worker)
 {
 	struct world *world = worker->world;
@@ -160,6 +171,8 @@ void worker_turn(struct worker *worker)
 		trace_fail("worker %u: its next turn is due %lld ms ago", worker->number, (long long)-wait);
 	if (world->now_ms + wait < worker->due_ms)
 		worker->due_ms = world->now_ms + wait;
+	if (worker->flow->messages_read > before)
+		check_memory(worker);
 	if (worker->flow->messages_read > before)
 		trace_line("worker %u reads %llu messages, %u events wait", worker->number,
 			   (unsigned long long)(worker->flow->messages_read - before), lanes_waiting(worker->flow->lanes));

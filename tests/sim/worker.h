@@ -12,6 +12,7 @@ struct worker {
 	struct flow *flow;
 	struct script_host *host, *next_host;
 	int64_t due_ms;
+	size_t memory; /* what events may take before reading stops */
 	bool stopping, finished, failed;
 	uint32_t stopping_steps;
 };

@@ -10,6 +10,8 @@ enum {
 	STEPS_TROUBLED = 3000,     /* at most, before the world becomes quiet */
 	STEPS_MOST = 200000,       /* a run that has not ended by then never will */
 	STOPPING_STEPS_MOST = 500, /* then its master loses patience */
+	MINUTE_MS = 60000,
+	AWAY_MINUTES = 60,
 };
 
 static bool in_thousand(struct world *world, uint32_t n)
@@ -103,6 +105,29 @@ static bool anybody_due(const struct world *world)
 	return false;
 }
 
+/* An hour passes in strides. Flows have their ticks meanwhile, and know what time it is. */
+static void pass_outage(struct world *world)
+{
+	int64_t passed = dice_below(&world->retention, 2 * MINUTE_MS);
+
+	if (world->now_ms + passed > world->away_until_ms)
+		passed = world->away_until_ms - world->now_ms;
+	world->now_ms += passed;
+	world->db.away_ms += passed;
+	trace_at(world->now_ms);
+	for (uint32_t i = 0; i < world->worker_count; i++)
+		if (world->workers[i] && !world->workers[i]->failed && !world->workers[i]->finished)
+			worker_turn(world->workers[i]);
+}
+
+static void go_away(struct world *world)
+{
+	if (world_is_away(world) || dice_below(&world->retention, 10000) >= world->faults.away)
+		return;
+	trace_line("database: cannot be reached for an hour");
+	world->away_until_ms = world->now_ms + AWAY_MINUTES * MINUTE_MS;
+}
+
 /* A little later; or, where nobody has anything to do before, when somebody has. */
 static void pass_time(struct world *world)
 {
@@ -113,6 +138,10 @@ static void pass_time(struct world *world)
 			if (world->workers[i] && world->workers[i]->due_ms < next)
 				next = world->workers[i]->due_ms;
 	world->now_ms += dice_below(&world->dice, 20);
+	if (world_is_away(world)) {
+		pass_outage(world);
+		return;
+	}
 	if (next != INT64_MAX && next > world->now_ms)
 		world->now_ms = next;
 	trace_at(world->now_ms);
@@ -169,6 +198,8 @@ static void step(struct world *world)
 
 	if (world->history.lossy)
 		lose(world);
+	if (world->faults.away && !world->quiet)
+		go_away(world);
 	for (uint32_t i = 0; i < world->worker_count; i++)
 		if (world->workers[i] && bury(world, i))
 			return;
@@ -270,6 +301,7 @@ void world_run(uint64_t seed)
 	choose_faults(&world);
 	world.retention = (struct dice){ seed * 0x9e3779b97f4a7c15u + 1 };
 	lossy = dice_percent(&world.retention, 10);
+	world.faults.away = dice_percent(&world.retention, 10) ? 1 + dice_below(&world.retention, 30) : 0;
 	world.faults.loss = 1 + dice_below(&world.retention, 30);
 	world.worker_count = 1 + dice_below(&world.dice, WORKERS_MOST);
 	world.fresh_hosts = dice_percent(&world.dice, 2);

@@ -19,6 +19,7 @@ struct faults {
 	uint32_t reload, rebalance, stop; /* of all steps, in a thousand */
 	uint32_t zombie;                  /* of rebalances: partitions are given away before their owner has heard */
 	uint32_t slow;                    /* of the database's steps: nothing happens */
+	uint32_t away;                    /* of all steps, in ten thousand: the target cannot be reached, for an hour */
 	uint32_t loss;                    /* of all steps, in a thousand: messages are deleted, read or not */
 };
 
@@ -27,8 +28,9 @@ struct world {
 	struct dice dice, retention; /* retention: of what only some runs have, so that the others of a seed stay what they are */
 	int64_t now_ms;
 	struct faults faults;
-	bool quiet;       /* nothing goes wrong any more: what is left is to come to its end */
-	bool closing;     /* workers are told to stop, and stay away */
+	bool quiet;   /* nothing goes wrong any more: what is left is to come to its end */
+	bool closing; /* workers are told to stop, and stay away */
+	int64_t away_until_ms;
 	uint32_t gone;    /* workers that ended since progress was moved, because what they were to read is deleted */
 	bool fresh_hosts; /* each VM is a new one, and freed after use */
 	struct history history;
@@ -39,6 +41,12 @@ struct world {
 	uint64_t told_written, told_dead;     /* events in transactions of which a flow heard that they are committed */
 	uint64_t counted[OUTCOME_COUNT];      /* what the flows that are gone have counted */
 };
+
+/* The target cannot be reached. */
+static inline bool world_is_away(const struct world *world)
+{
+	return world->now_ms < world->away_until_ms;
+}
 
 /* One run from its seed to its end. Anything wrong ends the program (trace_fail). */
 void world_run(uint64_t seed);
