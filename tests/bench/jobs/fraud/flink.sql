@@ -23,11 +23,11 @@ SELECT payment_id, account_id, amount
 FROM payments MATCH_RECOGNIZE (
   PARTITION BY account_id
   ORDER BY created_at
-  MEASURES large.id AS payment_id, large.amount AS amount
+  MEASURES B.id AS payment_id, B.amount AS amount
   ONE ROW PER MATCH
   AFTER MATCH SKIP PAST LAST ROW
-  PATTERN (small large) WITHIN INTERVAL '1' DAY
+  PATTERN (A B) WITHIN INTERVAL '1' DAY
   DEFINE
-    small AS small.amount < 1,
-    large AS large.amount > 500
+    A AS A.amount < 1,
+    B AS B.amount > 500
 );

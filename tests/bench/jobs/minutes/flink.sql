@@ -1,4 +1,4 @@
-CREATE TABLE views (
+CREATE TABLE `views` (
   page STRING,
   viewed_at TIMESTAMP(3),
   dwell DECIMAL(8, 2),
@@ -11,7 +11,7 @@ CREATE TABLE views (
 CREATE TABLE views_per_minute (
   page STRING,
   window_start TIMESTAMP(3),
-  views BIGINT,
+  `views` BIGINT,
   seconds DECIMAL(14, 2),
   PRIMARY KEY (page, window_start) NOT ENFORCED
 ) WITH (
@@ -20,5 +20,5 @@ CREATE TABLE views_per_minute (
 
 INSERT INTO views_per_minute
 SELECT page, window_start, COUNT(*), CAST(SUM(dwell) AS DECIMAL(14, 2))
-FROM TABLE(TUMBLE(TABLE views, DESCRIPTOR(viewed_at), INTERVAL '1' MINUTE))
+FROM TABLE(TUMBLE(TABLE `views`, DESCRIPTOR(viewed_at), INTERVAL '1' MINUTE))
 GROUP BY page, window_start, window_end;
