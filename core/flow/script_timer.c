@@ -129,6 +129,8 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 	intake_add(intake, event);
 	state_use(event, entry, false);
 	state_take_due(entry, clock);
+	if (script->closes && entry->met_end)
+		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
 	return event;
 }
 
@@ -163,11 +165,7 @@ static bool is_due_at_end(struct script *script, struct state_entry *entry, enum
 		for (int c = 0; c < STATE_CLOCKS; c++)
 			entry->end_ms[c] = script->closes ? entry->at[c] : script_host_last_timer(script, entry, (enum state_clock)c);
 	}
-	if (entry->at[clock] > entry->end_ms[clock])
-		return false;
-	if (script->closes)
-		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
-	return true;
+	return entry->at[clock] <= entry->end_ms[clock];
 }
 
 struct state_entry *script_host_first_due(struct script *script, enum state_clock clock, int64_t until_ms, bool at_end)

@@ -126,6 +126,15 @@ JSONL_JOB = ('local sl = require "streamlua" return sl.job { name = "j", source 
              'sink = sl.sink.jsonl { path = "out.jsonl" } }')
 
 
+def test_at_the_end_of_the_input_the_windows_of_all_keys_are_written(job):
+    """More keys than are looked at in one go."""
+    pages = [f"/{i}" for i in range(3500)]
+    job.write(t=FINAL % 'sl.tumbling("1m")').file("in", lines([{"id": i, "page": page, "at": 1000 + i, "dwell": 1} for i, page in enumerate(pages)]))
+    job.file("job.lua", JSONL_JOB).run().ok()
+    written = [json.loads(line)["row"]["page"] for line in (job.folder / "out.jsonl").read_text().splitlines()]
+    assert sorted(written) == sorted(pages)
+
+
 @pytest.mark.parametrize("emit", ["changes", "final"])
 @pytest.mark.parametrize("seed", range(3))
 def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed, emit):
