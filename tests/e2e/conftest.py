@@ -2,9 +2,12 @@
 databases of its own."""
 
 import itertools
+import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,12 +20,19 @@ from support.registry import Registry  # noqa: E402
 from support.servers import Kafka, MariaDB  # noqa: E402
 
 _numbers = itertools.count(1)
+_runtime = tempfile.mkdtemp(prefix="streamlua-tests-")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "first: takes long, and is begun before all others")
     # A time limit's SIGTERM ends the servers and jobs as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Masters that are killed leave their pid files behind.
+    os.environ["XDG_RUNTIME_DIR"] = _runtime
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_runtime, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

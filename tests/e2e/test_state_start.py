@@ -18,6 +18,9 @@ SCHEMA = "CREATE TABLE counts (account_id INT PRIMARY KEY, n INT)"
 EVENTS = "".join(json.dumps({"id": i, "account_id": i % 3}) + "\n" for i in range(30))
 COUNTED = [{"account_id": account, "n": 10} for account in range(3)]
 
+# How soon a run that has another number of workers than the last one has the partitions of those that are not there any more.
+CONFIG = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_progress_moves_only_together_with_state(job, mariadb, database, kind):
@@ -87,7 +90,7 @@ def test_a_topic_keyed_by_other_columns_stops_several_workers_and_not_one(kafka,
                         json.dumps({"id": i, "account_id": i % 3}).encode()) for i in range(30)])
 
         tables = {"payments" if format == "debezium" else name: "scripts/payments.lua"}
-        job.write(payments=COUNT).job(kafka_source(kafka, name, format=format), tidb_sink(mariadb, database), tables=tables)
+        job.write(payments=COUNT).job(kafka_source(kafka, name, format=format, config=CONFIG), tidb_sink(mariadb, database), tables=tables)
 
     def partition_of(i):
         return i % 2 if "id" in key else i % 3 % 2

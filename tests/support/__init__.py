@@ -3,7 +3,7 @@
 import time
 
 
-def wait_for(condition, what, timeout=30):
+def wait_for(condition, what, timeout=120):
     """Asks until the condition holds and returns what it said. Only a test that fails waits for the timeout."""
     deadline = time.monotonic() + timeout
     pause = 0.005

@@ -124,7 +124,7 @@ class Job:
         lines = "".join(f"  {name} = {lua(value)},\n" for name, value in fields.items())
         return self.file("job.lua", f'local sl = require "streamlua"\n\nreturn sl.job {{\n{lines}}}\n')
 
-    def command(self, *args, input=None, timeout=120, **environment):
+    def command(self, *args, input=None, timeout=300, **environment):
         """Runs `streamlua ARGS` in the job's folder to its end."""
         process = subprocess.Popen([streamlua(), *map(str, args)], cwd=self.folder, env={**os.environ, **environment},
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
@@ -139,7 +139,7 @@ class Job:
         """Runs the job to its end: for bounded sources and --until."""
         return self.command("run", "job.lua", "--http", "off", *args, **more)
 
-    def start(self, *args, ready=True, timeout=60, **environment):
+    def start(self, *args, ready=True, timeout=180, **environment):
         """Runs the job in the background; returns once it says that it is ready. stderr of all starts gathers in log()."""
         assert self.process is None or self.process.poll() is not None, "the job runs already"
         self.port = _free_port()
@@ -151,7 +151,7 @@ class Job:
             self.wait_for(self.ready, "/readyz", timeout)
         return self
 
-    def wait_for(self, condition, what="the condition", timeout=60):
+    def wait_for(self, condition, what="the condition", timeout=180):
         """wait_for that also ends, and shows the log, as soon as the job does."""
         def alive_and_so():
             if condition():
@@ -218,14 +218,14 @@ class Job:
         """Asks for a clean end; wait() for it."""
         self.process.terminate()
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=180):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {timeout} s; the job said:\n{self.log()[-4000:]}") from None
         return Result(code, self.out(), self.log())
 
-    def stop(self, timeout=60):
+    def stop(self, timeout=180):
         """A clean end."""
         self.terminate()
         return self.wait(timeout)
