@@ -43,10 +43,24 @@ static void look(struct flow *flow, struct partition *partition, int64_t idle_af
 	partition->rest.idle = flow->mono_ms - partition->rest.quiet_since_ms >= idle_after;
 }
 
-/* What others may run by: where it was moved, not before that is written. */
+/* What others may run by: where it was moved, not before that is written; and not by events that are to run once more, which find the clock
+ * that they found before. */
 static int64_t known_ms(const struct partition *partition)
 {
-	return partition->moved_ms > partition->saved_ms ? partition->saved_ms : partition->clock_ms;
+	int64_t known_ms = partition->moved_ms > partition->saved_ms ? partition->saved_ms : partition->clock_ms;
+
+	return partition->again_ms < known_ms ? partition->again_ms : known_ms;
+}
+
+/* They wait in front of all others. */
+static void find_again(struct flow *flow)
+{
+	for (struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		partition->again_ms = INT64_MAX;
+	for (const struct intake *intake = flow->unrun; intake && intake->again; intake = intake->next_to_run)
+		for (const struct event *event = intake->first; event; event = event->next)
+			if (!event->settled && event->clocked && event->message->owner && event->clock_ms < event->message->owner->again_ms)
+				event->message->owner->again_ms = event->clock_ms;
 }
 
 /* Moves those at rest along with the others. */
@@ -83,6 +97,7 @@ void flow_clock_turn(struct flow *flow)
 {
 	int64_t holding_ms = INT64_MAX, resting_ms = INT64_MAX, furthest_ms = INT64_MIN;
 
+	find_again(flow);
 	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
 		int64_t *least_ms = is_at_rest(partition) ? &resting_ms : &holding_ms;
 

@@ -22,6 +22,7 @@ struct state_memory; /* flow/state_memory.h */
 struct timers {
 	bool all_ran;     /* nothing that is known of is due */
 	size_t due_count; /* rows of the answer that is coming in */
+	bool outdated;    /* which is not to be relied on: partitions have come since it was asked for */
 	uint64_t fired, dead;
 };
 

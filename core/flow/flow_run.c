@@ -113,10 +113,10 @@ static void send(struct flow *flow, struct intake *intake)
 			if (flow->over)
 				return;
 		}
-		/* What the sink said to skip was in its lane already; what was parked, and a timer, is taken out of its table by a transaction, whatever
-		 * becomes of it. */
+		/* What the sink said to skip was in its lane already, and what a script did may follow from what those in front of it there left; what
+		 * was parked, and a timer, is taken out of its table by a transaction, whatever becomes of it. */
 		if (event->outcome == OUTCOME_PENDING || event->outcome == OUTCOME_DEAD ||
-		    (event->outcome == OUTCOME_SKIPPED && event->stage == STAGE_SINK) || !event_has_place(event))
+		    (event->outcome == OUTCOME_SKIPPED && (event->stage == STAGE_SINK || event->uses)) || !event_has_place(event))
 			lanes_add(flow->lanes, event);
 		else
 			flow_finish_event(flow, event);
@@ -296,8 +296,11 @@ void flow_run_refused(struct flow *flow, struct event *event)
 		flow_run_again(flow);
 		return;
 	}
-	for (const struct state_use *used = event->uses; used; used = used->next)
+	for (const struct state_use *used = event->uses; used; used = used->next) {
+		for (int clock = 0; clock < STATE_CLOCKS; clock++) /* when its row is due only the database knows now */
+			state_unreach(used->entry->owner, (enum state_clock)clock, INT64_MIN);
 		state_forget(script_host_state(flow->host), used->entry);
+	}
 	event->uses = NULL;
 }
 
@@ -322,7 +325,6 @@ static void begin_anew(struct event *event, bool same_host)
 {
 	struct image *images[] = { &event->row, &event->old, &event->key };
 
-	event->uses = NULL;
 	event->lane_state = LANE_WAITING;
 	if (event->settled || stays(event, same_host)) {
 		if (!same_host) { /* of a host that may be gone at the next reload */
@@ -381,11 +383,13 @@ void flow_run_restart(struct flow *flow)
 			continue;
 		intake->unfinished++; /* it stays while it is gone through */
 		for (struct event *event = intake->first; event; event = event->next) {
+			event->uses = NULL; /* they are gone already */
 			if (event->op != OP_TIMER)
 				begin_anew(event, flow->host == old);
 			else if (!event->settled)
 				flow_drop_event(flow, event); /* it is found due once more */
 		}
+		intake->again = true;
 		if (intake->unfinished > 1)
 			flow_run_add(flow, intake);
 		intake_release(intake);

@@ -16,6 +16,7 @@ void flow_timers_count(struct flow *flow, const struct event *event)
 
 void flow_timers_forget(struct flow *flow)
 {
+	flow->timers.outdated = true; /* the answer that may be coming in is of other partitions */
 	for (uint32_t i = 0; i < script_host_count(flow->host); i++)
 		for (int clock = 0; clock < STATE_CLOCKS; clock++)
 			state_unreach(&script_host_script(flow->host, i)->state, (enum state_clock)clock, INT64_MIN);
@@ -47,7 +48,7 @@ static void on_done(struct state_load *load)
 	struct flow *flow = load->ctx;
 	struct state_reach *reach = reach_of(flow, &load->due);
 
-	reach->begun = true;
+	reach->begun = !flow->timers.outdated;
 	reach->all = flow->timers.due_count < load->due.most;
 	flow_run_loaded(load);
 }
@@ -81,6 +82,7 @@ static void ask(struct flow *flow, const struct script *script, enum state_clock
 	}
 	due->most = DUE_MOST;
 	flow->timers.due_count = 0;
+	flow->timers.outdated = false;
 	flow_run_ask(flow, question);
 }
 
@@ -107,7 +109,7 @@ static bool fire(struct flow *flow, struct script *script, enum state_clock cloc
 
 		event->ended = event->at_ms > until_ms;
 	}
-	return flow_run_timers(flow, intake);
+	return flow_run_timers(flow, intake) || flow->loading.active; /* it came to an entry of a map that is not at hand */
 }
 
 /* Whether something is due that only partitions without events hold up. */
@@ -153,7 +155,7 @@ bool flow_timers_turn(struct flow *flow)
 		struct script *script = script_host_script(flow->host, i);
 
 		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++)
-			if (turn(flow, script, (enum state_clock)clock))
+			if (turn(flow, script, (enum state_clock)clock) || flow->over)
 				return !flow->loading.active;
 		flow->clock.wanted |= script->stateful && waits_for_idle(flow, script);
 	}

@@ -23,7 +23,7 @@ struct intake *intake_new(struct intakes *all)
 	intake->end = &intake->first;
 	intake->topic = (struct slice){ 0 };
 	intake->count = 0;
-	intake->begun = intake->ran = false;
+	intake->stalled = intake->begun = intake->ran = intake->again = false;
 	intake->unfinished = 1;
 	intake->next = NULL;
 	intake->previous = all->newest;

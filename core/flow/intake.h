@@ -14,6 +14,7 @@ struct intake {
 	bool stalled;               /* some of its events have to run again */
 	bool begun;                 /* its events are routed, and the state they need is asked for */
 	bool ran;                   /* its events went through their scripts */
+	bool again;                 /* and are to go once more */
 	struct intake *next_to_run;
 	struct intakes *owner;
 	struct intake *next, *previous; /* in use, oldest first; or free */

@@ -22,6 +22,7 @@ struct partition *partition_new(struct slice topic, int32_t number, uint32_t sou
 	p->places = malloc(p->places_cap * sizeof *p->places);
 	BUG_IF(!p->lanes || !p->places);
 	p->watermark = p->clock_ms = p->moved_ms = p->saved_ms = INT64_MIN;
+	p->again_ms = INT64_MAX;
 	p->rest.quiet_since_ms = -1;
 	p->next_offset = p->written_offset = p->told_offset = -1;
 	return p;

@@ -59,6 +59,7 @@ struct partition {
 	int64_t clock_ms;                 /* the largest event time of what has run */
 	int64_t moved_ms;                 /* where it was moved to without an event, INT64_MIN: it was not */
 	int64_t saved_ms;                 /* the watermark that the last committed transaction wrote */
+	int64_t again_ms;                 /* the clock that the first of its events finds that are to run once more; INT64_MAX: none is */
 	uint32_t clocked;                 /* events that brought a time; it wraps */
 	struct {                          /* flow_clock.c: whether others have to wait for it */
 		uint32_t clocked, next;   /* as they were when it was last looked */

@@ -28,8 +28,7 @@ struct state_entry *sl_map_entry(struct event *event, const char *map, size_t ma
 	return entry;
 }
 
-/* They are found anew when it runs again. */
-static void release_entries(struct event *event)
+void maps_release(struct event *event)
 {
 	struct state_use **at = &event->uses;
 
@@ -49,7 +48,7 @@ int sl_stall(struct event *event)
 				 STALLS_MOST);
 	sl_again(event);
 	event->bytes = 0;
-	release_entries(event);
+	maps_release(event); /* they are found anew when it runs again */
 	event->uses->entry->stalled = host->pass;
 	event->stalled = host->stalled = true;
 	return 0;

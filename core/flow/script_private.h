@@ -121,6 +121,9 @@ void state_put(struct event *event, struct state_entry *entry, const struct stat
 struct state_otherwise state_made(const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake, int32_t version);
 /* script_timer.c */
 void timers_free(struct script_host *host);
+
+/* script_map.c: the event has nothing to do any more with entries of maps. */
+void maps_release(struct event *event);
 /* The timer fails, and is not due any more. */
 void state_write_off(struct event *event);
 

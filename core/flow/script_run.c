@@ -25,6 +25,8 @@ void script_event_fault(struct event *event, enum stage stage, struct slice text
 	event->outcome = event->uncertain ? OUTCOME_IGNORED : OUTCOME_DEAD;
 	if (event->outcome == OUTCOME_DEAD && event->script && event->script->on_error == ON_ERROR_SKIP)
 		event->outcome = OUTCOME_SKIPPED;
+	if (event->uses)
+		maps_release(event);
 	if (event->op == OP_TIMER)
 		state_write_off(event);
 }
@@ -256,8 +258,8 @@ static void lane_of_partition(struct event *event)
  * cannot be read. */
 static void lane_of_dead(struct event *event)
 {
-	if (event->stage == STAGE_SINK)
-		return; /* it has been there */
+	if (event->stage == STAGE_SINK || event->uses)
+		return; /* it has been there, or its state's key has it */
 	event->keyless = event->stage == STAGE_DECODE || !event->script || plan_failed(event) < 0;
 	if (event->keyless)
 		lane_of_partition(event);
@@ -277,7 +279,7 @@ static void finish(struct event *event)
 		else if (plan_finish(event, &err) < 0)
 			fault(event, &err);
 	}
-	if (event->parked && event->outcome != OUTCOME_PENDING)
+	if (event->parked && event->outcome != OUTCOME_PENDING && !event->uses)
 		lane_of_partition(event);
 	else if (event_has_place(event) && event->outcome == OUTCOME_DEAD)
 		lane_of_dead(event);
@@ -363,6 +365,7 @@ bool script_host_run(struct script_host *host, struct intake *intake, int64_t no
 	intake->stalled = host->stalled;
 	if (intake->stalled)
 		return false;
+	state_unwant(&host->state);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);
 	return true;

@@ -87,7 +87,7 @@ void state_unreach(struct state_owner *owner, enum state_clock clock, int64_t at
 	if (at == INT64_MIN)
 		reach->begun = false;
 	else if (reach->begun && (reach->all || at <= reach->at))
-		state_reached(reach, at - 1, SLICE(""), SLICE(""), false);
+		state_reached(reach, at, SLICE(""), SLICE(""), false); /* before all that are due then */
 }
 
 void state_owner_deinit(struct state_owner *owner)
@@ -243,6 +243,13 @@ void state_forget(struct state_cache *cache, struct state_entry *entry)
 	free((char *)entry->value.p);
 	free((char *)entry->timers.p);
 	free(entry);
+}
+
+void state_unwant(struct state_cache *cache)
+{
+	for (size_t i = cache->wanted_count; i > 0; i--)
+		if (!cache->wanted[i - 1]->users)
+			state_forget(cache, cache->wanted[i - 1]);
 }
 
 void state_trim(struct state_cache *cache, void (*gone)(void *ctx, const struct state_entry *entry), void *ctx)

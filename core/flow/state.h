@@ -84,6 +84,8 @@ void state_set(struct state_cache *cache, struct state_entry *entry, struct part
 	       const int64_t at[STATE_CLOCKS], int32_t version);
 /* What was wanted and not found has no row. */
 void state_loaded(struct state_cache *cache);
+/* Gives up what was wanted by events that failed: nobody has asked for it. */
+void state_unwant(struct state_cache *cache);
 /* Gives up what nobody uses until the rest fits. `gone` is told of each before. */
 void state_trim(struct state_cache *cache, void (*gone)(void *ctx, const struct state_entry *entry), void *ctx);
 void state_forget(struct state_cache *cache, struct state_entry *entry);

@@ -145,11 +145,15 @@ local function aggregate(script, event)
   end
 end
 
--- What the key's windows are once these are closed, in case that they cannot be written.
-local function without(panes, closed)
+-- What the key's windows are in case that those of the list cannot be written: there is a dead letter, and no second one.
+local function without(panes, closed, list)
   local left = {}
   for start, pane in pairs(panes) do
     left[start] = not closed[start] and pane or nil
+  end
+  for _, start in ipairs(list) do
+    local pane = left[start]
+    left[start] = pane and { n = pane.n, a = pane.a, e = pane.e, f = true }
   end
   return left
 end
@@ -169,7 +173,7 @@ local function fire(script, event)
     end
   end
   table.sort(list, function(a, b) return panes[a].e < panes[b].e or (panes[a].e == panes[b].e and tonumber(a) < tonumber(b)) end)
-  local left = without(panes, closed)
+  local left = without(panes, closed, list)
   local text = script.panes_text(left)
   C.sl_timer_otherwise(event, text, #text, nil, 0, window.due(script, left) or NEVER, NEVER)
   if event.error.p ~= nil then
