@@ -15,7 +15,7 @@ struct slot {
 	enum slot_state state;
 	uint32_t log;
 	int64_t position;
-	bool paused;
+	bool paused, ended;
 	struct partition *owner;
 	int64_t committed;
 };
@@ -115,9 +115,48 @@ static bool hear(struct sim_source *s)
 	return true;
 }
 
+/* The input ends where it has been read. Who has nothing is told so: others have it all. */
+static bool hear_end(struct sim_source *s)
+{
+	bool any = false;
+
+	for (uint32_t id = 0; id < PARTITIONS_MOST * 2; id++) {
+		struct slot *slot = &s->slots[id];
+
+		any |= slot->state != SLOT_FREE;
+		if (slot->state != SLOT_RUNNING || slot->ended || slot->position < s->world->history.logs[slot->log].count)
+			continue;
+		slot->ended = true;
+		s->events.ended(s->events.ctx, id);
+		return true;
+	}
+	if (!any)
+		s->events.idle(s->events.ctx);
+	return false;
+}
+
 bool broker_source_step(struct source *source)
 {
-	return hear(self(source));
+	struct sim_source *s = self(source);
+
+	return hear(s) || (s->world->db.timed.ending && s->started && !s->stopped && hear_end(s));
+}
+
+bool broker_settled(const struct world *world)
+{
+	for (uint32_t log = 0; log < world->history.log_count; log++) {
+		const struct worker *worker = worker_find((struct world *)world, world->broker.partitions[log].granted);
+		const struct sim_source *s = worker && !worker->stopping && !worker->failed ? self(worker->source) : NULL;
+		bool running = false;
+
+		if (!s || s->news_count)
+			return false;
+		for (uint32_t id = 0; id < PARTITIONS_MOST * 2; id++)
+			running |= s->slots[id].state == SLOT_RUNNING && s->slots[id].log == log;
+		if (!running)
+			return false;
+	}
+	return true;
 }
 
 /* As the Kafka source says it: source.h allows no jump. */
@@ -223,9 +262,9 @@ static void sim_committed(struct source *source, uint32_t id, int64_t offset)
 
 static int64_t sim_lag(struct source *source, uint32_t id)
 {
-	(void)source;
-	(void)id;
-	return -1;
+	const struct slot *slot = slot_of(source, id, "lag");
+
+	return slot->state == SLOT_RUNNING ? self(source)->world->history.logs[slot->log].published - slot->position : -1;
 }
 
 static void sim_stop(struct source *source)

@@ -28,6 +28,8 @@ bool broker_source_step(struct source *source);
 void broker_rebalance(struct world *world, bool eager, bool zombies);
 /* Gives what is free to who is to have it. */
 void broker_pump(struct world *world);
+/* Every partition is with a worker that reads it, and stays there. */
+bool broker_settled(const struct world *world);
 /* This worker is gone. */
 void broker_forget(struct world *world, uint32_t worker);
 /* Retention: messages of a partition that nobody needs any more are gone. */

@@ -16,6 +16,7 @@ void database_init(struct database *db, struct history *history)
 	history_target(history, db->rows);
 	history_target(history, db->model);
 	memset(db->last, -1, sizeof db->last);
+	timed_init(&db->timed, history);
 	db->endings = calloc(history->record_count + 1, sizeof *db->endings);
 	db->sound = calloc(history->log_count, sizeof *db->sound);
 	BUG_IF(!db->endings || !db->sound);
@@ -34,9 +35,8 @@ void database_free(struct database *db)
 	for (size_t i = 0; i < db->progress_count; i++)
 		buf_free(&db->progress[i].done);
 	free(db->progress);
-	for (int kind = 0; kind < KEPT_KINDS; kind++)
-		for (int id = 0; id < ROWS_MOST; id++)
-			free(db->kept[kind][id]);
+	kept_free(&db->kept);
+	timed_free(&db->timed);
 	free(db->endings);
 	free(db->sound);
 	batch_free(&db->batch);
@@ -55,7 +55,7 @@ struct progress *database_add_progress(struct database *db, uint32_t log, int32_
 {
 	db->progress = realloc(db->progress, (db->progress_count + 1) * sizeof *db->progress);
 	BUG_IF(!db->progress);
-	db->progress[db->progress_count] = (struct progress){ .log = log, .lane = lane, .epoch = epoch, .next_offset = -1 };
+	db->progress[db->progress_count] = (struct progress){ .log = log, .lane = lane, .epoch = epoch, .next_offset = -1, .watermark = INT64_MIN };
 	return &db->progress[db->progress_count++];
 }
 
@@ -115,19 +115,65 @@ static void copy_table(struct request *request, struct wire_table *wire, const s
 
 static void copy_kept(struct request *request, const struct batch_table *table)
 {
-	struct target *target = (struct target *)table->target;
-	int key = target_find(target, SLICE("key")), value = target_find(target, SLICE("value")), map = target_find(target, SLICE("map"));
-
 	request->kept = arena_alloc(&request->arena, table->count * sizeof *request->kept);
 	request->kept_count = table->count;
-	for (size_t i = 0; i < table->count; i++) {
-		const struct change *change = table->changes[i];
+	for (size_t i = 0; i < table->count; i++)
+		request->kept[i] = kept_of_change(table->changes[i], &request->arena);
+}
 
-		request->kept[i] = (struct wire_kept){ .kind = change->values[map].n ? KEPT_ENTRY : KEPT_STATE,
-						       .id = strtoll(change->values[key].p + 1, NULL, 10) };
-		if (change->op != CHANGE_DELETE)
-			request->kept[i].value = arena_copy(&request->arena, (struct slice){ change->values[value].p, change->values[value].n }).p;
-	}
+static void copy_lines(struct request *request, const struct batch_table *table)
+{
+	struct wire_line *all = arena_alloc(&request->arena, (request->line_count + table->count) * sizeof *all);
+
+	if (request->line_count)
+		memcpy(all, request->lines, request->line_count * sizeof *all);
+	request->lines = all;
+	for (size_t i = 0; i < table->count; i++)
+		request->lines[request->line_count++] = timed_line(table->changes[i], &request->arena);
+}
+
+static bool is_silent(const struct event *event)
+{
+	for (const struct change *change = event->changes; change; change = change->next)
+		if (!change->target->own)
+			return false;
+	return true;
+}
+
+static struct wire_event copy_timer(const struct event *event)
+{
+	struct wire_event timer = { .outcome = (enum outcome)event->outcome };
+
+	timer.firing = (struct firing){ .id = strtoll(event->message->key.p + 1, NULL, 10),
+					.at_ms = event->at_ms,
+					.clock = (enum state_clock)event->due_by,
+					.ended = event->ended,
+					.dead = event->outcome == OUTCOME_DEAD,
+					.writes = !is_silent(event) };
+	for (int table = 0; table < TABLE_COUNT; table++)
+		if (slice_is(event->table, table_names[table]))
+			timer.firing.table = (enum table)table;
+	if (!table_is_timed(timer.firing.table) || (event->outcome != OUTCOME_PENDING && event->outcome != OUTCOME_DEAD))
+		trace_fail("a timer of table %.*s, key %lld at %lld, is written with outcome %d", SLICE_ARG(event->table), (long long)timer.firing.id,
+			   (long long)event->at_ms, event->outcome);
+	return timer;
+}
+
+static struct wire_event copy_event(struct database *db, const struct event *event, struct arena *arena)
+{
+	uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
+	const struct record *record = history_record(db->history, log, event->message->offset, event->part);
+	bool pending = event->outcome == OUTCOME_PENDING, made = event->changes || table_is_timed(record->table);
+	struct wire_event copy = { .record = record,
+				   .outcome = pending && !made ? OUTCOME_FILTERED : (enum outcome)event->outcome,
+				   .parked = event->parked != NULL };
+	struct buf keys = BUF_INIT;
+
+	if (event->outcome == OUTCOME_PARKED && !event->parked)
+		parking_pack(&keys, event);
+	copy.keys = arena_copy(arena, (struct slice){ keys.p ? keys.p : "", keys.n });
+	buf_free(&keys);
+	return copy;
 }
 
 struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker)
@@ -145,6 +191,8 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 	for (size_t i = 0; i < db->batch.table_count; i++) {
 		if (db->batch.tables[i].target->own)
 			copy_kept(request, &db->batch.tables[i]);
+		else if (timed_target(db->batch.tables[i].target->name))
+			copy_lines(request, &db->batch.tables[i]);
 		else
 			copy_table(request, &request->tables[request->table_count++], &db->batch.tables[i]);
 	}
@@ -155,17 +203,7 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 
 		if (event->outcome == OUTCOME_DEAD)
 			trace_line("dead letter: %.*s", SLICE_ARG(event->error));
-		uint32_t log = history_log(db->history, event->message->topic, event->message->partition);
-
-		struct buf keys = BUF_INIT;
-
-		if (event->outcome == OUTCOME_PARKED && !event->parked)
-			parking_pack(&keys, event);
-		request->events[i] = (struct wire_event){ history_record(db->history, log, event->message->offset, event->part),
-							  event->outcome == OUTCOME_PENDING && !event->changes ? OUTCOME_FILTERED
-													       : (enum outcome)event->outcome,
-							  event->parked != NULL, arena_copy(arena, (struct slice){ keys.p ? keys.p : "", keys.n }) };
-		buf_free(&keys);
+		request->events[i] = event->op == OP_TIMER ? copy_timer(event) : copy_event(db, event, arena);
 	}
 	request->progress_count = tx->progress_count;
 	request->progress = arena_alloc(arena, (tx->progress_count + 1) * sizeof *request->progress);
@@ -178,6 +216,7 @@ struct request *database_send(struct database *db, const struct tx *tx, struct c
 							  row->epoch,
 							  row->seq,
 							  row->next_offset,
+							  row->watermark,
 							  { (char *)done.p, done.n, 0 } };
 		if (row->lane != tx->lane)
 			trace_fail("lane %d writes the progress of lane %d", tx->lane, row->lane);
@@ -309,9 +348,14 @@ static void check_owed(const struct database *db)
 static void end_event(struct database *db, const struct wire_event *event)
 {
 	const struct record *record = event->record;
-	struct ending *ending = &db->endings[record - db->history->records];
+	struct ending *ending;
 	char text[80];
 
+	if (!record) {
+		timed_fire(&db->timed, &event->firing);
+		return;
+	}
+	ending = &db->endings[record - db->history->records];
 	if (ending->lost)
 		trace_fail("%s comes, and --from has passed it", place_text(db, record, text));
 	if (event->parked && !ending->parked)
@@ -339,6 +383,8 @@ static void end_event(struct database *db, const struct wire_event *event)
 		if (record->waits && !db->model[table_written(record->table)][record->id].exists)
 			trace_fail("%s is written, and its row is not there", place_text(db, record, text));
 		check_part(db, record);
+		if (table_is_timed(record->table))
+			timed_apply(&db->timed, record);
 		history_apply(record, db->model);
 		break;
 	case OUTCOME_DEAD:
@@ -423,12 +469,22 @@ static void check_rows(const struct database *db, const struct request *request)
 {
 	for (size_t i = 0; i < request->event_count; i++) {
 		const struct record *record = request->events[i].record;
-		int64_t ids[] = { record->id, record->old_id };
+		int64_t ids[] = { record ? record->id : 0, record ? record->old_id : 0 };
 
-		for (int k = 0; k < (record->deed == DEED_MOVE ? 2 : 1); k++)
+		for (int k = 0; record && k < (record->deed == DEED_MOVE ? 2 : 1); k++)
 			if (!row_equal(&db->rows[table_written(record->table)][ids[k]], &db->model[table_written(record->table)][ids[k]]))
 				trace_fail("row %lld of %s is not what its events make of it", (long long)ids[k], table_names[record->table]);
 	}
+}
+
+static const char *kept_value(const struct database *db, const char *map, const char *format, int id)
+{
+	const struct kept_row *row;
+	char key[24];
+
+	snprintf(key, sizeof key, format, id);
+	row = kept_find(&db->kept, "counts", map, key);
+	return row ? row->value : "none";
 }
 
 /* What the script keeps is what made the row that it wrote, and its map goes with its state. */
@@ -438,8 +494,7 @@ static void check_kept(const struct database *db)
 	int64_t n, hash;
 
 	for (int id = 0; id < ROWS_MOST; id++) {
-		const char *found = db->kept[KEPT_STATE][id] ? db->kept[KEPT_STATE][id] : "none";
-		const char *in_map = db->kept[KEPT_ENTRY][id] ? db->kept[KEPT_ENTRY][id] : "none";
+		const char *found = kept_value(db, "", "[%d]", id), *in_map = kept_value(db, "m", "[%d,\"g\"]", id);
 		long long copy;
 		bool copied = sscanf(found, "{\"g\":%lld", &copy) == 1;
 
@@ -507,7 +562,7 @@ void database_mark_missed(const struct database *db, const struct tx *tx)
 			int64_t id;
 			bool *row;
 
-			if (change->target->own)
+			if (change->target->own || timed_target(change->target->name))
 				continue;
 			id = cell_of(&change->values[CELL_ID]);
 			row = &there[table_of(change->target)][id];
@@ -517,6 +572,11 @@ void database_mark_missed(const struct database *db, const struct tx *tx)
 				*row = change->op == CHANGE_UPSERT;
 		}
 	}
+}
+
+static bool is_poison(const struct wire_event *event)
+{
+	return event->record ? event->outcome == OUTCOME_PENDING && event->record->poison : timed_poison(&event->firing);
 }
 
 enum verdict database_execute(struct database *db, struct request *request)
@@ -529,7 +589,7 @@ enum verdict database_execute(struct database *db, struct request *request)
 	if (misses(db, request))
 		return VERDICT_MISSED;
 	for (size_t i = 0; i < request->event_count; i++)
-		if (request->events[i].outcome == OUTCOME_PENDING && request->events[i].record->poison)
+		if (is_poison(&request->events[i]))
 			return VERDICT_REFUSED;
 	memcpy(before, db->rows, sizeof before);
 	for (size_t i = 0; i < request->table_count; i++) {
@@ -538,22 +598,25 @@ enum verdict database_execute(struct database *db, struct request *request)
 			return VERDICT_TAKEN;
 		}
 	}
+	db->timed.now_ms = db->now_ms;
+	for (size_t i = 0; i < request->progress_count; i++)
+		timed_progress(&db->timed, request->progress[i].log, request->progress[i].next_offset, request->progress[i].watermark);
 	for (size_t i = 0; i < request->event_count; i++)
 		end_event(db, &request->events[i]);
 	check_owed(db);
-	for (size_t i = 0; i < request->kept_count; i++) {
-		const struct wire_kept *row = &request->kept[i];
-
-		free(db->kept[row->kind][row->id]);
-		db->kept[row->kind][row->id] = row->value ? strdup(row->value) : NULL;
-	}
+	for (size_t i = 0; i < request->line_count; i++)
+		lines_put(&db->timed.is, request->lines[i].key, request->lines[i].text);
+	for (size_t i = 0; i < request->kept_count; i++)
+		kept_write(&db->kept, &request->kept[i]);
 	check_rows(db, request);
 	check_kept(db);
+	timed_check(&db->timed, &db->kept);
 	for (size_t i = 0; i < request->progress_count; i++) {
 		struct progress *row = database_progress(db, request->progress[i].log, request->progress[i].lane);
 
 		row->seq = request->progress[i].seq;
 		row->next_offset = request->progress[i].next_offset;
+		row->watermark = request->progress[i].watermark;
 		buf_clear(&row->done);
 		buf_slice(&row->done, buf_view(&request->progress[i].done));
 		check_progress(db, row);
@@ -576,6 +639,7 @@ void database_check(const struct database *db)
 	struct row rows[TABLE_COUNT][ROWS_MOST];
 	char text[80];
 
+	timed_check_end(&db->timed);
 	history_target(history, rows);
 	for (uint32_t i = 0; i < history->record_count; i++) {
 		const struct record *record = &history->records[i];
@@ -628,6 +692,7 @@ void database_move(struct database *db)
 	for (size_t i = 0; i < db->progress_count; i++) {
 		db->progress[i].epoch++;
 		db->progress[i].next_offset = -1;
+		db->progress[i].watermark = INT64_MIN;
 		buf_clear(&db->progress[i].done);
 	}
 	for (uint32_t i = 0; i < db->history->record_count; i++) {
@@ -641,13 +706,9 @@ void database_move(struct database *db)
 	}
 	for (uint32_t i = 0; i < db->history->log_count; i++)
 		db->sound[i] = (uint32_t)db->history->logs[i].start;
-	for (int id = 0; id < ROWS_MOST; id++) {
+	for (int id = 0; id < ROWS_MOST; id++)
 		db->rows[TABLE_COUNTS][id].exists = db->model[TABLE_COUNTS][id].exists = false;
-		for (int kind = 0; kind < KEPT_KINDS; kind++) {
-			free(db->kept[kind][id]);
-			db->kept[kind][id] = NULL;
-		}
-	}
+	kept_free(&db->kept);
 	memset(db->last, -1, sizeof db->last);
 	db->moved++;
 }

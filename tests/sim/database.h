@@ -5,14 +5,14 @@
 #define SIM_DATABASE_H
 
 #include "flow/batch.h"
-#include "sim/history.h"
+#include "sim/timed.h"
 
 struct client; /* sink.c: one lane of one worker, waiting for the answer */
 
 struct progress {
 	uint32_t log;
 	int32_t lane;
-	int64_t epoch, seq, next_offset;
+	int64_t epoch, seq, next_offset, watermark;
 	struct buf done;
 };
 
@@ -32,20 +32,11 @@ struct wire_table {
 };
 
 struct wire_event {
-	const struct record *record;
+	const struct record *record; /* NULL: of a timer */
+	struct firing firing;
 	enum outcome outcome;
 	bool parked;       /* it was parked, and has come back */
 	struct slice keys; /* of one that is to be parked */
-};
-
-/* A row of streamlua_state. */
-/* A row of streamlua_state: the state of a key, or the one entry of its map. */
-enum { KEPT_STATE, KEPT_ENTRY, KEPT_KINDS };
-
-struct wire_kept {
-	int kind;
-	int64_t id;
-	const char *value; /* NULL: deleted */
 };
 
 struct request {
@@ -55,7 +46,9 @@ struct request {
 	int32_t lane;
 	struct wire_table *tables;
 	size_t table_count;
-	struct wire_kept *kept;
+	struct wire_line *lines; /* of tables with event time */
+	size_t line_count;
+	struct kept_row *kept;
 	size_t kept_count;
 	struct wire_event *events;
 	size_t event_count;
@@ -80,7 +73,8 @@ struct database {
 	struct row model[TABLE_COUNT][ROWS_MOST];          /* what rows must be: the events applied one by one */
 	int64_t last[TABLE_COUNT][ROWS_MOST];              /* the last event applied to each source key: index of its record, or -1 */
 	const struct record *owed[TABLE_COUNT][ROWS_MOST]; /* within a transaction: a part of a row that is not there */
-	char *kept[KEPT_KINDS][ROWS_MOST];                 /* streamlua_state of COUNTS by key: its value, or NULL */
+	struct kept kept;                                  /* streamlua_state */
+	struct timed timed;
 	struct progress *progress;
 	size_t progress_count;
 	struct ending *endings;   /* by record */

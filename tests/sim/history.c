@@ -1,4 +1,4 @@
-#include "sim/history.h"
+#include "sim/history_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +6,11 @@
 #include "base/error.h"
 #include "sim/trace.h"
 
-const char *const table_names[TABLE_COUNT] = { "plain", "items", "names", "skips", "stuck", "late", "notes", "lost", "counts", "other" };
-const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items", "sim.shop.names", "sim.shop.skips",  "sim.shop.stuck",
-					       "sim.shop.late",  "sim.shop.notes", "sim.shop.lost",  "sim.shop.counts", "sim.shop.other" };
+const char *const table_names[TABLE_COUNT] = { "plain", "items",  "names", "skips", "stuck",  "late",     "notes",
+					       "lost",  "counts", "timed", "panes", "finals", "sessions", "other" };
+const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items",  "sim.shop.names",    "sim.shop.skips",  "sim.shop.stuck",
+					       "sim.shop.late",  "sim.shop.notes",  "sim.shop.lost",     "sim.shop.counts", "sim.shop.timed",
+					       "sim.shop.panes", "sim.shop.finals", "sim.shop.sessions", "sim.shop.other" };
 
 enum { STUCK_HOLDER = ROWS_MOST - 1, STUCK_NAME = 900 };
 enum { COUNTS_MOST = 5 }; /* then the script begins anew */
@@ -24,7 +26,7 @@ static void put_cell(struct buf *out, const char *name, int64_t value)
 }
 
 /* The row's columns; those of the scripts' rules (fault, keep) beside them. */
-static void put_row(struct history *h, const struct record *record, const struct row *row)
+void history_put_row(struct history *h, const struct record *record, const struct row *row)
 {
 	struct buf *out = &h->text;
 
@@ -46,7 +48,7 @@ static void put_row(struct history *h, const struct record *record, const struct
 		   record->mood == MOOD_FAILS ? 2 : (record->fate == FATE_DEAD || record->fate == FATE_SKIPPED) && !record->poison);
 }
 
-static struct slice kept(struct history *h)
+struct slice history_kept_text(struct history *h)
 {
 	struct slice text = arena_copy(&h->arena, buf_view(&h->text));
 
@@ -54,10 +56,10 @@ static struct slice kept(struct history *h)
 	return text;
 }
 
-static struct slice key_of(struct history *h, int64_t id)
+struct slice history_key(struct history *h, int64_t id)
 {
 	buf_printf(&h->text, "{\"id\":%lld}", (long long)id);
-	return kept(h);
+	return history_kept_text(h);
 }
 
 static void put_envelope(struct history *h, const struct record *record, const struct row *before)
@@ -69,19 +71,19 @@ static void put_envelope(struct history *h, const struct record *record, const s
 
 	buf_text(&h->text, "{\"before\":");
 	if (says_before)
-		put_row(h, &(struct record){ .fate = record->fate, .poison = record->poison, .mood = record->mood }, before);
+		history_put_row(h, &(struct record){ .fate = record->fate, .poison = record->poison, .mood = record->mood }, before);
 	else
 		buf_text(&h->text, "null");
 	buf_text(&h->text, ",\"after\":");
 	if (record->deed == DEED_DELETE)
 		buf_text(&h->text, "null");
 	else
-		put_row(h, record, &record->row);
+		history_put_row(h, record, &record->row);
 	buf_printf(&h->text, ",\"source\":{\"db\":\"shop\",\"table\":\"%s\",\"ts_ms\":%lld},\"op\":\"%c\"}", table_names[record->table],
 		   (long long)h->version, op);
 }
 
-static struct log_message *add_message(struct history *h, struct log *log)
+struct log_message *history_message(struct history *h, struct log *log)
 {
 	if (log->count == log->cap) {
 		log->cap = log->cap ? log->cap * 2 : 32;
@@ -93,7 +95,7 @@ static struct log_message *add_message(struct history *h, struct log *log)
 }
 
 /* Of the log's last message. */
-static struct record *add_record(struct history *h, struct log *log, enum fate fate)
+struct record *history_event(struct history *h, struct log *log, enum fate fate)
 {
 	struct log_message *message = &log->messages[log->count - 1];
 	struct record *record;
@@ -265,14 +267,14 @@ static int64_t some_id(struct history *h, const struct log *log, uint32_t parts)
 
 static void add_no_change(struct history *h, struct log *log)
 {
-	struct log_message *message = add_message(h, log);
+	struct log_message *message = history_message(h, log);
 	struct record *record;
 
 	if (dice_percent(h->dice, 50)) {
-		record = add_record(h, log, FATE_DEAD);
+		record = history_event(h, log, FATE_DEAD);
 		message->value = SLICE("{\"id\":");
 	} else {
-		record = add_record(h, log, FATE_UNWRITTEN);
+		record = history_event(h, log, FATE_UNWRITTEN);
 		message->value = h->json ? SLICE("[]") : SLICE("{\"ts_ms\":5}");
 	}
 	record->deed = DEED_NONE;
@@ -280,45 +282,45 @@ static void add_no_change(struct history *h, struct log *log)
 
 static void add_rows(struct history *h, struct log *log, uint32_t parts)
 {
-	struct log_message *message = add_message(h, log);
+	struct log_message *message = history_message(h, log);
 	uint32_t count = 2 + dice_below(h->dice, 4);
 
 	buf_char(&h->text, '[');
 	for (uint32_t i = 0; i < count; i++) {
-		struct record *record = add_record(h, log, FATE_WRITTEN);
+		struct record *record = history_event(h, log, FATE_WRITTEN);
 
 		happen(h, record, some_id(h, log, parts), parts, true);
 		if (i)
 			buf_char(&h->text, ',');
-		put_row(h, record, &record->row);
+		history_put_row(h, record, &record->row);
 	}
 	buf_char(&h->text, ']');
-	message->value = kept(h);
+	message->value = history_kept_text(h);
 }
 
 static void add_change(struct history *h, struct log *log, uint32_t parts)
 {
-	struct log_message *message = add_message(h, log);
-	struct record *record = add_record(h, log, FATE_WRITTEN);
+	struct log_message *message = history_message(h, log);
+	struct record *record = history_event(h, log, FATE_WRITTEN);
 	int64_t id = some_id(h, log, parts);
 	struct row before = h->source[log->table][id];
 	bool gone;
 
 	happen(h, record, id, parts, log->table == TABLE_COUNTS);
 	gone = record->deed == DEED_DELETE && record->fate == FATE_WRITTEN;
-	message->key = key_of(h, record->id);
+	message->key = history_key(h, record->id);
 	if (h->json && record->deed == DEED_DELETE)
 		return;
 	if (h->json)
-		put_row(h, record, &record->row);
+		history_put_row(h, record, &record->row);
 	else
 		put_envelope(h, record, &before);
-	message->value = kept(h);
+	message->value = history_kept_text(h);
 	if (gone && dice_percent(h->dice, 50)) {
 		struct slice key = message->key;
 
-		add_message(h, log)->key = key;
-		record = add_record(h, log, FATE_UNWRITTEN);
+		history_message(h, log)->key = key;
+		record = history_event(h, log, FATE_UNWRITTEN);
 		record->deed = DEED_DELETE;
 		record->id = id;
 		record->tombstone = true;
@@ -333,8 +335,8 @@ static void add_stuck(struct history *h, struct log *log)
 
 	if (h->stuck_next == STUCK_HOLDER)
 		return;
-	message = add_message(h, log);
-	record = add_record(h, log, FATE_WRITTEN);
+	message = history_message(h, log);
+	record = history_event(h, log, FATE_WRITTEN);
 	record->id = h->stuck_next++;
 	record->deed = DEED_UPSERT;
 	new_values(h, record, &(struct row){ 0 });
@@ -344,18 +346,18 @@ static void add_stuck(struct history *h, struct log *log)
 		record->fate = FATE_DEAD;
 	}
 	if (h->json)
-		put_row(h, record, &record->row);
+		history_put_row(h, record, &record->row);
 	else
 		put_envelope(h, record, &(struct row){ 0 });
-	message->value = kept(h);
-	message->key = key_of(h, record->id);
+	message->value = history_kept_text(h);
+	message->key = history_key(h, record->id);
 }
 
 /* A row is made, or made anew with other values; or what another table says of such a row. Columns of one are none of the other's. */
 static void add_late(struct history *h, struct log *log, int64_t id)
 {
-	struct log_message *message = add_message(h, log);
-	struct record *record = add_record(h, log, log->table == TABLE_LOST ? FATE_DEAD : FATE_WRITTEN);
+	struct log_message *message = history_message(h, log);
+	struct record *record = history_event(h, log, log->table == TABLE_LOST ? FATE_DEAD : FATE_WRITTEN);
 
 	record->id = id;
 	record->deed = DEED_UPSERT;
@@ -367,17 +369,17 @@ static void add_late(struct history *h, struct log *log, int64_t id)
 	}
 	h->source[log->table][id].exists = true;
 	if (h->json)
-		put_row(h, record, &record->row);
+		history_put_row(h, record, &record->row);
 	else
 		put_envelope(h, record, &(struct row){ 0 });
-	message->value = kept(h);
-	message->key = key_of(h, id);
+	message->value = history_kept_text(h);
+	message->key = history_key(h, id);
 }
 
 static void add_whole(struct history *h, struct log *log, int64_t id)
 {
-	struct log_message *message = add_message(h, log);
-	struct record *record = add_record(h, log, FATE_WRITTEN);
+	struct log_message *message = history_message(h, log);
+	struct record *record = history_event(h, log, FATE_WRITTEN);
 	struct row *row = &h->source[log->table][id], before = *row;
 
 	record->id = id;
@@ -386,8 +388,8 @@ static void add_whole(struct history *h, struct log *log, int64_t id)
 	*row = record->row;
 	follow_parts(h, record);
 	put_envelope(h, record, &before);
-	message->value = kept(h);
-	message->key = key_of(h, id);
+	message->value = history_kept_text(h);
+	message->key = history_key(h, id);
 }
 
 /* Whole rows, where parts of them still wait. */
@@ -419,7 +421,7 @@ static void age(struct history *h, struct log *log)
 	int64_t gone = dice_percent(h->dice, 50) ? 0 : dice_below(h->dice, 40);
 
 	while (log->count < gone)
-		add_message(h, log);
+		history_message(h, log);
 	log->first = log->low = log->start = log->published = log->count;
 }
 
@@ -432,20 +434,18 @@ static uint32_t parts_of(const struct history *h, enum table table)
 	return count;
 }
 
-void history_init(struct history *h, struct dice *dice, uint32_t messages, bool lossy)
+static void add_all_logs(struct history *h, struct dice *dice)
 {
-	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14), .lossy = lossy };
-	h->moody = dice_percent(dice, 30);
 	add_logs(h, TABLE_PLAIN, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 70))
 		add_logs(h, TABLE_ITEMS, 1 + dice_below(dice, 3));
-	if (!lossy && dice_percent(dice, 70))
+	if (!h->lossy && dice_percent(dice, 70))
 		add_logs(h, TABLE_NAMES, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 40))
 		add_logs(h, TABLE_SKIPS, 1 + dice_below(dice, 2));
-	if (!lossy && dice_percent(dice, 10))
+	if (!h->lossy && dice_percent(dice, 10))
 		add_logs(h, TABLE_STUCK, 1);
-	if (!lossy && dice_percent(dice, 40)) {
+	if (!h->lossy && dice_percent(dice, 40)) {
 		add_logs(h, TABLE_LATE, 1 + dice_below(dice, 2));
 		add_logs(h, TABLE_NOTES, 1 + dice_below(dice, 2));
 		if (dice_percent(dice, 30))
@@ -455,6 +455,23 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages, bool 
 		add_logs(h, TABLE_COUNTS, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 20))
 		add_logs(h, TABLE_OTHER, 1);
+}
+
+static void add_timed_logs(struct history *h, struct dice *dice)
+{
+	add_logs(h, TABLE_PLAIN, 1);
+	for (int table = TABLE_TIMED; table <= TABLE_SESSIONS; table++)
+		if (dice_percent(dice, 60))
+			add_logs(h, (enum table)table, 1 + dice_below(dice, 2));
+	if (dice_percent(dice, 20))
+		add_logs(h, TABLE_COUNTS, 1);
+}
+
+void history_init(struct history *h, struct dice *dice, uint32_t messages, bool lossy)
+{
+	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14), .lossy = lossy };
+	h->moody = dice_percent(dice, 30);
+	(!lossy && dice_percent(dice, 40) ? add_timed_logs : add_all_logs)(h, dice);
 	for (uint32_t i = 0; i < h->log_count; i++)
 		age(h, &h->logs[i]);
 	for (uint32_t i = 0; i < ROWS_MOST; i++)
@@ -476,6 +493,8 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages, bool 
 				 log->table == TABLE_LOST ? h->rows + some_id(h, log, parts) % (ROWS_MOST - h->rows) : some_id(h, log, parts));
 		else if (dice_percent(dice, 5))
 			add_no_change(h, log);
+		else if (table_is_timed(log->table))
+			timed_history_add(h, log, parts);
 		else if (h->json && dice_percent(dice, 30))
 			add_rows(h, log, parts);
 		else
@@ -487,6 +506,7 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages, bool 
 	add_missing_rows(h, parts_of(h, TABLE_LATE));
 	for (uint32_t l = 0; l < h->log_count; l++)
 		add_awaited_rows(h, &h->logs[l], parts_of(h, h->logs[l].table));
+	timed_history_end(h);
 }
 
 void history_free(struct history *h)
@@ -548,7 +568,11 @@ static void apply_counts(const struct record *record, struct row *row)
 void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROWS_MOST])
 {
 	struct row *row = &rows[table_written(record->table)][record->id];
-	int64_t w = row->exists ? row->cells[CELL_W] : CELL_NULL;
+	int64_t w;
+
+	if (table_is_timed(record->table)) /* what they write is timed.c's to know */
+		return;
+	w = row->exists ? row->cells[CELL_W] : CELL_NULL;
 
 	if (record->deed == DEED_MOVE)
 		rows[record->table][record->old_id].exists = false;

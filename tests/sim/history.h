@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "sim/dice.h"
 
-enum { ROWS_MOST = 24, PARTITIONS_MOST = 24 };
+enum { ROWS_MOST = 24, PARTITIONS_MOST = 32 };
 
 /* A topic for each table; the scripts are in scripts.c. */
 enum table {
@@ -20,7 +20,12 @@ enum table {
 	TABLE_NOTES,  /* updates the other columns of LATE's rows, which may come later */
 	TABLE_LOST,   /* updates rows of LATE that never come */
 	TABLE_COUNTS, /* each row is what its script made of the events of its key so far: keyed state */
-	TABLE_OTHER,  /* no script serves it */
+	/* Those with event time (timed.h): */
+	TABLE_TIMED,    /* timers, by both clocks */
+	TABLE_PANES,    /* tumbling windows, which take rows back */
+	TABLE_FINALS,   /* hopping windows, written once */
+	TABLE_SESSIONS, /* windows that grow together */
+	TABLE_OTHER,    /* no script serves it */
 	TABLE_COUNT,
 };
 
@@ -51,9 +56,11 @@ struct record {
 	enum deed deed;
 	int64_t id, old_id;
 	struct row row;
-	bool keeps_w; /* the message does not say w: it stays what it is */
-	bool lacks;   /* and so cannot make its row: where that is not there it is parked, until a later event of the row settles it */
-	bool held;    /* it is such a one, or may stand behind one */
+	struct row old;   /* timed: what it takes back */
+	int64_t clock_ms; /* timed: the largest event time of the partition before it, INT64_MIN none */
+	bool keeps_w;     /* the message does not say w: it stays what it is */
+	bool lacks;       /* and so cannot make its row: where that is not there it is parked, until a later event of the row settles it */
+	bool held;        /* it is such a one, or may stand behind one */
 	uint32_t log;
 	int64_t offset;
 	uint32_t part;
@@ -73,6 +80,7 @@ struct log {
 	int64_t first;                 /* messages below were gone before anybody read: there is nothing in them */
 	int64_t low;                   /* those below are gone by now */
 	int64_t start;                 /* where who finds no progress begins */
+	int64_t time_ms, clock_ms;     /* timed: of the last message; the largest of all */
 };
 
 struct history {
@@ -101,6 +109,11 @@ struct history {
 static inline enum table table_written(enum table table)
 {
 	return table == TABLE_NOTES || table == TABLE_LOST ? TABLE_LATE : table;
+}
+
+static inline bool table_is_timed(enum table table)
+{
+	return table >= TABLE_TIMED && table <= TABLE_SESSIONS;
 }
 
 extern const char *const table_names[TABLE_COUNT];

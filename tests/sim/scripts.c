@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/history.h"
+#include "flow/script_private.h"
+#include "sim/timed.h"
 #include "sim/trace.h"
 
 #define RULE                                                                                                                                         \
@@ -37,9 +38,7 @@
 	"end"
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
 
-enum { WAYS = 4 };
-
-static const char *const texts[TABLE_COUNT][WAYS] = {
+static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
 	[TABLE_PLAIN] = {
 		"return { park_for = '30m' }",
 		"return { park_for = '30m', key_by = 'table' }",
@@ -119,6 +118,8 @@ static int describe(struct sink *sink, struct target *target, struct error *err)
 
 	(void)sink;
 	(void)err;
+	if (timed_describe(target))
+		return 0;
 	target->columns = arena_zalloc(target->arena, CELL_COUNT * sizeof *target->columns);
 	target->count = CELL_COUNT;
 	for (int i = 0; i < CELL_COUNT; i++)
@@ -152,7 +153,8 @@ static struct kept_host *make(uint32_t version, bool json)
 	BUG_IF(!kept);
 	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
 		/* Each table goes through its ways in a rhythm of its own. */
-		const char *text = texts[table][(version >> (table & 1)) % WAYS];
+		uint32_t way = (version >> (table & 1)) % SCRIPT_WAYS;
+		const char *text = table_is_timed((enum table)table) ? timed_script((enum table)table, way) : texts[table][way];
 
 		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
 		bundle_add(&kept->bundle, path, text, strlen(text));
@@ -207,10 +209,15 @@ static void give_back(struct script_host *host)
 			for (struct kept_host *kept = all.kept[version][json]; kept; kept = kept->next)
 				kept->used &= kept->host != host;
 	state_clear(script_host_state(host));
+	timers_free(host);
 	for (uint32_t i = 0; i < script_host_count(host); i++) {
 		struct script *script = script_host_script(host, i);
+		struct state_owner *owner = &script->state;
 
 		script->target->parks = script->updates; /* as bound: nothing has waited yet */
+		owner->spans = false;
+		for (int clock = 0; clock < STATE_CLOCKS; clock++)
+			state_unreach(owner, (enum state_clock)clock, INT64_MIN);
 	}
 }
 

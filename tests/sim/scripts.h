@@ -4,8 +4,9 @@
 #define SIM_SCRIPTS_H
 
 #include "flow/script.h"
+#include "sim/history.h"
 
-enum { SCRIPTS_VERSIONS = 8 };
+enum { SCRIPTS_VERSIONS = 8, SCRIPT_WAYS = 4 };
 
 /* The host of this version. fresh: a new VM, to be freed by scripts_free; else one that is kept for all runs: making a VM takes
  * longer than a run. */
@@ -13,5 +14,8 @@ struct script_host *scripts_host(uint32_t version, bool json, bool fresh);
 void scripts_free(struct script_host *host, bool fresh);
 struct shapes *scripts_shapes(void);
 void scripts_end(void); /* frees what was kept */
+
+/* timed_scripts.c: those of tables with event time */
+const char *timed_script(enum table table, uint32_t way);
 
 #endif

@@ -95,6 +95,8 @@ static void tell(struct client *client)
 
 	trace_line("worker %u lane %d: hears %s", client->sink->worker, tx->lane, names[result]);
 	for (size_t i = 0; result == SINK_COMMITTED && i < tx->count; i++) {
+		if (tx->events[i]->op == OP_TIMER) /* counted apart */
+			continue;
 		world->told_written += tx->events[i]->outcome == OUTCOME_PENDING && tx->events[i]->changes;
 		world->told_dead += tx->events[i]->outcome == OUTCOME_DEAD;
 	}
@@ -232,6 +234,8 @@ static void load(struct sim_sink *s, struct taking *taking, const struct source_
 			loaded->next_offset = row->next_offset;
 		if (row->epoch > loaded->epoch)
 			loaded->epoch = row->epoch;
+		if (row->watermark > loaded->watermark)
+			loaded->watermark = row->watermark;
 		loaded->lanes[loaded->lane_count++] = (struct progress_lane){ row->lane, row->next_offset, row->seq,
 									      arena_copy(&taking->arena, buf_view(&row->done)) };
 	}
@@ -369,19 +373,12 @@ static void answer_load(struct sim_sink *s)
 {
 	struct state_load *state = s->load;
 
-	trace_line("worker %u: reads %zu rows of state", s->worker, state->count);
-	for (size_t i = 0; i < state->count; i++) {
-		int64_t id = strtoll(state->keys[i].key.p + 1, NULL, 10);
-		struct state_row row = { state->keys[i].script,
-					 state->keys[i].map,
-					 state->keys[i].key,
-					 slice_of(s->world->db.kept[state->keys[i].map.n ? KEPT_ENTRY : KEPT_STATE][id]),
-					 .at = { STATE_NO_TIME, STATE_NO_TIME },
-					 .version = 1 };
-
-		if (row.value.p)
-			state->row(state, &row);
-	}
+	if (state->count)
+		trace_line("worker %u: asks for %zu rows of state", s->worker, state->count);
+	else
+		trace_line("worker %u: asks for what is due of %.*s by %s, behind %lld", s->worker, SLICE_ARG(state->due.script),
+			   state->due.clock == STATE_WALL_TIME ? "the clock" : "event time", (long long)state->due.after.at[state->due.clock]);
+	kept_tell(&s->world->db.kept, state);
 	if (goes_wrong(s->world, s->world->faults.unheard))
 		return; /* once more */
 	s->load = NULL;

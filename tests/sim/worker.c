@@ -27,7 +27,7 @@ static void on_finished(void *ctx)
 	struct worker *worker = ctx;
 
 	trace_line("worker %u has finished", worker->number);
-	if (!worker->stopping)
+	if (!worker->stopping && !worker->world->db.timed.ending)
 		trace_fail("worker %u finished, and nobody stopped it", worker->number);
 	worker->finished = true;
 }
@@ -133,6 +133,17 @@ struct worker *worker_find(struct world *world, uint32_t number)
 	return NULL;
 }
 
+/* They were not read. */
+static uint32_t timers_waiting(const struct flow *flow)
+{
+	uint32_t count = 0;
+
+	for (const struct intake *intake = flow->intakes.oldest; intake; intake = intake->next)
+		for (const struct event *event = intake->first; event; event = event->next)
+			count += event->op == OP_TIMER && !event->settled;
+	return count;
+}
+
 /* What was read is somewhere: ended, in a lane, or parked. */
 static void check_counters(const struct worker *worker)
 {
@@ -143,7 +154,7 @@ static void check_counters(const struct worker *worker)
 		ended += worker->flow->outcomes[i];
 	for (const struct partition *partition = worker->flow->partitions; partition; partition = partition->next_partition)
 		parked -= parking_back(partition);
-	if (worker->flow->read != ended + parked + lanes_waiting(worker->flow->lanes) + flow_run_waiting(worker->flow))
+	if (worker->flow->read + timers_waiting(worker->flow) != ended + parked + lanes_waiting(worker->flow->lanes) + flow_run_waiting(worker->flow))
 		trace_fail("worker %u has read %llu events; %llu have ended, %u wait, %zu are parked, %u have not run", worker->number,
 			   (unsigned long long)worker->flow->read, (unsigned long long)ended, lanes_waiting(worker->flow->lanes), parked,
 			   flow_run_waiting(worker->flow));

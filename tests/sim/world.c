@@ -36,6 +36,9 @@ static void end_worker(struct world *world, uint32_t i)
 {
 	uint32_t number = world->workers[i]->number;
 
+	/* Somebody had not heard yet that it is not his any more: others come to the end for him. */
+	if (world->workers[i]->failed && world->bounded)
+		world->closing = false;
 	worker_free(world->workers[i]);
 	world->workers[i] = NULL;
 	broker_forget(world, number);
@@ -262,11 +265,14 @@ static bool any_worker(const struct world *world)
 	return false;
 }
 
-/* Everybody who is there stops; the last partitions are where they are. */
+/* Everybody who is there stops, or comes to the end; the last partitions are where they are. */
 static void close_down(struct world *world)
 {
-	trace_line("everything has ended: workers stop");
 	world->closing = true;
+	world->db.timed.ending = world->bounded;
+	trace_line("everything has ended: %s", world->bounded ? "so does the input" : "workers stop");
+	if (world->bounded)
+		return;
 	for (uint32_t i = 0; i < world->worker_count; i++)
 		if (world->workers[i])
 			worker_stop(world->workers[i]);
@@ -306,7 +312,9 @@ void world_run(uint64_t seed)
 	world.worker_count = 1 + dice_below(&world.dice, WORKERS_MOST);
 	world.fresh_hosts = dice_percent(&world.dice, 2);
 	history_init(&world.history, &world.dice, 20 + dice_below(&world.dice, 200), lossy);
+	world.bounded = !lossy && dice_percent(&world.retention, 50);
 	database_init(&world.db, &world.history);
+	world.db.timed.start_ms = world.now_ms;
 	for (uint32_t i = 0; i < PARTITIONS_MOST; i++)
 		world.broker.partitions[i] = (struct membership){ NOBODY, NOBODY, NOBODY };
 	troubled = dice_below(&world.dice, STEPS_TROUBLED);
@@ -315,7 +323,8 @@ void world_run(uint64_t seed)
 	for (steps = 0; steps < STEPS_MOST && !(world.closing && !any_worker(&world)); steps++) {
 		if (steps >= troubled)
 			world.quiet = true;
-		if (world.quiet && !world.closing && all_published(&world) && database_complete(&world.db) && progress_complete(&world))
+		if (world.quiet && !world.closing && all_published(&world) && database_complete(&world.db) && progress_complete(&world) &&
+		    (!world.bounded || broker_settled(&world)))
 			close_down(&world);
 		step(&world);
 	}

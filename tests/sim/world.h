@@ -29,7 +29,8 @@ struct world {
 	int64_t now_ms;
 	struct faults faults;
 	bool quiet;   /* nothing goes wrong any more: what is left is to come to its end */
-	bool closing; /* workers are told to stop, and stay away */
+	bool closing; /* workers end, and stay away: they are told to stop, or */
+	bool bounded; /* have come to the end of the input */
 	int64_t away_until_ms;
 	uint32_t gone;    /* workers that ended since progress was moved, because what they were to read is deleted */
 	bool fresh_hosts; /* each VM is a new one, and freed after use */
