@@ -103,7 +103,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	serve(kafka);
-	kafka_group_commit(kafka);
+	kafka_group_commit(kafka, false);
 	if (!kafka->alone && !kafka->stopped)
 		kafka_gap_tick(kafka);
 	if (kafka->alone && !kafka->alone_given && !kafka->stopped)

@@ -160,8 +160,8 @@ static void on_revoke(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 	if (list->cnt)
 		log_write(lost ? LOG_WARN : LOG_INFO, NULL, "%d partitions are %s", list->cnt,
 			  lost ? "lost: the group did not hear of this worker in time" : "revoked from this worker");
-	if (!lost)
-		kafka_group_commit(kafka);
+	if (!lost && kafka->group_keeps_progress)
+		kafka_group_commit(kafka, true);
 	for (int i = 0; i < list->cnt; i++) {
 		struct kafka_partition *p = kafka_group_find(kafka, &list->elems[i]);
 
@@ -271,8 +271,14 @@ static void add_commit(struct kafka *kafka, struct kafka_partition *p, rd_kafka_
 	p->uncommitted = false;
 }
 
-void kafka_group_commit(struct kafka *kafka)
+/* A commit that is on its way while a rebalance goes on can be of a generation that is over, upon which librdkafka gives up all partitions,
+ * those that stay too (its #4059, mended in 2.10). The rounds of a rebalance follow each other within a heartbeat, so nothing is committed
+ * for a while behind one, and seldom at other times: where sinks keep the progress, commits are only there to be looked at, and for bounded
+ * runs, whose last word others wait for. */
+void kafka_group_commit(struct kafka *kafka, bool now)
 {
+	int64_t latest = kafka->rebalanced_ms > kafka->committed_ms ? kafka->rebalanced_ms : kafka->committed_ms;
+	bool all = now || clock_mono_ms() - latest >= KAFKA_COMMIT_MS;
 	rd_kafka_topic_partition_list_t *list;
 
 	if (kafka->alone)
@@ -281,11 +287,13 @@ void kafka_group_commit(struct kafka *kafka)
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
 		struct kafka_partition *p = kafka->partitions[i];
 
-		if (p && (p->uncommitted || (is_settled(kafka, p) && !p->end_told)))
+		if (p && ((p->uncommitted && all) || (is_settled(kafka, p) && !p->end_told)))
 			add_commit(kafka, p, list);
 	}
-	if (list->cnt)
+	if (list->cnt) {
+		kafka->committed_ms = clock_mono_ms();
 		rd_kafka_commit(kafka->rk, list, 1);
+	}
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -296,7 +304,7 @@ void kafka_group_leave(struct kafka *kafka)
 	rd_kafka_error_t *error;
 
 	kafka->closing = true;
-	kafka_group_commit(kafka);
+	kafka_group_commit(kafka, true);
 	error = rd_kafka_consumer_close_queue(kafka->rk, last_words);
 	if (error) {
 		rd_kafka_error_destroy(error); /* a fatal error came before: nothing to leave */

@@ -11,7 +11,8 @@
 
 enum {
 	KAFKA_BATCH = 512,          /* messages taken from librdkafka at once */
-	KAFKA_TICK_MS = 1000,       /* how often commits go out, and librdkafka is served even where nobody polls */
+	KAFKA_TICK_MS = 1000,       /* how often librdkafka is served even where nobody polls */
+	KAFKA_COMMIT_MS = 5000,     /* between two commits, and between a rebalance and a commit */
 	KAFKA_ASK_MS = 1000,        /* the longest that the loop stands still for a question about offsets */
 	KAFKA_RETRY_MS = 500,       /* until such a question is asked again */
 	KAFKA_IDLE_AFTER_MS = 5000, /* a rebalance can give us nothing at first and partitions with its second round */
@@ -97,7 +98,7 @@ struct kafka {
 	bool first;      /* no broker has answered yet, and who refuses us is not asked again */
 	int64_t idle_at; /* mono ms; 0: not waiting */
 	bool whole;      /* all partitions of the topics are read (kafka_share.c) */
-	int64_t run_started_ms, rebalanced_ms, share_asked_ms, waits_said_ms;
+	int64_t run_started_ms, rebalanced_ms, committed_ms, share_asked_ms, waits_said_ms;
 	rd_kafka_topic_partition_list_t *others; /* partitions of others, and where they end */
 	struct kafka_gap gap;
 
@@ -128,8 +129,8 @@ void kafka_group_on_assign(struct kafka *kafka, rd_kafka_topic_partition_list_t 
 void kafka_group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 /* Assigns in librdkafka what is TAKEN, if all is: -1 where offsets could not be resolved yet. */
 int kafka_group_answer(struct kafka *kafka);
-/* Sends what committed() said since the last time. */
-void kafka_group_commit(struct kafka *kafka);
+/* Sends what committed() said since the last time. Unless `now`: if it is time to. */
+void kafka_group_commit(struct kafka *kafka, bool now);
 /* Ours; NULL: it is not. */
 struct kafka_partition *kafka_group_find(struct kafka *kafka, const rd_kafka_topic_partition_t *entry);
 void kafka_group_release(struct kafka *kafka, struct kafka_partition *partition);
