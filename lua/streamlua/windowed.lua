@@ -115,9 +115,9 @@ local function aggregate(script, event)
   end
   local entry = keyed.main_entry(script, event)
   local old = entry
+  keyed.opened = entry
   local at = time_of(script, event, this)
   local before = keyed.clock(script, event, at)
-  keyed.opened = entry
   current.watermark = before and before - script.out_of_order or NEVER
   if event.op == native.UPDATE then
     if event.old.shape == nil then

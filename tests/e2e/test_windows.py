@@ -254,6 +254,32 @@ def test_what_cannot_be_taken_back_is_a_dead_letter_and_not_miscounted(job, one,
     assert said in dead_letters(job)[0]["error"] and rows(job, "SELECT n FROM t") == [{"n": 2}]
 
 
+TIMER = """return { key_by = { "k" }, time = "at", process = function(row, state, ctx)
+  state.n = (state.n or 0) + 1 ctx:emit("log", { id = row.id, n = state.n })
+  ctx:timer(row.due)
+end, on_timer = function(state, ctx) ctx:emit("log", { id = 99, n = state.n + 1 }) end }"""
+SUM = 'local sl = require "streamlua" return { key_by = { "k" }, time = "at", target = "t", window = sl.tumbling("1h"), aggregate = { v = sl.sum "v" } }'
+BAD = [
+    (SUM, {"at": "yesterday"}, "'yesterday' is no time"),
+    (SUM, {"at": None}, "time: column at is missing, or NULL"),
+    (SUM, {"v": {"a": 1}}, "is no decimal number"),
+    (TIMER, {"due": "2023-12-31 00:00:00"}, "scripts/w.lua:3: ctx:timer: 2023-12-31 00:00:00.000 is in the past: the watermark is 2024-01-01 00:00:00.000"),
+    (TIMER, {"due": False}, "scripts/w.lua:3: ctx:timer: a time is needed, milliseconds or a text, not a boolean"),
+]
+
+
+@pytest.mark.parametrize("script, bad, said", BAD)
+def test_bad_input_is_a_dead_letter_that_says_its_key_and_what_is_kept_stays(job, script, bad, said):
+    good = {"id": 1, "k": "a", "at": text(0), "v": 5, "due": "2024-02-01 00:00:00"}
+    job.file("in", "".join(json.dumps(event) + "\n" for event in (good, {**good, "id": 2, **bad}, {**good, "id": 3})))
+    schema = "CREATE TABLE t (k TEXT, window_start TEXT, window_end TEXT, v INT, PRIMARY KEY (k, window_start)); CREATE TABLE log (id INTEGER PRIMARY KEY, n INT)"
+    into_sqlite(job, file_source("in", format="json", topic="w"), schema, w=script).run().ok().counts(written=2, dead_letters=1)
+    [letter] = dead_letters(job)
+    assert said in letter["error"] and '["a"]' in letter["error"] and letter["source_table"] == "w", letter["error"]
+    assert [row["v"] for row in rows(job, "SELECT v FROM t")] == ([10] if script == SUM else [])
+    assert [row["n"] for row in rows(job, "SELECT n FROM log ORDER BY id")] == ([] if script == SUM else [1, 2, 3])
+
+
 def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job):
     script = """
     local sl = require "streamlua"
