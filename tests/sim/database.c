@@ -645,7 +645,7 @@ void database_check(const struct database *db)
 		const struct record *record = &history->records[i];
 		const struct ending *ending = &db->endings[i];
 
-		bool written = record->mood ? ending->written : record->fate == FATE_WRITTEN;
+		bool written = record->mood || record->tombstone ? ending->written : record->fate == FATE_WRITTEN;
 		bool dead = record->mood == MOOD_FAILS ? !written : record->fate == FATE_DEAD;
 
 		if (ending->lost)
