@@ -56,7 +56,7 @@ static void on_given(struct recall *recall, const struct message *message, uint3
 		if (!partition->taken || partition->number != message->partition || !slice_equal(partition->topic, message->topic) ||
 		    parking_find(partition, message->position, part))
 			continue;
-		parking_add(&flow->parking, partition, message->position, part, SLICE(""), 0, lanes_patience_ms(flow->lanes));
+		parking_add(&flow->parking, partition, message->position, part, SLICE(""), 0, lanes_patience_ms(flow->lanes, flow->mono_ms));
 		flow->read++;
 	}
 }
@@ -273,7 +273,7 @@ static int64_t choose(struct flow *flow, struct recalling *r, struct partition *
 		if (r->asked_count && bytes > RECALL_BYTES_MOST)
 			break;
 		if (parked->since_ms < 0)
-			parked->since_ms = lanes_patience_ms(flow->lanes);
+			parked->since_ms = lanes_patience_ms(flow->lanes, flow->mono_ms);
 		parked->state = PARKED_ASKED;
 		r->asked[r->asked_count++] = parked;
 		if (!r->recall.count || r->offsets[r->recall.count - 1] != parked->offset)

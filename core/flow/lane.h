@@ -75,7 +75,7 @@ uint32_t lanes_in_flight(const struct lanes *lanes); /* transactions on their wa
 /* The target has answered, whatever it said. */
 void lanes_answered(struct lanes *lanes);
 /* What time it is, in milliseconds, for what waits as long as park_for says: it stands still while the target cannot be reached. */
-int64_t lanes_patience_ms(const struct lanes *lanes);
+int64_t lanes_patience_ms(const struct lanes *lanes, int64_t now_ms);
 uint32_t lanes_waiting(const struct lanes *lanes); /* events added and not finished, on their way included */
 const struct lane_counters *lanes_counters(const struct lanes *lanes);
 const struct pace *lanes_pace(const struct lanes *lanes);

@@ -70,7 +70,7 @@ static void hold(struct lane *lane, struct event *event)
 	int64_t wait = (int64_t)HOLD_MS_FIRST << (place->held_tries < 8 ? place->held_tries : 8);
 
 	if (!place->held_since_ms)
-		place->held_since_ms = lanes_patience_ms(all);
+		place->held_since_ms = lanes_patience_ms(all, all->now_ms);
 	place->held_tries++;
 	place->held_until_ms = all->now_ms + (wait < HOLD_MS_MOST ? wait : HOLD_MS_MOST);
 	if (place->held_until_ms > all->held_until_ms)
@@ -137,7 +137,8 @@ static void taken(struct lane *lane, const struct error *err)
 		return;
 	}
 	place = lane_place(lane, event);
-	if (place->held_since_ms && lanes_patience_ms(lane->owner) - place->held_since_ms >= (event->script ? script_park_for(event->script) : 0)) {
+	if (place->held_since_ms &&
+	    lanes_patience_ms(lane->owner, lane->owner->now_ms) - place->held_since_ms >= (event->script ? script_park_for(event->script) : 0)) {
 		place->held_since_ms = 0;
 		place->held_tries = 0;
 		at_fault(lane, event, err);

@@ -56,9 +56,9 @@ void lanes_answered(struct lanes *all)
 	all->answered_ms = all->now_ms;
 }
 
-int64_t lanes_patience_ms(const struct lanes *all)
+int64_t lanes_patience_ms(const struct lanes *all, int64_t now_ms)
 {
-	return all->now_ms - all->away_ms;
+	return now_ms - all->away_ms;
 }
 
 const struct pace *lanes_pace(const struct lanes *all)

@@ -159,7 +159,7 @@ static void split(struct lane *lane, struct event *event)
 
 	for (uint32_t part = 0; part < event->reparks; part++)
 		parking_add(lane->owner->parking, message->owner, message->position, part, SLICE(""), (uint32_t)(message->key.n + message->value.n),
-			    lanes_patience_ms(lane->owner));
+			    lanes_patience_ms(lane->owner, lane->owner->now_ms));
 }
 
 static void park(struct lane *lane, struct event *event)
@@ -171,7 +171,7 @@ static void park(struct lane *lane, struct event *event)
 
 	parking_pack(&keys, event);
 	parked = parking_add(all->parking, message->owner, message->position, event->part == PART_WHOLE ? 0 : event->part, buf_view(&keys),
-			     (uint32_t)(message->key.n + message->value.n), lanes_patience_ms(all));
+			     (uint32_t)(message->key.n + message->value.n), lanes_patience_ms(all, all->now_ms));
 	parked->counted = true;
 	parking_again(all->parking, parked, all->now_ms);
 	buf_free(&keys);
@@ -256,7 +256,7 @@ static int64_t waited_ms(const struct lane *lane, const struct parked *parked, i
 {
 	int64_t before = parked->age_ms < park_for / 2 ? parked->age_ms : park_for / 2;
 
-	return before + lanes_patience_ms(lane->owner) - parked->since_ms;
+	return before + lanes_patience_ms(lane->owner, lane->owner->now_ms) - parked->since_ms;
 }
 
 bool lane_parked_missed(struct lane *lane, struct event *event, struct error *err)
