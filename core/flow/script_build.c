@@ -133,7 +133,7 @@ static void decode_some(struct script_host *host, struct message **messages, siz
 		lua_pushnumber(host->lua, (double)(count - at));
 		if (host_call(host, 2, 0, &err) == 0)
 			return;
-		guard_failed(host);
+		guard_failed(host, &err);
 		sl_build_fault(host, messages[at + host->watch->at], err.text, strlen(err.text));
 	}
 }

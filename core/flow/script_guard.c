@@ -12,6 +12,8 @@ const char guard_given_up[] =
 
 /* ---- memory ---- */
 
+static const char no_memory[] = "not enough memory"; /* Lua's words */
+
 static void *allocate(void *ctx, void *p, size_t before, size_t after)
 {
 	struct script_host *host = ctx;
@@ -128,16 +130,18 @@ int guard_load(struct script_host *host, const char *path, int args, int results
 	guard_begin(host, GUARD_LOAD_MILLIONS);
 	result = host_call(host, args, results, err);
 	guard_end(host);
-	if (result < 0 && strcmp(err->text, "not enough memory") == 0) /* which has no place */
-		return error_set(err, "%s: not enough memory: scripts have %zu MB, a quarter of the job's `memory`", path, host->memory_most >> 20);
+	if (result < 0 && strcmp(err->text, no_memory) == 0) /* which has no place */
+		return error_set(err, "%s: %s: scripts have %zu MB, a quarter of the job's `memory`", path, no_memory, host->memory_most >> 20);
 	return result;
 }
 
-void guard_failed(struct script_host *host)
+void guard_failed(struct script_host *host, struct error *err)
 {
 	host->watch->serial = 0;
 	lua_gc(host->lua, LUA_GCCOLLECT, 0);
 	guard_no_memory(host);
+	if (strcmp(err->text, no_memory) == 0)
+		error_set(err, "%s: scripts have a quarter of job.lua's `memory`, and this one wanted more", no_memory);
 }
 
 /* ---- suspects ---- */

@@ -27,8 +27,9 @@ void guard_end(struct script_host *host);
 /* host_call between the two, of what loads this file. */
 int guard_load(struct script_host *host, const char *path, int args, int results, struct error *err);
 
-/* A loop over messages ended by an error of its own: nothing is being worked on, and rubbish is collected. */
-void guard_failed(struct script_host *host);
+/* A loop over messages ended by an error of its own: nothing is being worked on, and rubbish is collected. Where there was no memory, err then says
+ * whose. */
+void guard_failed(struct script_host *host, struct error *err);
 
 /* Before Lua is given messages: the watch forgets whose the last ones were, and learns whose these are. */
 void guard_forget(struct script_host *host);

@@ -9,6 +9,7 @@
 #include "flow/parking.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
+#include "flow/script_api.h"
 #include "flow/script_guard.h"
 
 /* What an intake runs by. */
@@ -160,14 +161,16 @@ static void run_due(struct script_host *host, struct script *script, struct even
 	if (guard_times(host, timer->message) > 1) {
 		script_event_fault(timer, STAGE_SCRIPT, slice_of(guard_given_up));
 	} else if (run_lua(host, script, &timer, 1, times, &err) < 0) {
-		guard_failed(host);
+		guard_failed(host, &err);
 		fault(timer, &err);
 	}
 }
 
-/* Where the loop ends early it goes on behind the event that it was at. */
+/* Where the loop ends early, that is for lack of memory, which the engine's own part of it wants too: what others left may have filled it, so the
+ * event it was at is tried once more, and then it goes on behind that. One that saw state is not: nothing says how far it came. */
 static void run_some(struct script_host *host, struct script *script, struct event **events, size_t count, const struct run_times *times)
 {
+	size_t tried = SIZE_MAX;
 	struct error err;
 
 	for (size_t at = 0; at < count;) {
@@ -175,8 +178,13 @@ static void run_some(struct script_host *host, struct script *script, struct eve
 
 		if (ran < 0) {
 			at += host->watch->at;
-			guard_failed(host);
-			fault(events[at++], &err);
+			guard_failed(host, &err);
+			if (script->stateful || tried == at) {
+				fault(events[at++], &err);
+			} else {
+				sl_again(events[at]);
+				tried = at;
+			}
 			continue;
 		}
 		at += (size_t)ran;

@@ -78,8 +78,7 @@ def test_a_loop_inside_the_library_is_given_up_without_another_look(job):
 def test_memory_is_bounded_and_what_others_left_is_no_fault(job, greed):
     """Every row leaves rubbish that the bound would not hold all together."""
     into(job, f'return {{ filter = function(row) if row.id == 3 then {greed} end return #("r"):rep(2000000 + row.id) > 0 end }}', memory="64MB").run().ok()
-    # Whose bound that is, is not said where the machine was so busy that the event had to be run once more, watched.
-    assert only_missing(job, 3)[0].startswith("not enough memory")
+    assert "not enough memory: scripts have a quarter of job.lua's `memory`" in only_missing(job, 3)[0]
 
 
 def test_a_script_that_keeps_more_and_more_begins_anew_and_no_event_suffers(job):

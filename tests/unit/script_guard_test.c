@@ -215,6 +215,27 @@ static void rubbish_of_other_events_is_no_fault(void **state)
 	only_fault(f, -1, "");
 }
 
+/* An event fills it up, all but a little: so that sooner or later the loop itself does not get what it wants. */
+static void memory_filled_to_the_brim_is_no_fault_of_the_events_behind(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int left = 256; left <= 4096; left += 320) {
+		char text[512];
+
+		snprintf(text, sizeof text,
+			 "local i = 0 return { filter = function(row) if row.id == 4 then local n = 32e6\n"
+			 "  while n >= %d do i = i + 1 if not pcall(function() return i .. ('x'):rep(n) end) then n = math.floor(n / 2) end end\n"
+			 "end return true end }",
+			 left);
+		load(f, text);
+		run(f, 0);
+		for (int i = 0; i < EVENTS; i++)
+			if (i != 4)
+				assert_int_equal(f->events[i]->outcome, OUTCOME_PENDING);
+	}
+}
+
 static void scripts_that_keep_too_much_are_exhausted_and_not_the_event_at_fault(void **state)
 {
 	struct fixture *f = *state;
@@ -284,6 +305,7 @@ int main(void)
 		TEST(pcall_is_no_way_out),
 		TEST(memory_is_bounded_for_each_event),
 		TEST(rubbish_of_other_events_is_no_fault),
+		TEST(memory_filled_to_the_brim_is_no_fault_of_the_events_behind),
 		TEST(scripts_that_keep_too_much_are_exhausted_and_not_the_event_at_fault),
 		TEST(the_oldest_suspects_are_forgotten),
 		TEST(loading_comes_to_an_end),
