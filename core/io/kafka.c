@@ -127,7 +127,8 @@ static bool is_refusal(int code, const char *reason)
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
 	struct kafka *kafka = opaque;
-	char fatal[512];
+
+	(void)rk;
 
 	if (kafka->first && is_refusal(code, reason)) {
 		struct error err;
@@ -138,13 +139,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 			kafka_fail(kafka, true, err.text);
 		return;
 	}
-	if (code != RD_KAFKA_RESP_ERR__FATAL) {
-		kafka_say(kafka, code, "broker", reason);
-		return;
-	}
-	rd_kafka_fatal_error(rk, fatal, sizeof fatal);
-	if (!kafka->closing)
-		kafka_fail(kafka, false, fatal);
+	kafka_say(kafka, code, "broker", reason);
 }
 
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)

@@ -17,7 +17,7 @@ static void check(struct kafka *kafka, rd_kafka_error_t *error)
 {
 	if (!error)
 		return;
-	if (!rd_kafka_error_is_fatal(error)) /* fatal ones come to the error callback */
+	if (!rd_kafka_error_is_fatal(error)) /* fatal ones come among the messages */
 		kafka_say(kafka, rd_kafka_error_code(error), "assignment", rd_kafka_error_string(error));
 	rd_kafka_error_destroy(error);
 }

@@ -141,6 +141,17 @@ static void stash(struct kafka *kafka, struct kafka_partition *p, rd_kafka_messa
 	kafka->stashed++;
 }
 
+/* From here on librdkafka refuses everything, as when another took our place in the group: somebody new has to begin. A consumer hears of it
+ * here, and not through the error callback. */
+static void fatal(struct kafka *kafka)
+{
+	char reason[512];
+
+	rd_kafka_fatal_error(kafka->rk, reason, sizeof reason);
+	if (!kafka->closing)
+		kafka_fail(kafka, false, reason);
+}
+
 size_t kafka_messages_receive(struct kafka *kafka, rd_kafka_message_t *m)
 {
 	struct kafka_partition *p = m->rkt ? find(kafka, m) : NULL;
@@ -150,7 +161,9 @@ size_t kafka_messages_receive(struct kafka *kafka, rd_kafka_message_t *m)
 		stash(kafka, p, m);
 		return 0;
 	}
-	if (p && p->state == KAFKA_RUNNING)
+	if (m->err == RD_KAFKA_RESP_ERR__FATAL)
+		fatal(kafka);
+	else if (p && p->state == KAFKA_RUNNING)
 		delivered = pass(kafka, p, m);
 	else if (m->err)
 		kafka_say(kafka, m->err, m->rkt ? rd_kafka_topic_name(m->rkt) : "group", rd_kafka_message_errstr(m));

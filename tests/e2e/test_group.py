@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import confluent_kafka
 import pytest
 
 from support import wait_for
@@ -157,3 +158,23 @@ def test_members_join_leave_die_and_freeze_under_load(group):
     for job in (a, b):
         assert job.stop().code == 0
     print("\n".join(f"{what}: {seconds}" for what, seconds in measured.items()))
+
+
+def test_whose_place_in_the_group_was_taken_begins_anew(kafka, mariadb, topic, database, job):
+    """librdkafka calls it fatal, and does nothing more."""
+    mariadb.execute("CREATE TABLE orders (id INT PRIMARY KEY)", database=database)
+    orders = Table("orders", topic=topic(partitions=1))
+    job.write(orders="return {}")
+    job.job(kafka_source(kafka, orders.topic, config={"group.instance.id": "one", "session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": 300}),
+            tidb_sink(mariadb, database))
+    job.start()
+    kafka.produce([orders.insert({"id": 1})])
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM orders", database=database) == 1, "the first row")
+    other = confluent_kafka.Consumer({"bootstrap.servers": kafka.internal, "group.id": f"streamlua-{job.name}", "group.instance.id": "one",
+                                      "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False})
+    other.subscribe([orders.topic])
+    job.wait_for(lambda: other.poll(0.1) and False or "worker 0 ended" in job.log(), "the end of the worker", timeout=30)
+    other.close()
+    kafka.produce([orders.insert({"id": 2})])
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM orders", database=database) == 2, "the second row")
+    job.stop().ok()
