@@ -8,7 +8,7 @@
 
 enum {
 	STEPS_TROUBLED = 3000,     /* at most, before the world becomes quiet */
-	STEPS_MOST = 200000,       /* a run that has not ended by then never will */
+	STEPS_MOST = 1000000,      /* a run that has not ended by then never will */
 	STOPPING_STEPS_MOST = 500, /* then its master loses patience */
 	MINUTE_MS = 60000,
 	AWAY_MINUTES = 60,
