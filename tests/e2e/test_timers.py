@@ -202,3 +202,27 @@ def test_an_idle_partition_holds_the_others_up_no_longer_than_idle_after(kafka, 
     job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) == 2, "the next window")
     assert job.stop().code == 0
     assert [row["n"] for row in mariadb.execute("SELECT n FROM t ORDER BY window_start", database=database)] == [2, 1]
+
+
+def test_a_timer_by_the_clock_fires_once_whoever_is_killed_meanwhile(kafka, mariadb, topic, database, job):
+    mariadb.execute("CREATE TABLE log (id VARCHAR(40) PRIMARY KEY)", database=database)
+    name, keys = topic("t", partitions=2), range(300)
+    job.write(t=f'''local M = {{ source = "{name}", key_by = {{ "k" }} }}
+      function M.process(row, state, ctx) state.n, state.k = 0, row.k ctx:timer_in("3s", "remind") end
+      function M.on_timer(state, ctx)
+        state.n = state.n + 1
+        ctx:emit("log", {{ id = ("%d-%d"):format(state.k, state.n) }})
+      end
+      return M''')
+    job.job(kafka_source(kafka, name, format="json", config={"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}), tidb_sink(mariadb, database))
+    job.start()
+    kafka.produce([(name, k % 2, json.dumps({"k": k}).encode(), json.dumps({"k": k}).encode()) for k in keys])
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM streamlua_state", database=database) == len(keys), "a timer of each key")
+    job.kill()
+    assert mariadb.value("SELECT COUNT(*) FROM log", database=database) < len(keys)
+    job.start("--workers", 2)
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM log", database=database) > 0, "the first of them")
+    job.kill_worker()
+    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM log", database=database) >= len(keys), "all of them")
+    assert job.stop().code == 0
+    assert {row["id"] for row in mariadb.execute("SELECT id FROM log", database=database)} == {f"{k}-1" for k in keys}

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from support import prometheus
 from support.debezium import DECIMAL, Table
 from support.files import dead_letters, into_sqlite, rows, sqlite_sink, tab_lines
 from support.job import file_source, kafka_source, tidb_sink
@@ -197,6 +198,61 @@ def test_views_per_minute_are_the_same_on_both_databases_killed_in_the_middle(ka
     other.job(kafka_source(kafka, name, format="json"), sqlite_sink("out.db")).run("--until", "latest").ok()
     assert {(row["page"], row["minute"]): row["views"] for row in rows(other, "SELECT * FROM views_per_minute")} == \
         {(page, str(minute)): n for (page, minute), (n, _) in expected.items()}
+
+
+def test_a_final_window_is_written_once_whoever_is_killed_reloaded_or_joins(kafka, mariadb, topic, database, proxy, job):
+    partitions = 3
+    mariadb.execute("CREATE TABLE t (page VARCHAR(20), window_start DATETIME(3), window_end DATETIME(3), n INT, again INT NOT NULL DEFAULT 0, "
+                    "PRIMARY KEY (page, window_start)); "
+                    "CREATE TRIGGER again BEFORE UPDATE ON t FOR EACH ROW SET NEW.again = OLD.again + 1", database=database)
+    name, events = topic("t", partitions=partitions), stream(9000, 3, pages=30, jitter=9000)
+    script = (f'local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "page" }}, time = "at", emit = "final", '
+              'window = sl.tumbling("1m", { out_of_order = "9s" }), aggregate = { n = sl.count() } }')
+    config = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+    proxy.latency(0.01)
+    job.write(t=script).job(kafka_source(kafka, name, format="json", config=config), tidb_sink(mariadb, database, port=proxy.port, lanes=3))
+
+    def written():
+        return mariadb.value("SELECT COUNT(*) FROM t", database=database)
+
+    for i in range(3):
+        kafka.produce([(name, int(e["page"][1:]) % partitions, json.dumps({"page": e["page"]}).encode(),
+                        json.dumps({"page": e["page"], "at": text(e["at"])}).encode()) for e in events[i * 3000:(i + 1) * 3000]])
+        job.start("--workers", 1 + i % 2, ready=False)
+        job.wait_for(lambda: written() >= 1200 * i + 300, "some windows")
+        if i == 0:
+            job.write(t=script + " -- the same").reload()
+        elif i == 1:
+            job.kill_worker()
+        job.wait_for(lambda: written() >= 1200 * i + 700, "more windows")
+        job.kill()
+    job.run("--until", "latest").ok()
+    panes = panes_of(events, 60_000, 60_000, 9000)
+    found = mariadb.execute("SELECT * FROM t", database=database)
+    assert {(row["page"], row["window_start"]): row["n"] for row in found} == \
+        {(page, EPOCH + datetime.timedelta(milliseconds=start)): len(seen) for (page, start), seen in panes.items()}
+    assert {row["again"] for row in found} == {0}
+    assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
+
+
+@pytest.mark.parametrize("on_ahead, dead, panes", [("count", 0, [1, 2, 1]), ("dead-letter", 1, [1, 2])])
+def test_late_events_and_times_far_ahead_are_counted(kafka, mariadb, topic, database, job, on_ahead, dead, panes):
+    mariadb.execute("CREATE TABLE t (page VARCHAR(20), window_start DATETIME(3), window_end DATETIME(3), n INT, PRIMARY KEY (page, window_start))", database=database)
+    name = topic("t", partitions=1)
+    choice = f'on_ahead = "{on_ahead}"' if dead else ""
+    job.write(t=f'''local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "page" }}, time = "at", window = sl.tumbling("1m"),
+      watermark = {{ ahead = "1h", {choice} }}, aggregate = {{ n = sl.count() }} }}''')
+    job.job(kafka_source(kafka, name, format="json"), tidb_sink(mariadb, database)).start()
+    times = ["2024-01-01 00:00:01", "2999-01-01 00:00:00", "2024-01-01 00:02:00", "2024-01-01 00:00:02", "2024-01-01 00:02:01"]
+    kafka.produce([(name, 0, b"", json.dumps({"page": "/", "at": at}).encode()) for at in times])
+    counted = {"read": 5, "dead": dead, "late": 1, "ahead": 1 - dead}
+    job.wait_for(lambda: {n: job.http_json("/status")["totals"][n] for n in counted} == counted, "the counters")
+    metrics = prometheus.parse(job.http("/metrics")[1])
+    assert [metrics[f"streamlua_{n}_total"].samples for n in ("late", "ahead")] == [{(): 1}, {(): 1 - dead}]
+    assert job.stop().code == 0
+    assert [row["n"] for row in mariadb.execute("SELECT n FROM t ORDER BY window_start", database=database)] == panes
+    letters = mariadb.execute("SELECT error, `offset` AS off FROM streamlua_dead_letters", database=database)
+    assert [letter["off"] for letter in letters] == [1] * dead and all("2999" in letter["error"] for letter in letters)
 
 
 CHANGES = """
