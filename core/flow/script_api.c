@@ -11,6 +11,7 @@
 #include "flow/path.h"
 #include "flow/plan.h"
 #include "flow/script_guard.h"
+#include "flow/script_private.h"
 #include "flow/source_place.h"
 #include "flow/value_bytes.h"
 
@@ -115,6 +116,8 @@ void sl_again(struct event *event)
 	event->changes_end = &event->changes;
 	event->outcome = OUTCOME_PENDING;
 	event->row_matches = true;
+	event->bytes = 0;
+	maps_release(event); /* they are found anew */
 }
 
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size)

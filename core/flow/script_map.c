@@ -47,8 +47,6 @@ int sl_stall(struct event *event)
 		return error_set(&host->error, "it came %d times to an entry of a map that was not at hand: name them at once, ctx:map(name, keys)",
 				 STALLS_MOST);
 	sl_again(event);
-	event->bytes = 0;
-	maps_release(event); /* they are found anew when it runs again */
 	event->uses->entry->stalled = host->pass;
 	event->stalled = host->stalled = true;
 	return 0;

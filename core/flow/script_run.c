@@ -167,7 +167,7 @@ static void run_due(struct script_host *host, struct script *script, struct even
 }
 
 /* Where the loop ends early, that is for lack of memory, which the engine's own part of it wants too: what others left may have filled it, so the
- * event it was at is tried once more, and then it goes on behind that. One that saw state is not: nothing says how far it came. */
+ * event it was at is tried once more (unless its state was being taken over), and then it goes on behind that. */
 static void run_some(struct script_host *host, struct script *script, struct event **events, size_t count, const struct run_times *times)
 {
 	size_t tried = SIZE_MAX;
@@ -179,7 +179,7 @@ static void run_some(struct script_host *host, struct script *script, struct eve
 		if (ran < 0) {
 			at += host->watch->at;
 			guard_failed(host, &err);
-			if (script->stateful || tried == at) {
+			if (tried == at || events[at]->finished) {
 				fault(events[at++], &err);
 			} else {
 				sl_again(events[at]);

@@ -195,11 +195,14 @@ function map.put()
   end
 end
 
--- The event is over, or begins anew.
+-- The event is over, or begins anew. Wants no memory: what it did is taken over already.
 function map.finish()
   working, stalled = nil, false
-  if #list > 0 then
-    entries, list = {}, {}
+  for i = #list, 1, -1 do
+    list[i] = nil
+  end
+  for name in next, entries do
+    entries[name] = nil
   end
 end
 

@@ -16,10 +16,10 @@ local windowed = require "streamlua.windowed"
 local watch = loop.watch
 
 local C, current = native.C, row.state
+local unfinished = false -- a loop that ended by an error of its own
 
-local function begin(event, i)
+local function begin(event)
   local message = event.message
-  watch.at = i
   current.event = event
   current.generation = current.generation + 1
   current.op = event.op
@@ -31,8 +31,9 @@ end
 -- Before the events run, so that all rows they need are read at once. What fails here fails again when its event runs, and is told then.
 local function keys(script, events, count)
   for i = 0, count - 1 do
+    watch.at = i
     if events[i].op ~= native.TIMER then
-      begin(events[i], i)
+      begin(events[i])
       pcall(keyed.set_keys, script, events[i])
     end
   end
@@ -95,26 +96,47 @@ local function new(script)
   end
   local kind = script.window and windowed or process
   local run, fire, pass = kind.run, kind.fire, keyed.pass
+
+  -- Returns what xpcall does, and whether it came to an entry of a map that is not at hand.
+  local function try(event)
+    begin(event)
+    keyed.opened, keyed.opened_old = nil, nil
+    current.watermark = keyed.NEVER
+    local ok, reason = xpcall(event.was_done and pass or event.op == native.TIMER and fire or run, traceback, script, event)
+    local stalled = map.is_stalled()
+    map.finish()
+    return ok, reason, stalled
+  end
+
   if script.window then
     script.panes, script.panes_text = window.new(script), panes.encoder(script)
   end
   return function(events, event_count)
+    if unfinished then -- no memory, and not even the fault could be told
+      undo()
+    end
+    unfinished = true
     for i = 0, event_count - 1 do
-      begin(events[i], i)
-      keyed.opened, keyed.opened_old = nil, nil
-      current.watermark = keyed.NEVER
-      local ok, reason = xpcall(events[i].was_done and pass or events[i].op == native.TIMER and fire or run, traceback, script, events[i])
-      local stalled = map.is_stalled()
-      map.finish()
+      watch.at = i -- before anything here wants memory: who did not get it is this event
+      local event = events[i]
+      local ok, reason, stalled = try(event)
+      if not ok and reason == loop.NO_MEMORY and not event.finished then -- what others left may have filled it
+        undo()
+        collectgarbage()
+        C.sl_again(event)
+        ok, reason, stalled = try(event)
+      end
       if stalled then
-        stall(events[i])
+        stall(event)
       elseif not ok then
         fault(reason == loop.NO_MEMORY and loop.no_memory() or reason)
       elseif reason == process.WAITS then
+        unfinished = false
         watch.serial = 0
         return i
       end
     end
+    unfinished = false
     watch.serial = 0
   end
 end

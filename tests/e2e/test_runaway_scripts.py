@@ -81,6 +81,22 @@ def test_memory_is_bounded_and_what_others_left_is_no_fault(job, greed):
     assert "not enough memory: scripts have a quarter of job.lua's `memory`" in only_missing(job, 3)[0]
 
 
+def test_memory_filled_to_the_brim_is_no_fault_of_events_behind_that_keep_state(job):
+    into(job, """
+      local made = 0
+      return { key_by = { "id" }, process = function(row, state, ctx)
+        local n = row.id % 10 == 4 and 16e6 or 0
+        while n >= 100 + row.id * 20 do
+          made = made + 1
+          if not pcall(function() return made .. ("x"):rep(n) end) then n = math.floor(n / 2) end
+        end
+        state.v = row.v .. row.id
+        ctx:map("m")[row.id] = state.v
+        ctx:emit("t", { id = row.id, v = state.v })
+      end }""", memory="64MB").run().ok()
+    assert {row["id"] for row in rows(job)} >= {i for i in range(200) if i % 10 != 4}
+
+
 def test_a_script_that_keeps_more_and_more_begins_anew_and_no_event_suffers(job):
     into(job, '''local kept = {}
       return { filter = function(row) kept[#kept + 1] = ("x"):rep(200000 + row.id) return true end }''', memory="64MB").run().ok()
