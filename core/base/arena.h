@@ -38,7 +38,7 @@ void *arena_zalloc(struct arena *a, size_t size);
 struct slice arena_copy(struct arena *a, struct slice bytes);
 /* printf into the arena. */
 struct slice arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Gives everything back but one chunk, so that a batch after a batch costs no malloc. */
+/* Gives everything back but one chunk. What is given back is kept for whoever grows next, so that a batch after a batch costs no malloc. */
 void arena_reset(struct arena *a);
 /* Gives everything back. Harmless on one never used. */
 void arena_free(struct arena *a);

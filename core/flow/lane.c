@@ -196,11 +196,10 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 static size_t find_partition(struct lane *lane, struct partition *partition)
 {
 	struct tx *tx = &lane->tx;
+	uint32_t *place = &partition->lanes[lane->number].tx_place;
 
-	/* Usually the one before: events come in stretches of one partition. */
-	for (size_t i = tx->progress_count; i-- > 0;)
-		if (lane->partitions[i] == partition)
-			return i;
+	if (*place)
+		return *place - 1;
 	if (tx->progress_count == lane->partition_cap) {
 		lane->partition_cap = lane->partition_cap ? lane->partition_cap * 2 : 16;
 		lane->partitions = realloc(lane->partitions, lane->partition_cap * sizeof(*lane->partitions));
@@ -211,7 +210,8 @@ static size_t find_partition(struct lane *lane, struct partition *partition)
 	lane->partitions[tx->progress_count] = partition;
 	lane->partition_ends[tx->progress_count] = 0;
 	partition_ref(partition);
-	return tx->progress_count++;
+	*place = (uint32_t)++tx->progress_count;
+	return *place - 1;
 }
 
 /* Lays the events out partition after partition (a counting sort) and works out each one's progress row. */

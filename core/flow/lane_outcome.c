@@ -220,8 +220,10 @@ void lane_tx_done(struct tx *tx, enum sink_result result, const struct error *er
 		revoked |= lane->partitions[p]->revoked; /* by fencing too */
 	if (revoked)                                     /* while the partition is still there, which may be this transaction's alone by now */
 		lanes_drop_revoked(all);
-	for (size_t p = 0; p < tx->progress_count; p++)
+	for (size_t p = 0; p < tx->progress_count; p++) {
+		lane->partitions[p]->lanes[lane->number].tx_place = 0;
 		partition_unref(lane->partitions[p]);
+	}
 	tx->count = tx->progress_count = 0;
 	all->events.wake(all->events.ctx);
 }

@@ -41,6 +41,7 @@ void partition_unref(struct partition *p)
 		done_list_free(&p->lanes[i].done);
 	done_list_free(&p->skip);
 	done_list_free(&p->unwritten);
+	buf_free(&p->encoded);
 	free(p->lanes);
 	free(p->places);
 	free((char *)p->topic.p);
@@ -215,7 +216,6 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 		.seq = mine->seq + 1,
 		.watermark = p->watermark,
 	};
-	struct buf encoded = BUF_INIT;
 	struct done *now, *written, *all;
 	size_t most, total;
 
@@ -233,9 +233,9 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 	/* The events join the lane's list for good when they are committed. */
 	total = merge(written, done->items + done->first, done->count - done->first, now, count);
 	total = merge(all, written, total, p->unwritten.items + p->unwritten.first, p->unwritten.count - p->unwritten.first);
-	progress_encode(&encoded, row.next_offset, all, total);
-	row.done = arena_copy(arena, buf_view(&encoded));
-	buf_free(&encoded);
+	buf_clear(&p->encoded);
+	progress_encode(&p->encoded, row.next_offset, all, total);
+	row.done = arena_copy(arena, buf_view(&p->encoded));
 	return row;
 }
 

@@ -30,6 +30,7 @@ struct partition_lane {
 	int64_t held_until_ms; /* its events stand back until then: one of them waits for a unique value (SINK_TAKEN) */
 	int64_t held_since_ms;
 	uint32_t held_tries;
+	uint32_t tx_place; /* of the partition in the lane's transaction, plus one; 0: it has no event in it */
 };
 
 struct place {
@@ -71,6 +72,7 @@ struct partition {
 	int32_t lane_count;
 	struct done_list unwritten; /* ended without a transaction (filtered, ignored ...) at or above next_offset: in every lane's rows */
 	struct done_list skip;      /* done before the restart: their events are not processed again */
+	struct buf encoded;         /* where partition_row writes the lists, to know how long they are */
 
 	struct parked *parked_first, *parked_last; /* what is parked of it (flow/parking.h), by offset and part */
 	uint32_t parked_count, parked_keys;        /* parked_keys: of all of them */
