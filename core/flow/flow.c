@@ -35,12 +35,19 @@ static void event_refused(void *ctx, struct event *event)
 
 static void partition_fenced(void *ctx, struct partition *partition)
 {
+	struct flow *flow = ctx;
 	struct error err;
 
 	partition->revoked = true;
+	flow->fenced |= !flow->over;
 	error_set(&err, "another worker has taken over %.*s:%d; what this one had not committed is dropped, and it begins anew",
 		  SLICE_ARG(partition->topic), partition->number);
-	flow_fail(ctx, false, err.text);
+	flow_fail(flow, false, err.text);
+}
+
+bool flow_is_fenced(const struct flow *flow)
+{
+	return flow->fenced;
 }
 
 static void partition_held(void *ctx, struct partition *partition)

@@ -52,6 +52,8 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms);
 void flow_stop(struct flow *flow);
 /* Uses this host from the next event on, between two transactions: events that are not written yet are processed anew by it. */
 void flow_swap(struct flow *flow, struct script_host *host);
+/* Whether it failed because partitions of it are another's now: what it had not committed is that one's to do. */
+bool flow_is_fenced(const struct flow *flow);
 /* After the source is closed. */
 void flow_free(struct flow *flow);
 

@@ -56,12 +56,12 @@ struct flow {
 	struct partition *partitions; /* ours, newest first */
 	struct taking *takings;       /* requests to take partitions over that are not answered yet */
 	int64_t mono_ms, wall_ms, tick_ms;
-	int64_t watermark;                       /* the event time that all partitions have come to; INT64_MIN unknown */
-	int64_t dead_since_ms, dead_count;       /* of the minute that is counted */
-	bool parked_said;                        /* that nothing is left to do but to wait for what is parked */
-	bool doubtful;                           /* the target's schema may have changed */
-	bool at_end;                             /* nothing more will come: what waits for its time runs now */
-	bool ready, stopping, idle, ended, over; /* over: finished or failed has been told */
+	int64_t watermark;                               /* the event time that all partitions have come to; INT64_MIN unknown */
+	int64_t dead_since_ms, dead_count;               /* of the minute that is counted */
+	bool parked_said;                                /* that nothing is left to do but to wait for what is parked */
+	bool doubtful;                                   /* the target's schema may have changed */
+	bool at_end;                                     /* nothing more will come: what waits for its time runs now */
+	bool ready, stopping, idle, ended, fenced, over; /* over: finished or failed has been told */
 	char problem[512];
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
 };

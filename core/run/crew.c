@@ -92,7 +92,8 @@ static void conclude(struct crew_worker *worker)
 	}
 	if (crew->stopping) {
 		worker->state = CREW_ENDED;
-		if (code != 0) {
+		/* What a fenced one leaves is not ours to drain. */
+		if (code != 0 && code != WORKER_FENCED) {
 			log_error("worker %d did not drain: %s", worker->number, how);
 			crew->code = crew->code == 2 || code == 2 ? 2 : 1;
 		}

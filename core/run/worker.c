@@ -118,7 +118,10 @@ static void on_failed(void *ctx, bool stop, const char *reason)
 	log_error("%s", reason);
 	send_stats(worker);
 	/* What stops a job before it has begun is wrong with the job. */
-	end(worker, !stop ? 1 : worker->ready || worker->start->restarted ? WORKER_STOP_JOB : 2);
+	if (!stop)
+		end(worker, flow_is_fenced(worker->flow) ? WORKER_FENCED : 1);
+	else
+		end(worker, worker->ready || worker->start->restarted ? WORKER_STOP_JOB : 2);
 }
 
 static void on_swapped(void *ctx, struct script_host *old)

@@ -28,11 +28,12 @@ struct worker_start {
 	bool restarted;                 /* --from moves the progress only once: not again in a worker that takes the place of a dead one */
 };
 
-/* An exit code of workers: the whole job is to stop with exit 1, a restart would not help (on_error = "stop", on_ddl = "stop"). */
-enum { WORKER_STOP_JOB = 3 };
+/* Exit codes of workers. STOP_JOB: the whole job is to stop with exit 1, a restart would not help (on_error = "stop", on_ddl = "stop"). FENCED:
+ * what it had not committed is another's to do (its partitions were taken over, `streamlua state --delete`); it may begin anew. */
+enum { WORKER_STOP_JOB = 3, WORKER_FENCED = 4 };
 
 /* Runs until it is stopped, finished or broken; returns the exit code that the process should end with: 0 done, 1 failed (a new worker
- * may do better), 2 the job is wrong, WORKER_STOP_JOB.
+ * may do better), 2 the job is wrong, or one of the above.
  *
  * STATS is one JSON object:
  * {"read":n,"written":n,"filtered":n,"unmatched":n,"ignored":n,"dead":n,"skipped":n,

@@ -151,3 +151,23 @@ def test_where_no_state_is_kept_it_says_so(job):
     job.write(events=COUNT).file("in", "").job(file_source("in", format="json", topic="events"), jsonl_sink("out.jsonl"))
     refused = job.command("state", "job.lua", "events")
     assert refused.code == 2 and "a jsonl sink keeps no state" in refused.err
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_a_job_that_is_stopped_right_behind_a_delete_ends_well(kafka, mariadb, topic, database, proxy, job, kind):
+    name = topic("events", partitions=2)
+    source = kafka_source(kafka, name, format="json")
+    into_sqlite(job, source, SCHEMA, **{name: COUNT})
+    if kind == "mariadb":
+        mariadb.execute(SCHEMA, database=database)
+        proxy.latency(0.02)  # so that something is on its way
+        job.job(source, tidb_sink(mariadb, database, port=proxy.port))
+    for i in range(2):
+        job.start()
+        kafka.produce([(name, k % 2, json.dumps({"k": k}).encode(), json.dumps({"id": i * 1000 + k, "k": k}).encode()) for k in range(1000)])
+        job.wait_for(lambda: job.command("state", "job.lua", name, "--delete").code == 0, "something to delete")
+        assert job.stop().code == 0, job.log()
+    proxy.latency(0)
+    job.run("--until", "latest").ok()
+    written = "SELECT COUNT(*) AS n FROM t"
+    assert (mariadb.execute(written, database=database) if kind == "mariadb" else rows(job, written)) == [{"n": 2000}]

@@ -607,9 +607,11 @@ static void a_worker_that_was_taken_for_dead_begins_anew(void **state)
 	take(f, 1);
 	queue(f, 0, "{\"id\":1,\"v\":\"a\"}");
 	turn(f);
+	assert_false(flow_is_fenced(f->flow));
 	answer(f, SINK_FENCED);
 	assert_int_equal(f->failed, 1);
 	assert_false(f->failed_stop);
+	assert_true(flow_is_fenced(f->flow));
 	turn(f);
 	assert_int_equal(f->transactions, 1);
 }
