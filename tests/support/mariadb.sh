@@ -52,19 +52,28 @@ answers() {
 		--skip-column-names --execute='SELECT @@datadir' | grep -qF "$dir/data"
 }
 
+# How it failed, try by try: of the last one alone one would not see why it was begun anew.
+fail() {
+	local each
+	echo "MariaDB does not start:" >&2
+	for each in "$dir"/log*; do
+		echo "--- $each" >&2
+		tail -n 20 "$each" >&2
+	done
+	exit 1
+}
+
 start() {
-	local try kept=
+	local try kept= late=
 	if server_pid "$dir" >/dev/null; then
 		cat "$dir/address"
 		return
 	fi
-	if [ ! -f "$dir/installed" ] && ! install; then
-		tail -n 20 "$dir/log" >&2
-		exit 1
-	fi
-	# A server that was here before keeps its port, or its clients would not find it.
-	[ -f "$dir/port" ] && kept=yes
+	rm -f "$dir"/log.*
+	# A server that was here before keeps its port and what it holds, or its clients would not find it.
+	[ -f "$dir/installed" ] && [ -f "$dir/port" ] && kept=yes
 	for try in 1 2 3 4 5; do
+		[ -f "$dir/installed" ] || install || fail
 		: >"$dir/log"
 		[ "$kept" ] || free_port >"$dir/port"
 		echo "127.0.0.1:$(cat "$dir/port")" >"$dir/address"
@@ -73,12 +82,19 @@ start() {
 			cat "$dir/address"
 			return
 		fi
+		if server_pid "$dir" >/dev/null; then
+			# It runs and does not answer: once more from the beginning, and no further time.
+			[ "$late" ] && break
+			late=yes
+			[ "$kept" ] || rm -f "$dir/installed"
+		elif [ "$kept" ] || ! grep -q 'Address already in use' "$dir/log"; then
+			break
+		fi
 		server_stop "$dir"
-		[ -z "$kept" ] && grep -q 'Address already in use' "$dir/log" || break
+		mv "$dir/log" "$dir/log.$try"
 	done
-	echo "MariaDB does not start:" >&2
-	tail -n 20 "$dir/log" >&2
-	exit 1
+	server_stop "$dir"
+	fail
 }
 
 [ $# = 2 ] || usage
