@@ -14,7 +14,7 @@ local NAME_MOST, ENTRIES_MOST, NAMES_MOST = 160, 10000, 1000
 
 local map = {}
 
--- What the event at hand may use: { script =, event =, at = }; nil where it may not.
+-- What the event at hand may use: { script =, event =, at =, over = }; nil where it may not.
 local working
 -- By name, then key: { entry =, label =, value =, read =, written =, upgraded =, text = }; and all of them in the order in which they came up.
 local entries, list = {}, {}
@@ -65,9 +65,9 @@ end
 
 -- What its row holds, as the script's version has it; nil where there is none, or it is too old to count.
 local function read(one, name)
-  local entry, script, at = one.entry, working.script, working.at
+  local entry, script, over = one.entry, working.script, working.over
   one.read = true
-  if entry.value.n == 0 or (at and script.state and script.state.ttl and tonumber(entry.at[0]) <= at) then
+  if entry.value.n == 0 or (over and script.state and script.state.ttl and tonumber(entry.at[0]) <= over) then
     return nil
   end
   saved.refuse_newer(working.event, entry, script.version)
@@ -150,9 +150,9 @@ end
 
 -- ---- around an event ----
 
--- at: when it happened, in ms; may be nil.
-function map.begin(script, event, at)
-  working = { script = script, event = event, at = at }
+-- at: when it happened, in ms; may be nil. over: entries that expire until then are gone.
+function map.begin(script, event, at, over)
+  working = { script = script, event = event, at = at, over = over }
 end
 
 -- Whether something that the script caught, or not, was that it stalled: nobody may go on as if it were any other error.
@@ -179,7 +179,7 @@ function map.put()
   if #list == 0 then
     return
   end
-  local ttl, at = working.script.state and working.script.state.ttl, working.at
+  local ttl, at, over = working.script.state and working.script.state.ttl, working.at, working.over
   for i = 1, #list do
     local one, due = list[i], 0 / 0
     local text, entry = one.text, one.entry
@@ -187,7 +187,7 @@ function map.put()
       saved.refuse_newer(working.event, entry, working.script.version)
       if ttl and text ~= "" then -- since the last change
         local was = tonumber(entry.at[0])
-        local same = text == ffi.string(entry.value.p, entry.value.n) and was < 2 ^ 62 and not (at and was <= at)
+        local same = text == ffi.string(entry.value.p, entry.value.n) and was < 2 ^ 62 and not (over and was <= over)
         due = same and was or at and at + ttl or due
       end
       C.sl_state_put(working.event, entry, text, #text, nil, 0, due, 0 / 0)

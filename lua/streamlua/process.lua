@@ -34,8 +34,9 @@ local function expiry(entry, timers)
   return timers.expires
 end
 
--- What the entry's row is from now on: the state, the timers, and when the first of all this is due.
-local function keep(script, event, entry, value, at, timers)
+-- What the entry's row is from now on: the state, the timers, and when the first of all this is due. expired: it had been too old to count, so what
+-- it is now begins now, also where it is the same.
+local function keep(script, event, entry, value, at, timers, expired)
   local text = saved.encode(value, "state")
   map.encode()
   if C.sl_finish(event) ~= 0 then
@@ -43,7 +44,7 @@ local function keep(script, event, entry, value, at, timers)
   end
   local ttl, expires = script.state and script.state.ttl, nil
   if ttl and text ~= "" then -- since the last change
-    if text == ffi.string(entry.value.p, entry.value.n) then
+    if not expired and text == ffi.string(entry.value.p, entry.value.n) then
       expires = expiry(entry, timers)
     end
     expires = expires or at and at + ttl
@@ -91,19 +92,22 @@ local function process(script, event)
   if first and work.watermark and first <= math.min(work.watermark, keyed.others(script, event)) then
     return WAITS
   end
+  -- Whether its row is deleted already must make no difference to an event that comes late: the watermark has passed it, so it is gone.
+  local over = at and math.max(at, math.min(work.watermark or -math.huge, keyed.others(script, event)))
   local expires = ttl and at and expiry(entry, work.data)
-  if expires and expires <= at then
+  local expired = expires and expires <= over
+  if expired then
     saved.empty(entry)
   end
   local value = keyed.open(script, event, entry)
   timer.begin(work)
-  map.begin(script, event, at)
+  map.begin(script, event, at, over)
   local made = script.process(this, value, context)
   timer.begin(nil)
   if made ~= nil then
     write_row(script, made)
   end
-  keep(script, event, entry, value, at, work.data)
+  keep(script, event, entry, value, at, work.data, expired)
 end
 
 -- An entry of a map is too old to count.
@@ -144,16 +148,17 @@ local function fire(script, event)
   end
   local value = keyed.open(script, event, entry)
   local work = { script = script, entry = entry, now = current.now, data = timers }
+  local now = by == timer.EVENT and at or keyed.watermark(script, event)
   for _, one in ipairs(due) do
     work.watermark = by == timer.EVENT and one.at or keyed.watermark(script, event)
     current.watermark = work.watermark or NEVER
     fired.name, fired.at, fired.key = one.name, one.at, keyed.key_of(script, entry)
     timer.begin(work)
-    map.begin(script, event, by == timer.EVENT and at or keyed.watermark(script, event))
+    map.begin(script, event, now, now)
     script.on_timer(value, context)
     timer.begin(nil)
   end
-  keep(script, event, entry, value, by == timer.EVENT and at or keyed.watermark(script, event), timers)
+  keep(script, event, entry, value, now, timers, expired)
 end
 
 return { run = process, fire = fire, WAITS = WAITS }

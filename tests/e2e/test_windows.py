@@ -10,7 +10,7 @@ import pytest
 
 from support import prometheus
 from support.debezium import DECIMAL, Table
-from support.files import dead_letters, into_sqlite, rows, sqlite_sink, tab_lines
+from support.files import dead_letters, into_either, into_sqlite, rows, sqlite_sink, tab_lines
 from support.job import file_source, kafka_source, tidb_sink
 
 D = decimal.Decimal
@@ -356,9 +356,20 @@ def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job
     assert [row["id"] for row in rows(job, "SELECT * FROM late")] == [5], "what lies a century ahead moves nobody's clock"
 
 
-def test_state_is_forgotten_after_its_ttl_of_event_time(job):
-    script = 'return { key_by = { "k" }, time = "at", state = { ttl = "1h" }, target = "t", process = function(row, state) state.n = (state.n or 0) + 1 return { id = row.id, n = state.n } end }'
-    hours = [0, 0.5, 1.4, 2.5, 2.6]
-    job.file("in", "".join(json.dumps({"id": i, "k": 1, "at": text(int(h * 3_600_000))}) + "\n" for i, h in enumerate(hours)))
-    into_sqlite(job, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)", t=script).run().ok()
-    assert [row["n"] for row in rows(job)] == [1, 2, 3, 1, 2]
+COUNTED = 'state.n = (state.n or 0) + 1 return { id = row.id, n = state.n }'
+# What is kept is the same before its time is over and after it.
+MARKED = 'local n = state.seen and 1 or 0 state.seen = true return { id = row.id, n = n }'
+IN_A_MAP = 'local seen = ctx:map "seen" local n = seen.it and 1 or 0 seen.it = true return { id = row.id, n = n }'
+
+
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+@pytest.mark.parametrize("process, expected", [(COUNTED, [1, 2, 1, 2, 1, 1, 1]), (MARKED, [0, 1, 0, 1, 0, 0, 0]), (IN_A_MAP, [0, 1, 0, 1, 0, 0, 0])],
+                         ids=["counted", "marked", "in a map"])
+def test_state_is_forgotten_after_its_ttl_of_event_time(job, request, process, expected, into):
+    script = (f'return {{ key_by = {{ "k" }}, time = "at", state = {{ ttl = "1h" }}, target = "t", process = function(row, state, ctx) {process} end }}')
+    # Two within an hour, two of the second hour, and one that comes when the watermark has passed that: its row may be deleted by then or not.
+    moments = [(1, 0), (1, 0.5), (1, 1.6), (1, 1.9), (2, 5), (1, 2), (1, 6)]
+    lines = "".join(json.dumps({"id": i, "k": k, "at": text(int(h * 3_600_000))}) + "\n" for i, (k, h) in enumerate(moments))
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)", t=script)
+    job.file("in", lines).run().ok()
+    assert [row["n"] for row in found("SELECT * FROM t ORDER BY id")] == expected

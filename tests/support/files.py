@@ -4,7 +4,7 @@ import base64
 import json
 import sqlite3
 
-from .job import sqlite_sink
+from .job import sqlite_sink, tidb_sink
 
 
 def tab_lines(records):
@@ -53,6 +53,17 @@ def into_sqlite(job, source, schema, more={}, **scripts):
     """A job into out.db beside it, made with this schema; scripts by name."""
     sqlite(job.folder / "out.db", schema + ";")
     return job.write(**scripts).job(source, sqlite_sink("out.db"), **more)
+
+
+def into_either(job, request, kind, source, schema, more={}, **scripts):
+    """The same into "sqlite", or into "mariadb", whose server is only asked for then. Returns what reads the target: (sql) -> rows as dicts."""
+    if kind == "sqlite":
+        into_sqlite(job, source, schema, more, **scripts)
+        return lambda sql: rows(job, sql)
+    mariadb, database = request.getfixturevalue("mariadb"), request.getfixturevalue("database")
+    mariadb.execute(schema, database=database)
+    job.write(**scripts).job(source, tidb_sink(mariadb, database), **more)
+    return lambda sql: mariadb.execute(sql, database=database)
 
 
 def rows(job, sql="SELECT * FROM t ORDER BY id"):
