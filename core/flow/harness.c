@@ -1,5 +1,6 @@
 #include "flow/harness.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "flow/progress.h"
@@ -21,6 +22,7 @@ struct harness {
 	struct intakes intakes;
 	struct intake *intake; /* of the event at hand */
 	struct buf key;
+	struct state_key asked; /* until the intake ends */
 	struct slice found;
 	struct harness *next;
 };
@@ -36,7 +38,7 @@ static int open_host(struct harness *h, struct script_host **host, struct shapes
 	*shapes = shapes_new();
 	*host = script_host_new(&options, err);
 	if (*host && script_host_load(*host, h->path, h->served, err) == 0 &&
-	    script_host_bind(*host, NULL, *shapes, tester->readings, NULL, NULL, err) == 0)
+	    script_host_bind(*host, tester->sink, *shapes, tester->readings, NULL, NULL, err) == 0)
 		return 0;
 	script_host_free(*host);
 	shapes_free(*shapes);
@@ -283,13 +285,10 @@ static void on_answered(struct state_load *load)
 	(void)load;
 }
 
-const struct slice *sl_harness_state(struct harness *h, const char *key, size_t size, const char *map, size_t map_size, const char *entry,
-				     size_t entry_size)
+void sl_harness_key(struct harness *h, const char *key, size_t size, const char *map, size_t map_size, const char *entry, size_t entry_size)
 {
 	const struct script_host *host = h->host;
 	const struct script *script = script_of(h);
-	struct state_key name = { .script = script->name, .map = { map, map_size } };
-	struct state_load asked = { .keys = &name, .count = 1, .row = on_found, .done = on_answered, .ctx = h };
 
 	state_key_begin(&h->key);
 	if (script->key_by == KEY_BY_COLUMNS) {
@@ -301,10 +300,63 @@ const struct slice *sl_harness_state(struct harness *h, const char *key, size_t 
 	}
 	if (map_size)
 		state_key_extend(&h->key, (struct slice){ entry, entry_size });
-	name.key = buf_view(&h->key);
+	h->asked = (struct state_key){ script->name, arena_copy(&h->intake->arena, (struct slice){ map, map_size }), buf_view(&h->key) };
+}
+
+const struct slice *sl_harness_state(struct harness *h)
+{
+	struct state_load asked = { .keys = &h->asked, .count = 1, .row = on_found, .done = on_answered, .ctx = h };
+
 	h->found = (struct slice){ 0 };
 	state_memory_load(h->memory, &asked);
 	return h->found.n ? &h->found : NULL;
+}
+
+/* The key's row with this window in it, and when it is due. */
+static int put_window(struct harness *h, struct state_row *row, double start, double finish, double rows, struct error *err)
+{
+	const struct slice *kept = sl_harness_state(h);
+	lua_State *lua = h->host->lua;
+	size_t n;
+
+	host_push_engine(h->host, "restored");
+	lua_pushinteger(lua, 1);
+	lua_pushlstring(lua, kept ? kept->p : "", kept ? kept->n : 0);
+	lua_pushlstring(lua, row->value.p, row->value.n);
+	lua_pushnumber(lua, start);
+	lua_pushnumber(lua, finish);
+	lua_pushnumber(lua, rows);
+	if (host_call(h->host, 6, 2, err) < 0)
+		return -1;
+	row->value.p = lua_tolstring(lua, -2, &n);
+	row->value = arena_copy(&h->intake->arena, (struct slice){ row->value.p, n });
+	row->at[STATE_EVENT_TIME] = (int64_t)lua_tonumber(lua, -1);
+	lua_pop(lua, 2);
+	return 0;
+}
+
+int sl_harness_restore(struct harness *h, const char *value, size_t size, int32_t version, double start, double finish, double rows)
+{
+	const struct script *script = script_of(h);
+	struct state_row row = { .script = h->asked.script,
+				 .map = h->asked.map,
+				 .key = h->asked.key,
+				 .value = { value, size },
+				 .at = { STATE_NO_TIME, STATE_NO_TIME },
+				 .version = version ? version : script->state_version,
+				 .topic = h->partition->topic,
+				 .partition = h->partition->number };
+	struct error *err = &h->tester->error;
+
+	if (script->windowed && row.map.n)
+		return error_set(err, "map: windows have none");
+	if (!script->windowed && (!isnan(start) || !isnan(finish)))
+		return error_set(err, "window_start and window_end are for scripts with a window");
+	if (script->windowed && put_window(h, &row, start, finish, rows, err) < 0)
+		return -1;
+	state_memory_put(h->memory, &row);
+	state_clear(script_host_state(h->host)); /* it may be at hand as it was */
+	return 0;
 }
 
 /* ---- a file of tests ---- */

@@ -1,5 +1,6 @@
-/* What tests of scripts (*_test.lua) work with: one script in a VM of its own, which runs the events that a test makes, as any host does. Its
- * rows of streamlua_state are kept here, so that they outlive its VM. The test itself runs in another VM (lua/streamlua/harness.lua). */
+/* What tests of scripts (*_test.lua) and examples of several steps work with: one script in a VM of its own, which runs the events that a test makes,
+ * as any host does. Its rows of streamlua_state are kept here, so that they outlive its VM. The test itself runs in another VM, the tester
+ * (lua/streamlua/harness.lua). */
 #ifndef FLOW_HARNESS_H
 #define FLOW_HARNESS_H
 
@@ -7,7 +8,8 @@
 
 struct harness;
 
-/* Of a script of the tester's bundle; `served` as in script_host_load. Lives as long as the tester. NULL: sl_error(tester). */
+/* Of a script of the tester's bundle; `served` as in script_host_load. It is bound as the tester is: to the same sink, or to none. Lives as long as
+ * the tester. NULL: sl_error(tester). */
 SL_EXPORT struct harness *sl_harness_new(struct script_host *tester, const char *path, const char *served);
 /* The worker dies and another begins. -1: sl_error(tester), and nothing has changed. */
 SL_EXPORT int sl_harness_restart(struct harness *harness);
@@ -34,10 +36,14 @@ SL_EXPORT void sl_harness_end(struct harness *harness);
 
 /* How many values a key of the script's state has; 0: it keeps none. */
 SL_EXPORT uint32_t sl_harness_key_count(struct harness *harness);
-/* The state of the key that was built as columns (where key_by is a function: of this text), as JSON; NULL: there is none. Good until
- * sl_harness_end. */
-SL_EXPORT const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size,
-					       const char *entry, size_t entry_size);
+/* From here on all is about the key that was built as columns (where key_by is a function: about this text), or with a map about its entry. */
+SL_EXPORT void sl_harness_key(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size, const char *entry,
+			      size_t entry_size);
+/* What is kept of it, as JSON; NULL: nothing is. Good until sl_harness_end. */
+SL_EXPORT const struct slice *sl_harness_state(struct harness *harness);
+/* Puts there what this version of the script (0: its own) kept of it, as JSON; of a script with a window it is an accumulator, `rows` the count of
+ * what is in it, start and finish are the window's, ms (NaN: not said). -1: sl_error(tester). */
+SL_EXPORT int sl_harness_restore(struct harness *harness, const char *value, size_t size, int32_t version, double start, double finish, double rows);
 
 /* All harnesses of a tester. */
 void harness_free_all(struct script_host *tester);

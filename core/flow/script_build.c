@@ -163,41 +163,80 @@ void script_host_decode(struct script_host *host, struct intake *intake, struct 
 
 /* ---- examples ---- */
 
-static int run_example(struct script_host *host, uint32_t script, int n, struct intakes *intakes, struct slice *difference, struct error *err)
-{
-	struct message *message;
-	struct intake *intake = intake_new(intakes);
-	int result = -1;
+struct example {
+	uint32_t script;
+	int number;              /* from 1 */
+	struct slice label;      /* "example 1" */
+	bool of_steps;           /* they run in a VM of their own (flow/harness.h) */
+	struct slice difference; /* what is not as expected; p is NULL: nothing */
+};
 
-	message = arena_zalloc(&intake->arena, sizeof *message);
+static void push_example(struct script_host *host, const char *function, const struct example *example)
+{
+	host_push_engine(host, function);
+	lua_pushinteger(host->lua, (lua_Integer)example->script + 1);
+	lua_pushinteger(host->lua, example->number);
+}
+
+/* The text at the top of the stack; without one there is none. */
+static struct slice pop_text(struct script_host *host)
+{
+	struct slice text = { 0 };
+
+	if (lua_isstring(host->lua, -1))
+		text = arena_copy(&host->arena, slice_of(lua_tostring(host->lua, -1)));
+	lua_pop(host->lua, 1);
+	return text;
+}
+
+/* 0: there is no such example. */
+static int build_example(struct script_host *host, struct example *example, struct intake *intake, struct error *err)
+{
+	struct message *message = arena_zalloc(&intake->arena, sizeof *message);
+
 	message->topic = SLICE("example");
 	build_begin(host, intake);
-	host_push_engine(host, "build_example");
-	lua_pushinteger(host->lua, (lua_Integer)script + 1);
-	lua_pushinteger(host->lua, n);
+	push_example(host, "build_example", example);
 	lua_pushlightuserdata(host->lua, message);
-	if (host_call(host, 3, 1, err) < 0)
-		goto done;
-	result = lua_toboolean(host->lua, -1);
+	if (host_call(host, 3, 2, err) < 0)
+		return -1;
+	example->of_steps = lua_toboolean(host->lua, -1);
 	lua_pop(host->lua, 1);
-	if (!result)
-		goto done;
+	example->label = pop_text(host);
+	return example->label.p != NULL;
+}
+
+static int check_steps(struct script_host *host, struct example *example, struct error *err)
+{
+	push_example(host, "check_steps", example);
+	if (guard_load(host, host->scripts[example->script].path.p, 2, 1, err) < 0)
+		return -1;
+	example->difference = pop_text(host);
+	return 0;
+}
+
+static int check_event(struct script_host *host, struct example *example, struct intake *intake, struct error *err)
+{
 	guard_begin(host, GUARD_LOAD_MILLIONS);
 	while (!script_host_run(host, intake, 0, INT64_MAX)) {
 	} /* none of the rows that it wants exists */
 	guard_end(host);
-	host_push_engine(host, "check_example");
-	lua_pushinteger(host->lua, (lua_Integer)script + 1);
-	lua_pushinteger(host->lua, n);
+	push_example(host, "check_example", example);
 	lua_pushlightuserdata(host->lua, intake->first);
-	if (host_call(host, 3, 1, err) < 0) {
+	if (host_call(host, 3, 1, err) < 0)
+		return -1;
+	example->difference = pop_text(host);
+	return 0;
+}
+
+/* 1: it ran; 0: there is no such example. */
+static int run_example(struct script_host *host, struct example *example, struct intakes *intakes, struct error *err)
+{
+	struct intake *intake = intake_new(intakes);
+	int result = build_example(host, example, intake, err);
+
+	if (result > 0 && (example->of_steps ? check_steps(host, example, err) : check_event(host, example, intake, err)) < 0)
 		result = -1;
-		goto done;
-	}
-	if (lua_isstring(host->lua, -1))
-		*difference = arena_copy(&host->arena, slice_of(lua_tostring(host->lua, -1)));
-	lua_pop(host->lua, 1);
-done:
 	build_end(host);
 	for (struct event *event = intake->first; event; event = event->next)
 		script_event_release(event);
@@ -215,18 +254,20 @@ int script_host_examples(struct script_host *host, void (*report)(void *ctx, con
 	int result = 0;
 
 	for (uint32_t i = 0; i < host->script_count && result >= 0; i++) {
-		for (int n = 1;; n++) {
-			struct slice difference = { 0 };
+		struct slice path = host->scripts[i].path;
 
-			result = run_example(host, i, n, &intakes, &difference, err);
+		for (int n = 1;; n++) {
+			struct example example = { .script = i, .number = n };
+
+			result = run_example(host, &example, &intakes, err);
 			if (result < 0)
-				error_prefix(err, "%.*s: example %d", SLICE_ARG(host->scripts[i].path), n);
+				error_prefix(err, "%.*s: example %d", SLICE_ARG(path), n);
 			if (result <= 0)
 				break;
-			++*(difference.p ? failed : passed);
-			if (difference.p && report)
-				report(ctx, arena_printf(&host->arena, "%.*s: example %d: %.*s", SLICE_ARG(host->scripts[i].path), n,
-							 SLICE_ARG(difference))
+			++*(example.difference.p ? failed : passed);
+			if (example.difference.p && report)
+				report(ctx, arena_printf(&host->arena, "%.*s: %.*s: %.*s", SLICE_ARG(path), SLICE_ARG(example.label),
+							 SLICE_ARG(example.difference))
 						    .p);
 		}
 	}

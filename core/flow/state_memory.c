@@ -79,35 +79,47 @@ static struct slice put(char **at, struct slice text)
 	return (struct slice){ p, text.n };
 }
 
-void state_memory_apply(struct state_memory *memory, const struct change *change)
+void state_memory_put(struct state_memory *memory, const struct state_row *row)
 {
-	struct slice texts[] = { text_of(change, STATE_VALUE), text_of(change, STATE_TIMERS), text_of(change, STATE_TOPIC) }, script, map, key;
 	struct kept *kept;
 	char *at, *name;
 
-	if (!change->target->own)
-		return;
-	script = text_of(change, STATE_SCRIPT);
-	map = text_of(change, STATE_MAP);
-	key = text_of(change, STATE_KEY);
-	forget(memory, find(memory, script, map, key));
-	if (change->op == CHANGE_DELETE)
-		return;
-	kept = calloc(1, sizeof *kept + memory->name.n + texts[0].n + texts[1].n + texts[2].n);
+	forget(memory, find(memory, row->script, row->map, row->key));
+	kept = calloc(1, sizeof *kept + memory->name.n + row->value.n + row->timers.n + row->topic.n);
 	BUG_IF(!kept);
+	kept->row = *row;
 	at = name = (char *)(kept + 1);
 	put(&at, buf_view(&memory->name));
-	kept->row.script = (struct slice){ name, script.n };
-	kept->row.map = (struct slice){ name + script.n + 1, map.n };
-	kept->row.key = (struct slice){ name + script.n + 1 + map.n + 1, key.n };
-	kept->row.value = put(&at, texts[0]);
-	kept->row.timers = put(&at, texts[1]);
-	kept->row.topic = put(&at, texts[2]);
-	kept->row.partition = (int32_t)number_of(change, STATE_PARTITION, 0);
-	kept->row.at[STATE_EVENT_TIME] = number_of(change, STATE_DUE, STATE_NO_TIME);
-	kept->row.at[STATE_WALL_TIME] = number_of(change, STATE_WAKE, STATE_NO_TIME);
-	kept->row.version = (int32_t)number_of(change, STATE_VERSION, 1);
+	kept->row.script = (struct slice){ name, row->script.n };
+	kept->row.map = (struct slice){ name + row->script.n + 1, row->map.n };
+	kept->row.key = (struct slice){ name + row->script.n + 1 + row->map.n + 1, row->key.n };
+	kept->row.value = put(&at, row->value);
+	kept->row.timers = put(&at, row->timers);
+	kept->row.topic = put(&at, row->topic);
 	HASH_ADD_KEYPTR(hh, memory->rows, name, memory->name.n, kept);
+}
+
+void state_memory_apply(struct state_memory *memory, const struct change *change)
+{
+	struct state_row row = { 0 };
+
+	if (!change->target->own)
+		return;
+	row.script = text_of(change, STATE_SCRIPT);
+	row.map = text_of(change, STATE_MAP);
+	row.key = text_of(change, STATE_KEY);
+	if (change->op == CHANGE_DELETE) {
+		forget(memory, find(memory, row.script, row.map, row.key));
+		return;
+	}
+	row.value = text_of(change, STATE_VALUE);
+	row.timers = text_of(change, STATE_TIMERS);
+	row.topic = text_of(change, STATE_TOPIC);
+	row.partition = (int32_t)number_of(change, STATE_PARTITION, 0);
+	row.at[STATE_EVENT_TIME] = number_of(change, STATE_DUE, STATE_NO_TIME);
+	row.at[STATE_WALL_TIME] = number_of(change, STATE_WAKE, STATE_NO_TIME);
+	row.version = (int32_t)number_of(change, STATE_VERSION, 1);
+	state_memory_put(memory, &row);
 }
 
 /* ---- what is due ---- */

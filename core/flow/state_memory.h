@@ -10,6 +10,8 @@ struct state_memory *state_memory_new(void);
 void state_memory_free(struct state_memory *memory);
 /* What a committed change does to them; changes of other tables are none of ours. */
 void state_memory_apply(struct state_memory *memory, const struct change *change);
+/* This row is there, instead of what had its script, map and key; its texts are copied. */
+void state_memory_put(struct state_memory *memory, const struct state_row *row);
 /* Answers at once. What is due is found by going through all rows. */
 void state_memory_load(struct state_memory *memory, struct state_load *load);
 

@@ -8,16 +8,19 @@ host.pointer = ffi.cast("struct script_host *", host.address)
 
 local build = require "streamlua.build"
 local decode = require "streamlua.decode"
+local example_form = require "streamlua.example_form"
 local examples = require "streamlua.examples"
 local jobs = require "streamlua.job"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
 local null = require("streamlua").null
 local output = require "streamlua.output"
+local restored = require "streamlua.restored"
 local row = require "streamlua.row"
 local sandbox = require "streamlua.sandbox"
 local scripts = require "streamlua.script"
 local stateful = require "streamlua.stateful"
+local steps = require "streamlua.steps"
 local test = require "streamlua.test"
 
 local loader = sandbox.new {
@@ -45,6 +48,7 @@ end
 -- served: the table that job.lua names for it, or nil.
 function engine.load_script(path, served)
   local script = scripts.validate(loader.load_file(path), path, served)
+  script.served = served
   engine.scripts[#engine.scripts + 1] = script
   return script
 end
@@ -110,24 +114,38 @@ function engine.decode(messages, count)
   engine.decoder(ffi.cast("struct message **", messages), count)
 end
 
--- The n-th example of a script as an event of this message; nil where there is none. Examples need no source: what a script serves is
--- what they are.
+-- The n-th example of a script as an event of this message; returns what it is called, nil where there is none, and whether it has steps, which
+-- are events of their own. Examples need no source: what a script serves is what they are.
 function engine.build_example(index, n, message)
   local script = engine.scripts[index]
   local example = script.examples and script.examples[n]
   if not example then
-    return false
+    return nil
+  end
+  local label = example_form.label(example, n)
+  if example.steps then
+    return label, true
   end
   local served = script.sources[1]
   build.event(ffi.cast("struct message *", message), {
     op = example.op, row = example.row, old = example.old, key = example.key, database = served.database, table = served.table,
   })
-  return true
+  return label, false
 end
 
 function engine.check_example(index, n, event)
   local script = engine.scripts[index]
   return examples.check(host.pointer, ffi.cast("struct event *", event), script.examples[n], script.target)
+end
+
+function engine.check_steps(index, n)
+  local script = engine.scripts[index]
+  return steps.check(script.examples[n], script.path, script.served)
+end
+
+-- What the row of a window's key is once this accumulator is put into it.
+function engine.restored(index, ...)
+  return restored(engine.scripts[index], ...)
 end
 
 -- Runs a *_test.lua file: how many of its tests passed, and a text for each that failed.

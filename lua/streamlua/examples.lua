@@ -3,6 +3,7 @@
 --   expect = { id = 1, name = "A" }                      this row is written to the script's target
 --   expect = false                                       nothing is written
 --   expect = { delete = { id = 1 } }                     this row is deleted
+--   expect = { target = "t", row = { .. } }              this row is written to another target
 --   expect = { { target = "t", row = { .. } }, { delete = { .. } } }   these, in this order
 --   expect = "error" or { error = "part of its text" }   the script refuses it
 -- Columns that an expected row does not name are not compared.
@@ -63,12 +64,22 @@ local function show(change)
   return ("%s %s %s"):format(change.delete and "delete from" or "row of", change.target, show_row(change.row))
 end
 
--- The three ways to write an expectation, as a list of changes.
+-- Whether it is { target =, row = } or { delete = }, and no row of such columns.
+local function is_change(expect)
+  for name in pairs(expect) do
+    if name ~= "target" and name ~= "row" and name ~= "delete" then
+      return false
+    end
+  end
+  return type(expect.row) == "table" or type(expect.delete) == "table"
+end
+
+-- The ways to write an expectation, as a list of changes.
 local function expected_changes(expect, target)
   if expect == false or expect == nil then
     return {}
   elseif expect[1] == nil then
-    expect = { expect.delete and { delete = expect.delete } or { row = expect } }
+    expect = { is_change(expect) and expect or { row = expect } }
   end
   local list = {}
   for i, one in ipairs(expect) do

@@ -1,5 +1,6 @@
--- What sl.test.harness gives: a script in a VM of its own (core/flow/harness.c), fed with events one by one. Each is a transaction of its
--- own; what it writes is kept until the test says what it expects.
+-- A script alone, in a VM of its own (core/flow/harness.c), fed with events one by one: what its tests (streamlua.test_harness) and the steps
+-- of its examples (streamlua.steps) do with it. Each event is a transaction; what it writes is kept until it is said what was expected.
+-- Errors are texts without a place.
 local ffi = require "ffi"
 local build = require "streamlua.build"
 local check = require "streamlua.check"
@@ -12,26 +13,13 @@ local saved = require "streamlua.state"
 local time = require "streamlua.time"
 
 local C = native.C
-local inside = setmetatable({}, { __mode = "k" }) -- what a harness has, out of the test's reach
 
 local function text(slice)
   return ffi.string(slice.p, slice.n)
 end
 
-local function get(harness, name)
-  local this = inside[harness]
-  if not this then
-    error(("write h:%s(...)"):format(name), 3)
-  elseif this.closed then
-    error(("h:%s: this harness ended with the sl.test.case that made it"):format(name), 3)
-  end
-  return this
-end
-
--- The line of the test that calls.
-local function caller()
-  local info = debug.getinfo(3, "Sl")
-  return ("%s:%d"):format(info.source:sub(2), info.currentline)
+local function last_error()
+  return ffi.string(C.sl_error(host.pointer))
 end
 
 -- Between the two no error may pass.
@@ -39,7 +27,27 @@ local function with_message(this, fn, ...)
   local message = C.sl_harness_begin(this.pointer)
   local ok, value = pcall(fn, this, message, ...)
   C.sl_harness_end(this.pointer)
-  return ok, value
+  if not ok then
+    error(value, 0)
+  end
+  return value
+end
+
+local harness = {}
+
+-- A script of the job; served: the table that job.lua names for it, or nil. nil and why where it cannot be loaded. Its `at` is the place
+-- where it is being used, for what is told later.
+function harness.open(path, served)
+  local pointer = C.sl_harness_new(host.pointer, path, served)
+  if pointer == nil then
+    return nil, last_error()
+  end
+  return { pointer = pointer, path = path, made = {} }
+end
+
+-- Gives its VM back.
+function harness.close(this)
+  C.sl_harness_close(this.pointer)
 end
 
 -- ---- the events ----
@@ -87,7 +95,7 @@ local function run(this, message, event)
   build.event(message, made, C.sl_harness_host(this.pointer))
   local ran = C.sl_harness_run(this.pointer, this.now or os.time() * 1000)
   if ran == nil then
-    error(ffi.string(C.sl_error(host.pointer)), 0)
+    error(last_error(), 0)
   elseif ran.outcome == native.UNMATCHED then
     error(("%s does not serve table %s"):format(this.path, tostring(made.table)), 0)
   end
@@ -105,75 +113,55 @@ end
 
 -- All that is due by now, one by one.
 local function settle(this)
-  local ok, more
   repeat
-    ok, more = with_message(this, fire)
-    if not ok then
-      error(more, 0)
-    end
+    local more = with_message(this, fire)
   until not more
 end
 
-local function act(harness, name, fn, ...)
-  local this = get(harness, name)
-  local ok, reason = pcall(fn, this, ...)
-  if ok then
-    ok, reason = pcall(settle, this)
+local function to_time(at)
+  local ms = type(at) == "string" and time.parse(at) or at
+  if type(ms) ~= "number" or ms ~= ms then
+    error("a time is needed, milliseconds or a text", 0)
   end
-  if not ok then
-    error(("h:%s: %s"):format(name, tostring(reason)), 3)
-  end
+  return ms
 end
 
-local methods = {}
-
-function methods.feed(harness, event)
-  get(harness, "feed").at = caller()
-  act(harness, "feed", function(this)
-    local ok, reason = with_message(this, run, event)
-    if not ok then
-      error(reason, 0)
-    end
-  end)
-  return nil
+function harness.feed(this, event)
+  with_message(this, run, event)
+  settle(this)
 end
 
 -- The watermark comes to this time: milliseconds, or a text as of a database.
-function methods.advance_to(harness, at)
-  get(harness, "advance_to").at = caller()
-  act(harness, "advance_to", function(this)
-    local ms = type(at) == "string" and time.parse(at) or at
-    if type(ms) ~= "number" or ms ~= ms then
-      error("a time is needed, milliseconds or a text", 0)
-    end
-    C.sl_harness_advance(this.pointer, ms)
-  end)
-  return nil
+function harness.advance_to(this, at)
+  C.sl_harness_advance(this.pointer, to_time(at))
+  settle(this)
 end
 
 -- The clock goes on by a duration.
-function methods.wait(harness, duration)
-  get(harness, "wait").at = caller()
-  act(harness, "wait", function(this)
-    local ms, reason = check.duration(duration)
-    if not ms then
-      error(reason, 0)
-    end
-    this.now = (this.now or os.time() * 1000) + ms
-  end)
-  return nil
+function harness.wait(this, duration)
+  local ms, reason = check.duration(duration)
+  if not ms then
+    error(reason, 0)
+  end
+  this.now = (this.now or os.time() * 1000) + ms
+  settle(this)
 end
 
 -- The input ends, as that of a file: windows close, timers fire. More may be fed, as in a later run.
-function methods.finish(harness)
-  get(harness, "finish").at = caller()
-  act(harness, "finish", function(this)
-    C.sl_harness_finish(this.pointer, true)
-    settle(this)
-    C.sl_harness_finish(this.pointer, false)
-  end)
-  return nil
+function harness.finish(this)
+  C.sl_harness_finish(this.pointer, true)
+  settle(this)
+  C.sl_harness_finish(this.pointer, false)
 end
+
+-- The worker dies, and another begins.
+function harness.restart(this)
+  if C.sl_harness_restart(this.pointer) ~= 0 then
+    error(last_error(), 0)
+  end
+end
+
+-- ---- what it wrote ----
 
 -- As in examples; besides, { } is nothing, and a list may have { error = "part of its text" }.
 local function wanted(this, expect)
@@ -201,23 +189,21 @@ local function wanted(this, expect)
   return list
 end
 
-function methods.expect(harness, expect)
-  local this = get(harness, "expect")
-  local ok, list = pcall(wanted, this, expect)
-  if not ok then
-    error("h:expect: " .. list, 2)
-  end
+-- nil where what was written since the last time is what is expected, else both as text.
+function harness.difference(this, expect)
+  local list = wanted(this, expect)
   local made = this.made
   this.made = {}
-  local differs = examples.difference(list, made)
-  if differs then
-    error(differs, 2)
-  end
+  return examples.difference(list, made)
 end
 
 -- ---- what it keeps ----
 
-local function find(this, _, key, map, entry)
+-- Builds the key that the values make, or the entry of a map of it, and calls fn with the five arguments that name it.
+local function with_key(this, key, map, entry, fn)
+  if (map ~= nil and type(map) ~= "string") or (map == nil) ~= (entry == nil) then
+    error("a map's name and the key of its entry go together", 0)
+  end
   local count = C.sl_harness_key_count(this.pointer)
   if count == 0 then
     error(("%s keeps no state"):format(this.path), 0)
@@ -226,100 +212,66 @@ local function find(this, _, key, map, entry)
     key = { key }
   end
   if #key ~= count then
-    error(("the state's key has %d value%s, as in h:state { 7 }"):format(count, count == 1 and "" or "s"), 0)
+    error(("the state's key is a list of %d value%s, those of key_by"):format(count, count == 1 and "" or "s"), 0)
   end
-  local of_function = "[" .. json.encode(key[1], null) .. "]"
-  for i = 1, count do
-    build.value(C.sl_harness_host(this.pointer), "key", key[i])
-  end
-  local of_map = map and json.encode(entry, null) or ""
-  local value = C.sl_harness_state(this.pointer, of_function, #of_function, map or "", map and #map or 0, of_map, #of_map)
-  if value == nil then
-    return nil
-  end
-  return saved.decode_value(text(value))
+  return with_message(this, function()
+    local of_function = "[" .. json.encode(key[1], null) .. "]"
+    for i = 1, count do
+      build.value(C.sl_harness_host(this.pointer), "key", key[i])
+    end
+    local of_map = map and json.encode(entry, null) or ""
+    C.sl_harness_key(this.pointer, of_function, #of_function, map or "", map and #map or 0, of_map, #of_map)
+    return fn()
+  end)
 end
 
--- h:state { 7 }, or an entry of a map: h:state({ 7 }, "seen", "a").
-function methods.state(harness, key, map, entry)
-  local this = get(harness, "state")
-  if (map ~= nil and type(map) ~= "string") or (map == nil) ~= (entry == nil) then
-    error("h:state(key, map, entry): a map's name and the key of its entry go together", 2)
-  end
-  local ok, value = with_message(this, find, key, map, entry)
-  if not ok then
-    error("h:state: " .. tostring(value), 2)
-  end
+-- What is kept of the key, or of the entry of a map of it; nil: nothing is.
+function harness.state(this, key, map, entry)
+  return with_key(this, key, map, entry, function()
+    local value = C.sl_harness_state(this.pointer)
+    if value == nil then
+      return nil
+    end
+    return saved.decode_value(text(value))
+  end)
+end
+
+local function any(value)
   return value
 end
 
-function methods.restart(harness)
-  local this = get(harness, "restart")
-  if C.sl_harness_restart(this.pointer) ~= 0 then
-    error("h:restart: " .. ffi.string(C.sl_error(host.pointer)), 2)
+local function when(value)
+  local ok, ms = pcall(to_time, value)
+  if not ok then
+    return nil, ms
   end
+  return ms
 end
 
-local META = {
-  __index = function(_, name)
-    return methods[name] or
-      error(("a harness has no '%s': it has feed, advance_to, wait, finish, expect, state and restart"):format(tostring(name)), 2)
-  end,
-  __newindex = function(_, name)
-    error(("h.%s is assigned: a harness is read-only"):format(tostring(name)), 2)
-  end,
-  __metatable = "protected",
+local RESTORED = {
+  key = { any, needed = "the values of key_by, as in { 7 }" },
+  map = { any },
+  entry = { any },
+  state = { any, needed = "what was kept" },
+  version = { check.whole(1, 2 ^ 31 - 1) },
+  window_start = { when },
+  window_end = { when },
+  rows = { check.whole(1, 2 ^ 31 - 1), default = 1 },
 }
 
--- ---- finding the script ----
-
-local function plain(path)
-  return (path:gsub("^%./", ""):gsub("/+$", ""))
-end
-
--- Whether the job has this script, and the table that it names for it.
-local function of_job(job, path)
-  for served, of in pairs(job.tables.map or {}) do
-    if plain(of) == path then
-      return of, served
+-- Puts there what a version of the script has kept of a key, of the entry of a map, or of a window.
+function harness.restore(this, what)
+  local given = check.options(nil, nil, what, RESTORED)
+  if type(given.state) ~= "table" and not given.map then
+    error(("state: a table is needed, not %s"):format(check.kind_of(given.state)), 0)
+  end
+  local value = saved.encode_value(given.state, "state")
+  with_key(this, given.key, given.map, given.entry, function()
+    local start, finish = given.window_start or 0 / 0, given.window_end or 0 / 0
+    if C.sl_harness_restore(this.pointer, value, #value, given.version or 0, start, finish, given.rows) ~= 0 then
+      error(last_error(), 0)
     end
-  end
-  local folder = job.tables.folder
-  local name = folder and path:sub(1, #plain(folder) + 1) == plain(folder) .. "/" and path:sub(#plain(folder) + 2)
-  if name and not name:find "/" and not name:find "_test%.lua$" and host.read(folder .. "/" .. name) then
-    return folder .. "/" .. name
-  end
+  end)
 end
 
--- test_path: of the file that asks; its folder is the second where the script is looked for. nil and why.
-local function new(path, test_path, job)
-  local beside = plain((test_path:match "^(.*/)" or "") .. plain(path))
-  local found, served = of_job(job, plain(path))
-  if not found then
-    found, served = of_job(job, beside)
-  end
-  if not found then
-    return nil, ("the job has no script %s, and none %s"):format(path, beside)
-  end
-  local pointer = C.sl_harness_new(host.pointer, found, served)
-  if pointer == nil then
-    return nil, ffi.string(C.sl_error(host.pointer))
-  end
-  local harness = setmetatable({}, META)
-  inside[harness] = { pointer = pointer, path = found, made = {} }
-  return harness
-end
-
--- What nobody expected and nobody may overlook, or nil.
-local function close(harness)
-  local this = inside[harness]
-  C.sl_harness_close(this.pointer)
-  this.closed = true
-  for _, one in ipairs(this.made) do
-    if one.error then
-      return ("%s: this event became a dead letter, and no h:expect says so: %s"):format(one.at, one.error)
-    end
-  end
-end
-
-return { new = new, close = close }
+return harness

@@ -95,8 +95,9 @@ void sl_harness_advance(struct harness *harness, double at_ms);
 void sl_harness_finish(struct harness *harness, bool finished);
 void sl_harness_end(struct harness *harness);
 uint32_t sl_harness_key_count(struct harness *harness);
-const struct slice *sl_harness_state(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size,
-  const char *entry, size_t entry_size);
+void sl_harness_key(struct harness *harness, const char *key, size_t size, const char *map, size_t map_size, const char *entry, size_t entry_size);
+const struct slice *sl_harness_state(struct harness *harness);
+int sl_harness_restore(struct harness *harness, const char *value, size_t size, int32_t version, double start, double finish, double rows);
 ]]
 
 local sizes = ffi.new("uint32_t[9]", ffi.sizeof "struct value", ffi.sizeof "struct image", ffi.sizeof "struct message",

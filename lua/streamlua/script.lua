@@ -1,5 +1,6 @@
 -- What a table script returns, checked, with its defaults filled in: which tables it serves, and what it does with their rows.
 local check = require "streamlua.check"
+local example_form = require "streamlua.example_form"
 local nearest = require "streamlua.nearest"
 local tag = require "streamlua.tag"
 
@@ -64,44 +65,6 @@ local function columns(value)
     list[#list + 1] = { target = name, [type(from) == "string" and "source" or "call"] = from }
   end
   return list
-end
-
-local function any_table(value)
-  if type(value) ~= "table" then
-    return nil, ("a table is needed, not %s"):format(check.kind_of(value))
-  end
-  return value
-end
-
--- What an expectation means is streamlua.examples' to know.
-local function expectation(value)
-  if type(value) ~= "table" and value ~= false and value ~= "error" then
-    return nil, ("a row, false or 'error' is needed, not %s"):format(check.kind_of(value))
-  end
-  return value
-end
-
-local EXAMPLE = {
-  op = { check.choice("insert", "update", "delete", "snapshot") },
-  row = { any_table },
-  old = { any_table },
-  key = { any_table },
-  expect = { expectation },
-}
-
-local function examples(value)
-  if type(value) ~= "table" or not check.is_list(value) then
-    return nil, "a list of examples is needed: { { op = 'insert', row = { ... }, expect = { ... } } }"
-  end
-  for i, example in ipairs(value) do
-    local ok, reason = pcall(check.options, nil, "example " .. i, example, EXAMPLE)
-    if not ok then
-      return nil, reason
-    elseif not example.row and not (example.op == "delete" and (example.old or example.key)) then
-      return nil, ("example %d: option 'row' is needed"):format(i)
-    end
-  end
-  return value
 end
 
 -- state = { ttl = "7d", version = 2 }
@@ -194,7 +157,7 @@ local FIELDS = {
   on_error = { check.choice("dead-letter", "stop", "skip"), default = "dead-letter" },
   park_for = { check.duration },
   owns = { check.texts },
-  examples = { examples },
+  examples = { example_form.list },
   process = { check.func },
   state = { keeping },
   upgrade = { check.func },

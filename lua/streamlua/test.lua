@@ -40,7 +40,7 @@ function run(fn, name)
   running.harnesses = {}
   local ok, reason = xpcall(fn, describe)
   for _, harness in ipairs(running.harnesses) do
-    local left = require("streamlua.harness").close(harness)
+    local left = require("streamlua.test_harness").close(harness)
     if ok and left then
       ok, reason = false, left
     end
@@ -72,7 +72,7 @@ function test.harness(path)
   if not text then
     error("sl.test.harness: the path of a script: " .. reason, 2)
   end
-  local harness, fault = require("streamlua.harness").new(path, running.path, running.job)
+  local harness, fault = require("streamlua.test_harness").new(path, running.path, running.job)
   if not harness then
     error("sl.test.harness: " .. fault, 2)
   end

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from support.files import into_sqlite, rows
 from support.job import Lua, file_source
 
 FRAUD = """
@@ -155,3 +156,36 @@ def test_a_test_that_is_not_there_or_beside_no_script_ends_with_2(shop):
     shop.file("other/x_test.lua", "")
     failed = shop.command("test", "other/x_test.lua")
     assert failed.code == 2 and "it stands beside no script of" in failed.err
+
+
+STEPS = """{ name = "half a minute", steps = {
+    { row = { page = "a", viewed_at = "2024-01-01 10:00:10", dwell = 1.50 }, expect = { views = 1, seconds = 1.5 } },
+    { restart = true },
+    { row = { page = "a", viewed_at = "2024-01-01 10:00:40", dwell = 2 }, expect = { minute = "2024-01-01 10:00:00", views = 2, seconds = 3.5 } },
+    { advance_to = "2024-01-01 10:01:00" },
+    { row = { page = "a", viewed_at = "2024-01-01 10:00:50", dwell = 2 }, expect = { target = "late", row = { page = "a" } } },
+  } }"""
+
+
+def test_steps_of_examples_are_run_by_test_by_check_with_the_targets_types_and_before_a_start(job):
+    schema = """CREATE TABLE per_minute (page VARCHAR(20), minute DATETIME, views INT, seconds DECIMAL(10,2), PRIMARY KEY (page, minute));
+                CREATE TABLE late (page VARCHAR(20) PRIMARY KEY)"""
+    views = VIEWS.replace("\n}", f"\n  examples = {{ {STEPS} }},\n}}")
+    into_sqlite(job, file_source("in.jsonl", format="json", topic="views"), schema, views=views)
+    job.file("in.jsonl", '{"page":"a","viewed_at":"2024-01-01 10:00:10","dwell":1}\n')
+    assert "1 passed, 0 failed" in job.command("test").ok().out
+    job.command("check", "job.lua").ok()
+    job.run().ok().counts(written=1)  # what the steps did is nowhere
+    assert rows(job, "SELECT views FROM per_minute") == [{"views": 1}] and rows(job, "SELECT * FROM late") == []
+
+    job.write(views=views.replace("views = 2,", "views = 3,"))
+    failed = job.command("test")
+    said = "scripts/views.lua: example 1 (half a minute): step 3: expected 1 change, got 1:\n  expected row of per_minute { minute"
+    assert failed.code == 1 and "0 passed, 1 failed" in failed.out and said in failed.out, failed.out
+    for refused in job.command("check", "job.lua"), job.run():
+        assert refused.code == 2 and said in refused.err, refused.err
+    # What the target does not have is only known where there is one.
+    job.write(views=views.replace('ctx:emit("late"', 'ctx:emit("lost"').replace('target = "late"', 'target = "lost"'))
+    assert "1 passed, 0 failed" in job.command("test").ok().out
+    refused = job.command("check", "job.lua")
+    assert refused.code == 2 and "step 5: " in refused.err and "the target has no table lost" in refused.err, refused.err

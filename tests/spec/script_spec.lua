@@ -168,6 +168,37 @@ test("examples are a list of tables with a row", function()
   refused("examples: example 2: a table of options is needed, not a text", { examples = { { row = {} }, "x" } })
 end)
 
+test("an example may be a list of steps, and each of them one word of the harness or an event", function()
+  local function step(of) return { examples = { { row = {} }, { name = "n", steps = { { row = {} }, of } } } } end
+  for _, good in ipairs {
+    { row = { id = 1 }, expect = { id = 1 }, time = 5, now = 6, database = "d", table = "t" }, { op = "delete", key = { id = 1 } },
+    { advance_to = "2024-01-31 12:00:00", expect = {} }, { wait = "5m", expect = "error" }, { finish = true }, { restart = true },
+    { state = { 7 }, expect = { n = 1 } }, { state = 7, map = "m", entry = "a", expect = 5 }, { restore = { key = { 7 }, state = {} } },
+  } do
+    is.equal(accepted(step(good)).examples[2].steps[2], good)
+  end
+  for _, bad in ipairs {
+    { "option 'row' is needed", {} },
+    { "option 'row' is needed", { op = "delete" } },
+    { "unknown option 'advanceto': did you mean 'advance_to'?", { advanceto = "1m" } },
+    { "unknown option 'row'", { advance_to = 5, row = {} } },
+    { "wait: '5 minutes' is no duration", { wait = "5 minutes" } },
+    { "finish: it is written with true", { finish = 1 } },
+    { "unknown option 'expect'", { restart = true, expect = false } },
+    { "restore: a table is needed", { restore = 1 } },
+    { "expect: a row, false or 'error' is needed, not a number", { wait = "1s", expect = 5 } },
+    { "now: milliseconds are needed, not a text", { row = {}, now = "noon" } },
+    { "a table of options is needed, not a text", "x" },
+  } do
+    refused("examples: example 2: step 2: " .. bad[1], step(bad[2]))
+  end
+  refused("examples: example 1: steps: a list is needed", { examples = { { steps = {} } } })
+  refused("examples: example 1: steps: a list is needed", { examples = { { steps = { row = {} } } } })
+  refused("examples: example 1: steps: a table is needed, not a number", { examples = { { steps = 5 } } })
+  refused("examples: example 1: unknown option 'row'", { examples = { { row = {}, steps = { { row = {} } } } } })
+  refused("examples: example 1: name: a text is needed", { examples = { { name = 5, row = {} } } })
+end)
+
 test("a path with any characters in it stands in the message as it is", function()
   refused("a%b(1)/x.lua: write: ", { write = 5 }, "a%b(1)/x.lua")
   refused("a%b(1)/x.lua: unknown field", { wrote = 5 }, "a%b(1)/x.lua")

@@ -1,4 +1,4 @@
-/* *_test.lua files from their text to what is said of them. */
+/* *_test.lua files, and examples of several steps, from their text to what is said of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,6 +68,24 @@ static void run(struct fixture *f, const char *script, const char *test)
 	if (!tester || script_host_test(tester, "scripts/orders_test.lua", &f->readings, keep, f, &f->passed, &f->failed, &err) < 0)
 		fail_msg("%s", err.text);
 	script_host_free(tester);
+}
+
+/* The examples of one script, scripts/orders.lua. */
+static void run_examples(struct fixture *f, const char *script)
+{
+	struct shapes *shapes = shapes_new();
+	struct script_host *host;
+	struct error err;
+
+	add(f, "scripts/orders.lua", script);
+	bundle_seal(&f->bundle);
+	host = script_host_new(&(struct host_options){ .bundle = &f->bundle }, &err);
+	if (!host || script_host_load(host, "scripts/orders.lua", NULL, &err) < 0 ||
+	    script_host_bind(host, NULL, shapes, &f->readings, NULL, NULL, &err) < 0 ||
+	    script_host_examples(host, keep, f, &f->passed, &f->failed, &err) < 0)
+		fail_msg("%s", err.text);
+	script_host_free(host);
+	shapes_free(shapes);
 }
 
 static void ended(struct fixture *f, uint32_t passed, uint32_t failed)
@@ -370,6 +388,146 @@ static void final_windows_close_at_the_watermark_and_at_the_end(void **state)
 	ended(f, 1, 0);
 }
 
+/* What version 1 kept was a sum; version 2 keeps a list of what it is made of. */
+static const char versioned[] = "local M = { key_by = { 'k', 'l' }, target = 't', state = { version = 3 } }\n"
+				"function M.upgrade(state, from, map)\n"
+				"  if map then return 'was ' .. state .. ' of ' .. from end\n"
+				"  if from == 1 then state.list, state.sum = { state.sum }, nil end\n"
+				"  if from == 2 then return { list = state.numbers } end\n"
+				"end\n"
+				"function M.process(row, state, ctx)\n"
+				"  state.list = state.list or {}\n"
+				"  table.insert(state.list, row.n)\n"
+				"  return { id = row.id, list = table.concat(state.list, ' '), last = ctx:map('last').x }\n"
+				"end\n";
+
+static void what_older_versions_kept_is_restored_and_upgraded(void **state)
+{
+	struct fixture *f = *state;
+	struct buf script = BUF_INIT;
+
+	buf_printf(&script, "%s return M", versioned);
+	run(f, buf_cstr(&script),
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:restore { key = { 1, 'a' }, version = 1, state = { sum = 5 } }\n"
+	    "h:restore { key = { 2, 'a' }, version = 2, state = { numbers = { 5, 6 } } }\n"
+	    "h:restore { key = { 2, 'a' }, map = 'last', entry = 'x', version = 1, state = 9 }\n"
+	    "h:restore { key = { 3, 'a' }, state = { list = { 8 } } }\n"
+	    "h:restore { key = { 4, 'a' }, version = 4, state = { list = { 8 } } }\n"
+	    "assert(h:state { 1, 'a' }.sum == 5 and h:state({ 2, 'a' }, 'last', 'x') == 9)\n"
+	    "for k = 1, 3 do h:feed { row = { id = k, k = k, l = 'a', n = 7 } } end\n"
+	    "h:expect { { row = { id = 1, list = '5 7' } }, { row = { id = 2, list = '5 6 7', last = 'was 9 of 1' } },\n"
+	    "  { row = { id = 3, list = '8 7' } } }\n"
+	    "assert(h:state { 1, 'a' }.sum == nil and #h:state { 1, 'a' }.list == 2)\n"
+	    "h:restart()\n"
+	    "h:restore { key = { 1, 'a' }, version = 1, state = { sum = 50 } }\n" /* it was at hand as it was */
+	    "h:feed { row = { id = 1, k = 1, l = 'a', n = 7 } }\n"
+	    "h:expect { list = '50 7' }\n"
+	    "h:feed { row = { id = 4, k = 4, l = 'a', n = 7 } }\n"
+	    "h:expect { error = 'written by version 4, and the script has version 3' }\n"
+	    "for _, one in ipairs {\n"
+	    "  { 'a table of options is needed', nil },\n"
+	    "  { \"unknown option 'stat': did you mean 'state'?\", { key = { 1, 2 }, stat = {} } },\n"
+	    "  { \"option 'key' is needed\", { state = {} } }, { \"option 'state' is needed\", { key = { 1, 2 } } },\n"
+	    "  { 'a list of 2 values', { key = { 1 }, state = {} } }, { 'state: a table is needed, not a number', { key = { 1, 2 }, state = 1 } },\n"
+	    "  { 'state.f cannot be saved', { key = { 1, 2 }, state = { f = print } } },\n"
+	    "  { 'go together', { key = { 1, 2 }, state = {}, map = 'm' } },\n"
+	    "  { 'for scripts with a window', { key = { 1, 2 }, state = {}, window_start = 0 } },\n"
+	    "} do\n"
+	    "  local ok, reason = pcall(h.restore, h, one[2])\n"
+	    "  if one[2] then assert(not ok and reason:find(one[1], 1, true), reason) end\n"
+	    "end\n");
+	ended(f, 1, 0);
+	buf_free(&script);
+}
+
+static void accumulators_of_older_versions_are_restored_by_their_windows(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua'\n"
+	    "local M = { key_by = { 'k' }, time = 'at', target = 'w', window = sl.tumbling '1m', emit = 'final', state = { version = 2 } }\n"
+	    "function M.add(acc, row) acc.total = (acc.total or 0) + row.n end\n"
+	    "function M.result(acc) return { total = acc.total } end\n"
+	    "function M.upgrade(acc, from) return { total = acc.sum } end\n"
+	    "return M\n",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:restore { key = { 1 }, version = 1, state = { sum = 5 }, window_start = '1970-01-01 00:01:00' }\n"
+	    "h:restore { key = { 1 }, version = 1, state = { sum = 7 }, window_start = 0 }\n"
+	    "h:restore { key = { 2 }, version = 1, state = { sum = 9 }, window_start = 0 }\n"
+	    "h:expect {}\n"
+	    "h:feed { row = { k = 1, at = 61000, n = 1 } }\n"
+	    "h:expect { { row = { k = 1, window_start = '1970-01-01 00:00:00', total = 7 } }, { row = { k = 2, total = 9 } } }\n"
+	    "h:finish()\n"
+	    "h:expect { k = 1, window_start = '1970-01-01 00:01:00', total = 6 }\n"
+	    "for _, one in ipairs { { 'window_start is needed', {} }, { 'no window begins at 1970-01-01 00:00:30', { window_start = 30000 } },\n"
+	    "  { 'map: windows have none', { window_start = 0, map = 'm', entry = 1 } },\n"
+	    "  { 'window_start: a time is needed', { window_start = {} } } } do\n"
+	    "  one[2].key, one[2].state = { 1 }, {}\n"
+	    "  local ok, reason = pcall(h.restore, h, one[2])\n"
+	    "  assert(not ok and reason:find(one[1], 1, true), reason)\n"
+	    "end\n");
+	ended(f, 1, 0);
+}
+
+static void steps_are_what_a_harness_does(void **state)
+{
+	struct fixture *f = *state;
+	struct buf script = BUF_INIT;
+
+	buf_printf(&script, "%s%s", versioned,
+		   "M.on_timer = function(state, ctx) ctx:emit('t', { id = 0, list = ctx.timer_name }) end\n"
+		   "local process = M.process\n"
+		   "M.time = 'at'\n"
+		   "M.process = function(row, state, ctx)\n"
+		   "  if row.bad then state.list = nil error('bad') end\n"
+		   "  ctx:timer(row.at + 1000, 'event') ctx:timer_in('5m', 'clock')\n"
+		   "  return process(row, state, ctx)\n"
+		   "end\n"
+		   "local function row(n) return { id = n, k = 1, l = 'a', n = n, at = n * 1000, bad = n == 4 or nil } end\n"
+		   "M.examples = {\n"
+		   "  { row = row(1), expect = { list = '1' } },\n"
+		   "  { name = 'all words', steps = {\n"
+		   "    { restore = { key = { 1, 'a' }, version = 1, state = { sum = 9 } } },\n"
+		   "    { row = row(1), now = 0, expect = { list = '9 1' } },\n"
+		   "    { state = { 1, 'a' }, expect = { list = { 9, 1 } } },\n"
+		   "    { state = { 2, 'a' } },\n"
+		   "    { state = { 1, 'a' }, map = 'last', entry = 'x', expect = false },\n"
+		   "    { restart = true },\n"
+		   "    { advance_to = 2000, expect = { list = 'event' } },\n"
+		   "    { wait = '4m' },\n"
+		   "    { wait = '2m', expect = { { row = { list = 'clock' } } } },\n"
+		   "    { row = row(4), expect = 'error' },\n"
+		   "    { row = row(4), expect = { error = 'bad' } },\n"
+		   "    { row = row(5), expect = { list = '9 1 5' } },\n"
+		   "    { finish = true, expect = { { row = { list = 'event' } }, { row = { list = 'clock' } } } },\n"
+		   "  } },\n"
+		   "  { name = 'a state of its own', steps = { { row = row(1), expect = { list = '2' } } } },\n"
+		   "  { steps = { { row = row(1), expect = { list = '1' } }, { advance_to = 2000 } } },\n"
+		   "  { steps = { { row = row(1), expect = { list = '1' } }, { state = { 1, 'a' }, expect = { list = { 2 } } } } },\n"
+		   "  { steps = { { row = row(4) } } },\n"
+		   "  { steps = { { advance_to = 'noon' } } },\n"
+		   "  { steps = { { state = { 1 } } } },\n"
+		   "}\n"
+		   "return M\n");
+	run_examples(f, buf_cstr(&script));
+	ended(f, 2, 6);
+	says(f, "scripts/orders.lua: example 3 (a state of its own): step 1: expected 1 change, got 1:\n"
+		"  expected row of t { list = \"2\" }\n"
+		"  got      row of t { id = 1, list = \"1\" }\n");
+	says(f, "scripts/orders.lua: example 4: step 2: expected 0 changes, got 1:\n"
+		"  got      row of t { id = 0, list = \"event\" }\n");
+	says(f, "scripts/orders.lua: example 5: step 2: another state was expected:\n"
+		"  expected {\"list\":[2]}\n"
+		"  got      {\"list\":[1]}\n");
+	says(f, "scripts/orders.lua: example 6: step 1: expected 0 changes, got 1:\n"
+		"  got      an error: scripts/orders.lua:16: bad\n");
+	says(f, "scripts/orders.lua: example 7: step 1: time.parse: 'noon' is no time\n");
+	says(f, "scripts/orders.lua: example 8: step 1: the state's key is a list of 2 values, those of key_by\n");
+	buf_free(&script);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -387,6 +545,9 @@ int main(void)
 		TEST(the_script_itself_has_no_test),
 		TEST(a_key_that_a_function_makes_is_given_as_its_value),
 		TEST(a_script_without_end_is_a_dead_letter),
+		TEST(what_older_versions_kept_is_restored_and_upgraded),
+		TEST(accumulators_of_older_versions_are_restored_by_their_windows),
+		TEST(steps_are_what_a_harness_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

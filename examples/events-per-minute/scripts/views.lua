@@ -18,5 +18,15 @@ return {
   examples = {
     { op = "insert", row = { id = 1, page = "/", viewed_at = "2024-01-31 12:00:05", dwell = 3.5 },
       expect = { page = "/", window_start = "2024-01-31 12:00:00", window_end = "2024-01-31 12:01:00", views = 1, seconds = 3.5 } },
+    { name = "out of order, and late", steps = {
+      { row = { id = 1, page = "/", viewed_at = "2024-01-31 12:00:50", dwell = 1 }, expect = { views = 1, seconds = 1 } },
+      { row = { id = 2, page = "/", viewed_at = "2024-01-31 12:01:05", dwell = 5 },
+        expect = { window_start = "2024-01-31 12:01:00", views = 1, seconds = 5 } },
+      { row = { id = 3, page = "/", viewed_at = "2024-01-31 12:00:55", dwell = 2 },
+        expect = { window_start = "2024-01-31 12:00:00", views = 2, seconds = 3 } },
+      { advance_to = "2024-01-31 12:01:00" },
+      { row = { id = 4, page = "/", viewed_at = "2024-01-31 12:00:56", dwell = 2 },
+        expect = { target = "late_views", row = { id = 4, page = "/" } } },
+    } },
   },
 }

@@ -8,10 +8,25 @@ function M.process(row, state, ctx)
   state.small = row.amount < 1 or nil          -- an empty state is no row
 end
 
--- Each example begins with an empty state.
+local function payment(id, account, amount, at)
+  return { id = id, account_id = account, amount = amount, created_at = "2024-01-31 " .. at }
+end
+
 M.examples = {
-  { op = "insert", row = { id = 1, account_id = 7, amount = 0.5, created_at = "2024-01-31 12:00:00" }, expect = false },
-  { op = "insert", row = { id = 2, account_id = 7, amount = 900, created_at = "2024-01-31 12:00:00" }, expect = false },
+  { name = "a small one, then a large one, and others between them", steps = {
+    { row = payment(1, 7, 0.5, "12:00:00") },
+    { state = { 7 }, expect = { small = true } },
+    { row = payment(2, 8, 900, "12:00:01") },
+    { restart = true },
+    { row = payment(3, 7, 900, "12:00:02"), expect = { target = "alerts", row = { account_id = 7, payment_id = 3, amount = 900 } } },
+    { state = { 7 }, expect = false },
+  } },
+  { name = "a day lies between them", steps = {
+    { row = payment(1, 7, 0.5, "12:00:00") },
+    { advance_to = "2024-02-01 12:00:00" },
+    { state = { 7 }, expect = false },
+  } },
+  { row = payment(1, 7, 900, "12:00:00"), expect = false },
 }
 
 return M

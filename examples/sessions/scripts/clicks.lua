@@ -12,5 +12,13 @@ return {
   examples = {
     { op = "insert", row = { user = "ann", at = "2024-01-31 09:00:00", page = "/" },
       expect = { user = "ann", window_start = "2024-01-31 09:00:00", window_end = "2024-01-31 09:30:00", clicks = 1, first_page = "/" } },
+    { name = "one click makes one session of two", steps = {
+      { row = { user = "ann", at = "2024-01-31 09:00:00", page = "/" }, expect = { clicks = 1 } },
+      { row = { user = "ann", at = "2024-01-31 09:31:00", page = "/tea" }, expect = { window_start = "2024-01-31 09:31:00", clicks = 1 } },
+      { row = { user = "ann", at = "2024-01-31 09:27:00", page = "/cup" }, expect = {
+        { row = { window_start = "2024-01-31 09:00:00", window_end = "2024-01-31 10:01:00", clicks = 3, first_page = "/", last_page = "/tea" } },
+        { delete = { user = "ann", window_start = "2024-01-31 09:31:00" } },
+      } },
+    } },
   },
 }
