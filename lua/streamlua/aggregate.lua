@@ -99,9 +99,8 @@ local function less(a, b)
 end
 
 local function one_of(choose)
-  return function(column)
+  return function()
     return {
-      column = column,
       add = function(held, value)
         return (held == nil or choose(value, held)) and value or held
       end,
@@ -115,9 +114,8 @@ end
 
 -- By event time; of two at one time, the one that came first is first and the other last.
 local function by_time(choose)
-  return function(column)
+  return function()
     return {
-      column = column,
       add = function(held, value, at)
         return (held == nil or choose(at, held[2])) and { value, at } or held
       end,
@@ -130,9 +128,8 @@ local function by_time(choose)
 end
 
 local KINDS = {
-  count = function(column)
+  count = function()
     return {
-      column = column,
       add = function(n) return (n or 0) + 1 end,
       sub = function(n)
         if (n or 0) < 1 then
@@ -144,18 +141,16 @@ local KINDS = {
       result = function(n) return n or 0 end,
     }
   end,
-  sum = function(column)
+  sum = function()
     return {
-      column = column,
       add = function(sum, value) return plus(sum, number(value, "sum"), 1) end,
       sub = function(sum, value) return plus(sum, number(value, "sum"), -1) end,
       merge = merge_sums,
       result = sum_result,
     }
   end,
-  avg = function(column)
+  avg = function()
     return {
-      column = column,
       add = function(held, value)
         return { plus(held and held[1], number(value, "avg"), 1), (held and held[2] or 0) + 1 }
       end,
@@ -178,12 +173,11 @@ local KINDS = {
   max = one_of(function(a, b) return less(b, a) end),
   first = by_time(function(at, held) return at < held end),
   last = by_time(function(at, held) return at >= held end),
-  count_distinct = function(column)
+  count_distinct = function()
     local function named(value)
       return type(value):sub(1, 1) .. tostring(value)
     end
     return {
-      column = column,
       add = function(held, value)
         held = held or { n = 0, of = {} }
         local name = named(value)
@@ -215,15 +209,26 @@ local KINDS = {
   end,
 }
 
+-- Counted are the rows for which it is true: where SQL has count(*) FILTER (WHERE ...).
+local function where_true(call)
+  return function(row)
+    return call(row) or nil
+  end
+end
+
+-- what: a column, or function(row) -> the value; nothing: whole rows, which only count takes.
 for name, make in pairs(KINDS) do
-  aggregate[name] = function(where, column)
-    if column ~= nil or name ~= "count" then
-      local text, reason = check.text(column)
+  aggregate[name] = function(where, what)
+    local made = make()
+    if type(what) == "function" then
+      made.call = name == "count" and where_true(what) or what
+    elseif what ~= nil or name ~= "count" then
+      local text, reason = check.text(what)
       if not text then
-        check.fail(where, name, "the name of a column is needed: %s", reason)
+        check.fail(where, name, "the name of a column or a function(row) is needed: %s", reason)
       end
+      made.column = text
     end
-    local made = make(column)
     made.name = name
     made.sub = made.sub or cannot(name)
     return tag.set(made, "aggregate")

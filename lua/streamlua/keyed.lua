@@ -66,7 +66,7 @@ local function event_time(script, event, this)
   end
   local value
   if spec.call then
-    value = spec.call(this)
+    value = spec.call(this, context)
   else
     value = this[spec.column]
   end

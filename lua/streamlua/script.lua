@@ -97,7 +97,7 @@ local function watermark(value)
   return result
 end
 
--- time = "created_at", a function(row), or { "ts", unit = "s" }: comes to { column =, call =, factor = }.
+-- time = "created_at", a function(row, ctx), or { "ts", unit = "s" }: comes to { column =, call =, factor = }.
 local UNITS = { s = 1000, ms = 1, us = 1e-3, ns = 1e-6 }
 
 local function event_time(value)
@@ -116,7 +116,7 @@ local function event_time(value)
     end
     return { column = value[1], factor = UNITS[value.unit or "ms"] }
   end
-  return nil, ('a column, a function(row) or { "ts", unit = "s" } is needed, not %s'):format(check.kind_of(value))
+  return nil, ('a column, a function(row, ctx) or { "ts", unit = "s" } is needed, not %s'):format(check.kind_of(value))
 end
 
 local function window(value)

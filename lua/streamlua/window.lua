@@ -135,6 +135,8 @@ function window.new(script)
       local value = true
       if one.column then
         value = row[one.column]
+      elseif one.call then
+        value = one.call(row)
       end
       if value ~= nil then
         pane.a[list[i].name] = one[sign > 0 and "add" or "sub"](pane.a[list[i].name], value, at)

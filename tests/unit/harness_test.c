@@ -528,6 +528,31 @@ static void steps_are_what_a_harness_does(void **state)
 	buf_free(&script);
 }
 
+static void aggregates_take_functions_and_windows_the_clock(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua'\n"
+	    "return { key_by = { 'k' }, time = function(row, ctx) return ctx.now end, target = 'w', window = sl.tumbling '10s', columns = { 'k', "
+	    "'cheap', 'worth', "
+	    "'most' },\n"
+	    "aggregate = { cheap = sl.count(function(row) return row.price < 10 end), worth = sl.sum(function(row) return row.price * row.pieces "
+	    "end),\n"
+	    "              most = sl.avg(function(row) return row.price > 10 and row.price or nil end) } }\n",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { k = 1, price = 5, pieces = 2 }, now = 1000 }\n"
+	    "h:feed { row = { k = 1, price = 20, pieces = 3 }, now = 9999 }\n"
+	    "h:feed { op = 'delete', row = { k = 1, price = 5, pieces = 2 } }\n"
+	    "h:expect { { row = { k = 1, cheap = 1, worth = 10, most = sl.null } }, { row = { k = 1, cheap = 1, worth = 70, most = 20 } },\n"
+	    "           { row = { k = 1, cheap = 0, worth = 60, most = 20 } } }\n"
+	    "h:feed { row = { k = 1, price = 1, pieces = 1 }, now = 10000 }\n"
+	    "h:expect { k = 1, cheap = 1, worth = 1 }\n"
+	    "h:feed { row = { k = 1, price = 'much', pieces = 1 } }\n"
+	    "h:expect { error = 'compare' }\n");
+	ended(f, 1, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -535,6 +560,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(timers_fire_as_event_time_and_the_clock_go_on),
 		TEST(final_windows_close_at_the_watermark_and_at_the_end),
+		TEST(aggregates_take_functions_and_windows_the_clock),
 		TEST(state_outlives_a_restart_and_memory_does_not),
 		TEST(an_entry_of_a_map_is_read_when_it_is_needed_and_the_event_counts_once),
 		TEST(what_cannot_be_done_with_a_map_is_said),
