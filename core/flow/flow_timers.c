@@ -126,7 +126,7 @@ static bool turn(struct flow *flow, struct script *script, enum state_clock cloc
 {
 	const struct state_reach *reach = &script->state.reach[clock];
 	int64_t until_ms = due_until(flow, script, clock);
-	bool wants_more = reach->at <= until_ms || (flow->at_end && !script_host_first_due(script, clock, until_ms, flow->at_end));
+	bool wants_more = reach->at <= until_ms || (flow->at_end && script->ends && !script_host_first_due(script, clock, until_ms, true));
 
 	if (until_ms == INT64_MIN && !flow->at_end)
 		return false;

@@ -65,6 +65,7 @@ struct script {
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;
 	bool closes;             /* emit = "final": what is due are windows, and at the end of the input all of them close */
+	bool ends;               /* at the end of the input there may be something to run: such windows, or timers */
 	int64_t idle_after_ms;   /* after which partitions without events hold the others up no more */
 	int64_t out_of_order_ms; /* that the watermark stays behind the largest event time */
 	struct state_owner state;

@@ -155,6 +155,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 		script->idle_after_ms = (int64_t)lua_tonumber(host->lua, -1);
 		lua_pop(host->lua, 1);
 		script->closes = slice_is(text_field(host, "emit"), "final");
+		script->ends = script->closes || has_field(host->lua, "on_timer", LUA_TFUNCTION);
 	}
 	script->updates = slice_is(text_field(host, "write"), "update");
 	on_error = text_field(host, "on_error");

@@ -50,17 +50,19 @@ static void by_due(struct buf *out, enum sql_dialect dialect, const char *job, c
 {
 	const char *column = clock_columns[due->clock];
 	const struct state_row *after = &due->after;
+	long long at = after->at[due->clock];
 
 	begin(out, dialect, job, due->script);
-	/* The first of the two bounds says what the others do, in words by which an index is read. */
-	buf_printf(out, " AND %s >= %lld AND (%s > %lld OR (map > ", column, (long long)after->at[due->clock], column,
-		   (long long)after->at[due->clock]);
+	/* The first bound says what the others do, in words by which SQLite reads an index; and with `due` in each of the others MariaDB reads the
+	 * index from that very row on, where thousands are due at once. */
+	buf_printf(out, " AND %s >= %lld AND (%s > %lld", column, at, column, at);
+	buf_printf(out, " OR (%s = %lld AND map > ", column, at);
 	literal(out, dialect, after->map);
-	buf_text(out, " OR (map = ");
+	buf_printf(out, ") OR (%s = %lld AND map = ", column, at);
 	literal(out, dialect, after->map);
 	buf_text(out, " AND `key` > ");
 	literal(out, dialect, after->key);
-	buf_text(out, "))) AND (");
+	buf_text(out, ")) AND (");
 	for (size_t i = 0; i < due->partition_count; i++) {
 		buf_text(out, i ? " OR (topic = " : "(topic = ");
 		literal(out, dialect, due->partitions[i].topic);
