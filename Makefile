@@ -193,7 +193,7 @@ $(BUILD)/bench/%.o: tests/bench/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o events.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
+$(BUILD)/bench/generate: $(addprefix $(BUILD)/bench/,generate.o events.o nexmark.o sample.o) $(filter $(BUILD)/core/base/%,$(OBJECTS))
 $(BUILD)/bench/reference: $(patsubst tests/bench/%.cc,$(BUILD)/bench/%.o,$(wildcard tests/bench/reference*.cc))
 $(BUILD)/bench/micro: $(addprefix $(BUILD)/bench/,micro.o sample.o walk.o) $(OBJECTS)
 $(BENCH_BIN):

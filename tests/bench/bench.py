@@ -7,6 +7,8 @@ What is measured and how to read it: README.md beside this file.
 import argparse
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from flink import Flink  # noqa: E402
 from jobs import JOBS  # noqa: E402
+from measured import Measured, ended, tail  # noqa: E402
 from programs import Reference, Streamlua  # noqa: E402
 from support.servers import Kafka, MariaDB  # noqa: E402
 from table import table  # noqa: E402
@@ -50,6 +53,14 @@ class Result:
         return self.cpu_seconds * 1e6 / self.messages
 
 
+class Failed(Exception):
+    """A run that is worth nothing: what happened, and the log that may say why."""
+
+    def __init__(self, what, log=None):
+        super().__init__(what)
+        self.log = log
+
+
 class World:
     """The servers, their topics and databases, and a folder for what runs."""
 
@@ -68,6 +79,27 @@ class World:
         self.kafka.close()
         self.mariadb.close()
 
+    def broken(self):
+        """Which server is gone, as a text; None while both are there."""
+        for server in (self.kafka, self.mariadb):
+            if not server.running:
+                return f"lost its server: {server.script} ended"
+        return None
+
+    def measure(self, command, name):
+        return Measured(command, self.folder, name, broken=self.broken)
+
+    def keep_logs(self):
+        """Copies what programs and servers said to where it outlives them; returns that folder."""
+        kept = self.options.results.parent / "failed"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for path in (*self.folder.glob("*.log"), *self.folder.glob("*.lua"), *self.folder.glob("*.sql")):
+            shutil.copy(path, kept)
+        for server in (self.kafka, self.mariadb):
+            (kept / f"{server.script}.log").write_text(server.log())
+        return kept
+
     def messages(self, job):
         """How many messages the job has."""
         return int(self.options.messages or (job.messages // 5 if self.options.quick else job.messages))
@@ -81,8 +113,20 @@ class World:
                        "--messages", str(count)]
             if self.options.schemas and job.sample == "changes":
                 command.append("--schemas")
-            self._written[job.topic] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            log = self.folder / "generate.stderr.log"
+            with log.open("wb") as stderr:
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+            if done.returncode:
+                raise Failed(f"generate {self.broken() or ended(done.returncode)}", log)
+            self._written[job.topic] = json.loads(done.stdout)
         return self._written[job.topic]
+
+    def write(self, result):
+        """A line of the results, at once: a run that comes to no end has those before."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.options.results.parent.mkdir(parents=True, exist_ok=True)
+        with self.options.results.open("a") as file:
+            file.write(json.dumps({"at": at, "schemas": self.options.schemas, "cpus": os.cpu_count(), **asdict(result)}) + "\n")
 
     def empty(self, database, job):
         self.mariadb.drop_database(database)
@@ -96,22 +140,22 @@ def measure(world, job, program, number):
     if job.table:
         world.empty(database, job)
     measured = program.run(world, job, database, number)
-    if measured.code:
-        raise SystemExit(f"{program.name} ended with {measured.code}:\n{(world.folder / 'stderr.log').read_text()[-3000:]}")
+    if measured.fault:
+        raise Failed(f"{job.name}, round {number}: {program.name} {measured.fault} after {measured.seconds:.1f} s", measured.log)
     if job.table:
-        check(world, job, database, expected)
+        check(world, job, database, expected, measured.log)
     result = Result(job.name, program.name, number, world.messages(job), measured.seconds, getattr(measured, "start_seconds", 0),
                     measured.cpu_seconds, measured.memory_mb)
     say(f"  {program.name:17}  {result.seconds:6.2f} s  {result.rate:9,.0f} messages/s  {result.cpu_seconds:6.2f} CPU s  {result.memory_mb:4.0f} MB")
     return result
 
 
-def check(world, job, database, expected):
+def check(world, job, database, expected, log):
     """The target must hold what the generator knows it must."""
     found = {name: int(value or 0) for name, value in world.mariadb.execute(job.found, database=database)[0].items()}
     expected = {name: expected[name] for name in found}
     if found != expected:
-        raise SystemExit(f"{database}.{job.table} is wrong: {found}, expected {expected}")
+        raise Failed(f"{job.name}: {database}.{job.table} is wrong: {found}, expected {expected}", log)
 
 
 def compare(world, job, programs):
@@ -119,7 +163,7 @@ def compare(world, job, programs):
     tables = ", ".join(f"`{program.name.replace('-', '_')}`.`{job.table}`" for program in programs)
     sums = world.mariadb.execute(f"CHECKSUM TABLE {tables} EXTENDED")
     if len({row["Checksum"] for row in sums}) != 1 or sums[0]["Checksum"] is None:
-        raise SystemExit(f"the targets differ: {sums}")
+        raise Failed(f"{job.name}: the targets differ: {sums}")
 
 
 def say(text):
@@ -133,7 +177,8 @@ def run_job(world, job, programs):
         # Who begins alternates too: the one behind finds the caches warm.
         for program in programs if number % 2 else reversed(programs):
             results.append(measure(world, job, program, number))
-        if job.table and len(programs) > 1:
+            world.write(results[-1])
+        if job.table and job.alike and len(programs) > 1:
             compare(world, job, programs)
     return results
 
@@ -156,20 +201,36 @@ def read_options():
     return options
 
 
-def main():
-    options = read_options()
+def run(options):
     known = {"reference": Reference(options), **{name: PEERS[name](options) for name in options.peers}}
     results = []
     with tempfile.TemporaryDirectory(prefix="streamlua-bench-") as folder, World(options, Path(folder)) as world:
-        for job in (JOBS[name] for name in options.jobs):
-            programs = [known.get(name) or Streamlua(options, name) for name in job.programs if name in known or name.startswith("streamlua")]
-            results += run_job(world, job, programs)
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    with options.results.open("a") as file:
-        for result in results:
-            file.write(json.dumps({"at": at, "schemas": options.schemas, "cpus": os.cpu_count(), **asdict(result)}) + "\n")
+        try:
+            for job in (JOBS[name] for name in options.jobs):
+                programs = [known.get(name) or Streamlua(options, name) for name in job.programs if name in known or name.startswith("streamlua")]
+                results += run_job(world, job, programs)
+        except BaseException as failure:
+            say(f"bench: {failure or type(failure).__name__}")
+            for path in filter(None, (getattr(failure, "log", None),)):
+                say(f"  the end of {path.name}:\n{tail(path)}")
+            for server in (world.kafka, world.mariadb):
+                if not server.running:
+                    say(f"  {server.script} does not run any more; the end of its log:\n{tail(server.folder / 'log')}")
+            say(f"  all logs: {world.keep_logs()}")
+            if isinstance(failure, Failed):
+                raise SystemExit(1) from failure
+            raise
     print(table(results))
+
+
+def on_signal(number, _):
+    raise SystemExit(f"ended by {signal.Signals(number).name}")
+
+
+def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    run(read_options())
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@
 
 #include "base/error.h"
 #include "events.h"
+#include "nexmark.h"
 #include "sample.h"
 
 enum { FLUSH_MS = 60000, TOPIC_MS = 30000, POLL_MS = 100 };
 
-enum kind { CHANGES, VIEWS, PAYMENTS, KINDS };
+enum kind { CHANGES, VIEWS, PAYMENTS, NEXMARK, KINDS };
 
-static const char *const kinds[KINDS] = { "changes", "views", "payments" };
+static const char *const kinds[KINDS] = { "changes", "views", "payments", "nexmark" };
 
 struct options {
 	enum kind kind;
@@ -152,8 +153,8 @@ static void finish(struct sink *sink)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: generate (--brokers HOST:PORT --topic NAME | --files FOLDER) [--sample changes|views|payments] [--messages N] [--seed N]\n"
-			"                [--partitions N] [--schemas]\n"
+	fprintf(stderr, "usage: generate (--brokers HOST:PORT --topic NAME | --files FOLDER) [--sample changes|views|payments|nexmark]\n"
+			"                [--messages N] [--seed N] [--partitions N] [--schemas]\n"
 			"The topic is made, and must not be there. Files are sample-0.tsv ...: key, tab, value. --schemas is for changes.\n");
 	exit(2);
 }
@@ -216,56 +217,58 @@ static struct options read_options(int argc, char **argv)
 	return options;
 }
 
-/* Returns how many bytes there were. */
-static int64_t put_changes(struct sink *sink, const struct sample_options *options)
+static bool next_change(void *self, struct slice *key, struct slice *value)
 {
-	struct sample *sample = sample_new(options);
-	struct sample_outcome outcome;
-	struct slice key, value;
-	int64_t bytes = 0;
-
-	while (sample_next(sample, &key, &value)) {
-		put(sink, key, value);
-		bytes += (int64_t)(key.n + value.n);
-	}
-	outcome = sample_outcome(sample);
-	printf("{\"rows\":%" PRId64 ",\"quantity\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.quantity, outcome.cents);
-	sample_free(sample);
-	return bytes;
+	return sample_next(self, key, value);
 }
 
-static int64_t put_events(struct sink *sink, enum events_kind kind, const struct sample_options *options)
+static void changes_outcome(const void *self, struct buf *json)
 {
-	struct events *events = events_new(kind, options->seed, options->changes);
-	struct events_outcome outcome;
-	struct slice key, value;
-	int64_t bytes = 0;
+	struct sample_outcome outcome = sample_outcome(self);
 
-	while (events_next(events, &key, &value)) {
-		put(sink, key, value);
-		bytes += (int64_t)(key.n + value.n);
+	buf_printf(json, "\"rows\":%" PRId64 ",\"quantity\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.quantity, outcome.cents);
+}
+
+static void free_changes(void *self)
+{
+	sample_free(self);
+}
+
+static struct stream open_stream(enum kind kind, const struct sample_options *options)
+{
+	switch (kind) {
+	case VIEWS:
+		return events_stream(EVENTS_VIEWS, options->seed, options->changes);
+	case PAYMENTS:
+		return events_stream(EVENTS_PAYMENTS, options->seed, options->changes);
+	case NEXMARK:
+		return nexmark_stream(options->seed, options->changes);
+	default:
+		return (struct stream){ .self = sample_new(options), .next = next_change, .outcome = changes_outcome, .free = free_changes };
 	}
-	outcome = events_outcome(events);
-	printf("{\"rows\":%" PRId64 ",\"views\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.views, outcome.cents);
-	events_free(events);
-	return bytes;
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = read_options(argc, argv);
 	struct sink sink = { .partitions = options.partitions };
-	int64_t bytes;
+	struct stream stream = open_stream(options.kind, &options.sample);
+	struct buf outcome = BUF_INIT;
+	struct slice key, value;
+	int64_t bytes = 0;
 
 	if (options.folder)
 		open_files(&sink, options.folder);
 	else
 		open_topic(&sink, &options);
-	if (options.kind == CHANGES)
-		bytes = put_changes(&sink, &options.sample);
-	else
-		bytes = put_events(&sink, options.kind == VIEWS ? EVENTS_VIEWS : EVENTS_PAYMENTS, &options.sample);
-	printf(",\"messages\":%" PRId64 ",\"bytes\":%" PRId64 "}\n", options.sample.changes, bytes);
+	while (stream.next(stream.self, &key, &value)) {
+		put(&sink, key, value);
+		bytes += (int64_t)(key.n + value.n);
+	}
+	stream.outcome(stream.self, &outcome);
 	finish(&sink);
+	printf("{%s,\"messages\":%" PRId64 ",\"bytes\":%" PRId64 "}\n", buf_cstr(&outcome), options.sample.changes, bytes);
+	buf_free(&outcome);
+	stream.free(stream.self);
 	return 0;
 }

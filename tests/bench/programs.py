@@ -1,6 +1,5 @@
 """streamlua itself, and the program without Lua that it is measured against. A peer is a file of its own."""
 
-from measured import Measured
 from support.job import Lua, kafka_source, lua, tidb_sink
 
 
@@ -13,10 +12,10 @@ class Reference:
     def run(self, world, job, database, number):
         command = [self._program, "--brokers", world.kafka.address, "--topic", job.topic]
         if not job.table:
-            return Measured([*command, "--blackhole"], world.folder)
+            return world.measure([*command, "--blackhole"], self.name)
         server = world.mariadb
-        return Measured([*command, "--host", server.host, "--port", server.port, "--user", server.user, "--password", server.password,
-                         "--database", database], world.folder)
+        return world.measure([*command, "--host", server.host, "--port", server.port, "--user", server.user, "--password", server.password,
+                              "--database", database], self.name)
 
 
 class Streamlua:
@@ -26,15 +25,14 @@ class Streamlua:
 
     def run(self, world, job, database, number):
         self.write(world, job, database, number)
-        return Measured([self._program, "run", "job.lua", "--until", "latest", "--http", "off"], world.folder)
+        return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off"], self.name)
 
     def write(self, world, job, database, number):
         """The job's files."""
         sink = tidb_sink(world.mariadb, database) if job.table else Lua("sl.sink.blackhole {}")
-        script, text = job.lua(self.name)
         # A blackhole's progress is its consumer group's: each run needs another.
         fields = {"name": f"bench-{job.name}-{number}", "source": kafka_source(world.kafka, job.topic, job.format),
-                  "tables": {script: f"{script}.lua"}, "sink": sink}
+                  "tables": {job.serves: "script.lua"}, "sink": sink}
         lines = "".join(f"  {name} = {lua(value)},\n" for name, value in fields.items())
-        (world.folder / f"{script}.lua").write_text(text)
+        (world.folder / "script.lua").write_text(job.lua(self.name))
         (world.folder / "job.lua").write_text(f'local sl = require "streamlua"\n\nreturn sl.job {{\n{lines}}}\n')

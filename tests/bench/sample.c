@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "draw.h"
 
 enum {
 	STARTED_S = 1700000000, /* when the shop's first order came */
@@ -24,7 +25,7 @@ struct order {
 struct sample {
 	struct sample_options options;
 	int64_t made, next_id;
-	unsigned short random[3];
+	struct draw draw;
 	struct order *live;
 	size_t live_count;
 	struct buf key, value, key_schema, value_schema;
@@ -131,11 +132,6 @@ static void make_schemas(struct sample *s)
 }
 
 /* ---- one change ---- */
-
-static int below(struct sample *s, int most)
-{
-	return (int)(nrand48(s->random) % most);
-}
 
 static void put_row(struct buf *out, const struct order *o)
 {
@@ -269,29 +265,29 @@ static void insert(struct sample *s, int64_t now_ms)
 		.id = ++s->next_id,
 		.created_ms = now_ms,
 		.updated_s = now_ms / 1000,
-		.customer = 1 + below(s, CUSTOMERS),
-		.product = 1 + below(s, PRODUCTS),
-		.quantity = 1 + below(s, 9),
-		.cents = 99 + below(s, 100000),
-		.note = below(s, NOTES_NULL_EVERY) ? below(s, COUNT(notes)) : -1,
-		.is_test = below(s, TEST_ORDERS_EVERY) == 0,
+		.customer = 1 + draw_below(&s->draw, CUSTOMERS),
+		.product = 1 + draw_below(&s->draw, PRODUCTS),
+		.quantity = 1 + draw_below(&s->draw, 9),
+		.cents = 99 + draw_below(&s->draw, 100000),
+		.note = draw_below(&s->draw, NOTES_NULL_EVERY) ? draw_below(&s->draw, COUNT(notes)) : -1,
+		.is_test = draw_below(&s->draw, TEST_ORDERS_EVERY) == 0,
 	};
 	put_message(s, NULL, o, now_ms);
 }
 
 static void update(struct sample *s, int64_t now_ms)
 {
-	struct order *o = &s->live[below(s, (int)s->live_count)], before = *o;
+	struct order *o = &s->live[draw_below(&s->draw, (int)s->live_count)], before = *o;
 
 	o->status = (uint8_t)((o->status + 1) % COUNT(statuses));
-	o->quantity = 1 + below(s, 9);
+	o->quantity = 1 + draw_below(&s->draw, 9);
 	o->updated_s = now_ms / 1000;
 	put_message(s, &before, o, now_ms);
 }
 
 static void erase(struct sample *s, int64_t now_ms)
 {
-	struct order *o = &s->live[below(s, (int)s->live_count)];
+	struct order *o = &s->live[draw_below(&s->draw, (int)s->live_count)];
 
 	put_message(s, o, NULL, now_ms);
 	*o = s->live[--s->live_count];
@@ -305,9 +301,7 @@ struct sample *sample_new(const struct sample_options *options)
 
 	BUG_IF(!s);
 	s->options = *options;
-	s->random[0] = (unsigned short)options->seed;
-	s->random[1] = (unsigned short)(options->seed >> 16);
-	s->random[2] = 0x330e;
+	s->draw = draw_from(options->seed);
 	s->live = malloc(((size_t)options->changes + 1) * sizeof *s->live);
 	BUG_IF(!s->live);
 	if (options->schemas)
@@ -318,7 +312,7 @@ struct sample *sample_new(const struct sample_options *options)
 bool sample_next(struct sample *s, struct slice *key, struct slice *value)
 {
 	int64_t now_ms = STARTED_S * 1000LL + s->made * 1000 / CHANGES_A_SECOND;
-	int die = below(s, 10);
+	int die = draw_below(&s->draw, 10);
 
 	if (s->made == s->options.changes)
 		return false;

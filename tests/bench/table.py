@@ -26,7 +26,7 @@ def table(results):
             if peers:
                 cells += _ratios(medians, program, "cpu_a_million", yardsticks)
             lines.append(f"| {job} | {program} | " + " | ".join([*cells, f"{median['memory_mb']:.0f}"]) + " |")
-    if not peers:
+    if not peers and yardsticks:
         lines.append(f"| | designed for | | ≥ {RATIO_LEAST} | | ≤ {CPU_SECONDS_MOST} | ≤ {MEMORY_MB_MOST} |")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@ CREATE TABLE `views` (
   page STRING,
   viewed_at TIMESTAMP(3),
   dwell DECIMAL(8, 2),
-  WATERMARK FOR viewed_at AS viewed_at - INTERVAL '5' SECOND
+  WATERMARK FOR viewed_at AS viewed_at - INTERVAL '10' SECOND
 ) WITH (
   ${kafka},
   'format' = 'json'
@@ -11,6 +11,7 @@ CREATE TABLE `views` (
 CREATE TABLE views_per_minute (
   page STRING,
   window_start TIMESTAMP(3),
+  window_end TIMESTAMP(3),
   `views` BIGINT,
   seconds DECIMAL(14, 2),
   PRIMARY KEY (page, window_start) NOT ENFORCED
@@ -19,6 +20,6 @@ CREATE TABLE views_per_minute (
 );
 
 INSERT INTO views_per_minute
-SELECT page, window_start, COUNT(*), CAST(SUM(dwell) AS DECIMAL(14, 2))
+SELECT page, window_start, window_end, COUNT(*), CAST(SUM(dwell) AS DECIMAL(14, 2))
 FROM TABLE(TUMBLE(TABLE `views`, DESCRIPTOR(viewed_at), INTERVAL '1' MINUTE))
 GROUP BY page, window_start, window_end;

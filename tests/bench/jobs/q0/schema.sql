@@ -1,0 +1,9 @@
+CREATE TABLE bids (
+  auction BIGINT NOT NULL,
+  bidder BIGINT NOT NULL,
+  price BIGINT NOT NULL,
+  channel VARCHAR(40) NOT NULL,
+  url VARCHAR(200) NOT NULL,
+  date_time DATETIME(3) NOT NULL PRIMARY KEY,
+  extra VARCHAR(200) NOT NULL
+);

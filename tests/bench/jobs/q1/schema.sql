@@ -1,0 +1,7 @@
+CREATE TABLE bids (
+  auction BIGINT NOT NULL,
+  bidder BIGINT NOT NULL,
+  price DECIMAL(23,3) NOT NULL,
+  date_time DATETIME(3) NOT NULL PRIMARY KEY,
+  extra VARCHAR(200) NOT NULL
+);

@@ -1,0 +1,5 @@
+CREATE TABLE selected (
+  auction BIGINT NOT NULL,
+  price BIGINT NOT NULL,
+  date_time DATETIME(3) NOT NULL PRIMARY KEY
+);
