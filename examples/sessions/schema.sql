@@ -1,1 +1,4 @@
-CREATE TABLE sessions (user TEXT, window_start TEXT, window_end TEXT, clicks INTEGER, first_page TEXT, last_page TEXT, pages INTEGER, PRIMARY KEY (user, window_start));
+CREATE TABLE sessions (
+  user VARCHAR(100), window_start DATETIME, window_end DATETIME, clicks INT, first_page VARCHAR(200), last_page VARCHAR(200), pages INT,
+  PRIMARY KEY (user, window_start)
+);

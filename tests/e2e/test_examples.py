@@ -1,13 +1,17 @@
 """Every folder in examples/ is true: its scripts' own examples pass, its job runs, and the rows are those that are written down."""
 
 import csv
+import json
+import os
+import re
 import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from support.job import ROOT, Job
+from support.job import ROOT, Job, streamlua
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/job.lua"))
 
@@ -87,8 +91,72 @@ def test_run_again_it_reads_nothing_and_from_the_start_it_changes_nothing(exampl
 
 @each_example()
 def test_its_readme_shows_how_to_run_it(example):
-    text = (example.folder / "README.md").read_text()
-    assert "sqlite3 target.db < schema.sql" in text and "streamlua job.lua" in text
+    [words, *_] = shell_of(example.folder)
+    assert "sqlite3 target.db < schema.sql" in words and "streamlua job.lua" in words
+
+
+def shell_of(folder):
+    """The blocks that its README has for a shell."""
+    return re.findall(r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.M | re.S)
+
+
+def follow(words, folder, **environment):
+    """Types in what a README says."""
+    path = folder / "bin"
+    path.mkdir()
+    (path / "streamlua").symlink_to(streamlua())
+    typed = subprocess.run(["bash", "-e", "-c", words], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                           env={**os.environ, **environment, "PATH": f"{path}:{os.environ['PATH']}"})
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    return typed
+
+
+@each_example()
+def test_who_follows_its_readme_sees_its_rows(example):
+    (example.folder / "target.db").unlink()
+    shown = follow(shell_of(example.folder)[0], example.folder).stdout.splitlines()
+    expect_tables(example.folder)
+    for table, (_, *lines) in expected(example.folder).items():
+        assert table.startswith("streamlua_") or all("|".join(cell.replace("NULL", "") for cell in line) in shown for line in lines), shown
+
+
+def captured(folder):
+    """The records of an example whose file has whole ones, for a broker: (topic, partition, key, value, headers)."""
+    for line in (folder / "records.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        headers = record.get("headers", [])
+        yield record["topic"], 0, record["key"], record["payload"], list(zip(headers[::2], headers[1::2]))
+
+
+def shown_in_mariadb(mariadb, database, table, columns):
+    """As `rows` of SQLite, whose numbers have no zeros behind them."""
+    return sorted(["NULL" if row[name] is None else row[name] for name in columns] for row in mariadb.table(table, database, columns))
+
+
+@pytest.mark.parametrize("example, topics", [(ROOT / "examples" / name, topics) for name, topics in (
+    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
+    ids=lambda value: value.name if isinstance(value, Path) else None, indirect=["example"])
+def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, database, example, topics):
+    [_, words] = shell_of(example.folder)
+    for topic in topics:
+        kafka.create_topic(topic)
+    try:
+        if "kcat -P" not in words:
+            kafka.produce(captured(example.folder))
+        [said, typed] = words.split("\n", 1)
+        assert said.startswith("export KAFKA_BROKERS=127.0.0.1:9092 TIDB_HOST=127.0.0.1 ")
+        # A bounded run of several workers waits for as long as one that is dead could come back.
+        follow(typed.replace(" --workers 4", ""), example.folder, KAFKA_BROKERS=kafka.address, TIDB_HOST=mariadb.host, TIDB_PORT=str(mariadb.port), TIDB_USER=mariadb.user,
+               TIDB_PASSWORD=mariadb.password, TIDB_DATABASE=database)
+    finally:
+        for topic in topics:
+            kafka.delete_topic(topic)
+    for table, (columns, *lines) in expected(example.folder).items():
+        scale = {"seconds": 2, "amount": 2 if table == "alerts" else None}
+        lines = [[f"{float(cell):.{scale[name]}f}" if scale.get(name) else cell for name, cell in zip(columns, line)] for line in lines]
+        assert shown_in_mariadb(mariadb, database, table, columns) == sorted(lines), table
+    assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
+    assert mariadb.value("SELECT COUNT(*) FROM streamlua_parked", database=database) == 0
 
 
 def test_the_scripts_to_start_from_pass_their_examples(job):

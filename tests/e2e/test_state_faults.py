@@ -2,6 +2,8 @@
 late events, times far ahead and faults among them. Workers are killed and reloaded meanwhile, and others join. The models in support/stateful.py
 walk the same events in Python."""
 
+import os
+
 import pytest
 
 from support.files import into_either
@@ -17,7 +19,7 @@ READ = ("SELECT COALESCE(SUM(upto), 0) AS n FROM (SELECT MAX(CASE WHEN next_offs
 
 @pytest.mark.parametrize("into", ["sqlite", "mariadb"])
 def test_killed_reloaded_and_joined_by_others_each_event_counts_once(kafka, topic, job, jobs, request, into):
-    world = World({name: topic(name, partitions=2) for name in MODELS})
+    world = World({name: topic(name, partitions=2) for name in MODELS}, int(os.environ.get("SEED", 1)))
     # So slow that whatever is done to it is done in the middle.
     found = into_either(job, request, into, kafka_source(kafka, list(world.topics.values()), FORMAT, config=CONFIG), world.schema(),
                         {"max_rows_per_second": 3000}, **world.scripts())

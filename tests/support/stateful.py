@@ -328,7 +328,7 @@ def ms_of(moment):
 class World:
     """All of them beside each other. topics: name of the model -> its topic, of two partitions each."""
 
-    def __init__(self, topics, seed=1):
+    def __init__(self, topics, seed):
         self.topics, self.models = topics, {name: MODELS[name](seed) for name in topics}
         self.dice, self.made = random.Random(seed), 0
         self.clocks, self.offsets = {}, collections.Counter()
