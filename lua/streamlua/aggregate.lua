@@ -89,10 +89,15 @@ local function sum_result(sum)
   return sum and to_text(sum)
 end
 
+-- A number of more than 15 digits comes as the text of them; what is shorter is a text of a column of texts.
+local function is_large(text)
+  return #text > 15 and text:find "^-?%d+%.?%d*$"
+end
+
 local function less(a, b)
   if type(a) == "number" and type(b) == "number" then
     return a < b
-  elseif type(a) == "string" and type(b) == "string" then
+  elseif type(a) == "string" and type(b) == "string" and not (is_large(a) and is_large(b)) then
     return a < b
   end
   return decimal.compare(a, b) < 0
@@ -175,7 +180,11 @@ local KINDS = {
   last = by_time(function(at, held) return at >= held end),
   count_distinct = function()
     local function named(value)
-      return type(value):sub(1, 1) .. tostring(value)
+      local text = tostring(value) -- of a number 14 digits
+      if type(value) == "number" and tonumber(text) ~= value then
+        text = ("%.17g"):format(value)
+      end
+      return type(value):sub(1, 1) .. text
     end
     return {
       add = function(held, value)

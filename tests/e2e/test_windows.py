@@ -356,6 +356,22 @@ def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job
     assert [row["id"] for row in rows(job, "SELECT * FROM late")] == [5], "what lies a century ahead moves nobody's clock"
 
 
+@pytest.mark.parametrize("values, least, most, distinct", [
+    ([100000000000001, 100000000000002, 100000000000001], "100000000000001", "100000000000002", 2),
+    ([9007199254740993, 10000000000000000000, -12345678901234567890], "-12345678901234567890", "10000000000000000000", 3),
+    ([0.1, 0.30000000000000004, 0.3], "0.1", "0.30000000000000004", 3),
+    ([5, 9007199254740993, 70], "5", "9007199254740993", 3),
+    (["10", "9", "b"], "10", "b", 3)], ids=["15 digits", "20 digits", "doubles", "of both kinds", "texts"])
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_the_least_the_most_and_the_number_of_values_are_exact(job, request, values, least, most, distinct, into):
+    script = ('local sl = require "streamlua" return { key_by = { "k" }, time = "at", target = "t", window = sl.tumbling "1m", '
+              'aggregate = { least = sl.min "v", most = sl.max "v", n = sl.count_distinct "v" } }')
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"),
+                        "CREATE TABLE t (k INT, window_start VARCHAR(30), window_end VARCHAR(30), least VARCHAR(40), most VARCHAR(40), n INT, PRIMARY KEY (k, window_start))", t=script)
+    job.file("in", "".join(json.dumps({"k": 1, "at": text(0), "v": value}) + "\n" for value in values)).run().ok()
+    assert [(row["least"], row["most"], row["n"]) for row in found("SELECT * FROM t")] == [(least, most, distinct)]
+
+
 COUNTED = 'state.n = (state.n or 0) + 1 return { id = row.id, n = state.n }'
 # What is kept is the same before its time is over and after it.
 MARKED = 'local n = state.seen and 1 or 0 state.seen = true return { id = row.id, n = n }'
