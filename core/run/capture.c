@@ -153,10 +153,11 @@ int capture_job(const struct run_options *options)
 	struct recording capture = { .loop = event_base_new() };
 	struct bundle bundle = { 0 };
 	struct error err = { .text = "" };
-	struct job *job = NULL;
+	struct job *job;
 
 	BUG_IF(!capture.loop);
-	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || run(&capture, job, options, &err) < 0) {
+	job = job_read(&bundle, options->job_path, &err);
+	if (!job || run(&capture, job, options, &err) < 0) {
 		fprintf(stderr, "streamlua: %s\n", err.text);
 		capture.exit_code = 2;
 	} else {

@@ -16,16 +16,11 @@ static void print_line(void *ctx, const char *line)
 	puts(line);
 }
 
-static struct job *load(const char *path, struct bundle *bundle, struct error *err)
-{
-	return job_read(bundle, path, err) < 0 ? NULL : job_new(bundle, err);
-}
-
 int check_job(const char *job_path)
 {
 	struct bundle bundle = { 0 };
 	struct error err = { .text = "" };
-	struct job *job = load(job_path, &bundle, &err);
+	struct job *job = job_read(&bundle, job_path, &err);
 	int failed = !job || job_check(job, true, print_line, NULL, &err) < 0;
 
 	if (failed)
@@ -51,11 +46,10 @@ static void test_one(struct tally *tally, const char *path, bool scripts, const 
 {
 	struct bundle bundle = { 0 };
 	struct error err = { .text = "" };
-	struct job *job = NULL;
+	struct job *job;
 
 	tally->found++;
-	if ((scripts ? job_read_scripts(&bundle, path, &err) : job_read(&bundle, path, &err)) == 0)
-		job = job_new(&bundle, &err);
+	job = scripts ? job_read_scripts(&bundle, path, &err) : job_read(&bundle, path, &err);
 	if (!job || (!only && job_test(job, print_line, NULL, &tally->passed, &tally->failed, &err) < 0) ||
 	    job_test_files(job, only, print_line, NULL, &tally->passed, &tally->failed, &err) < 0)
 		say(tally, &err);

@@ -77,7 +77,8 @@ static int find_all(struct letters *own, struct error *err)
 static int open_target(struct letters *own, const char *job_path, struct error *err)
 {
 	own->loop = event_base_new();
-	if (job_read(&own->bundle, job_path, err) < 0 || !(own->job = job_new(&own->bundle, err)))
+	own->job = job_read(&own->bundle, job_path, err);
+	if (!own->job)
 		return -1;
 	own->sink = job_sink(own->job, own->loop, err);
 	if (!own->sink)

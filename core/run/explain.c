@@ -271,7 +271,7 @@ int explain_message(const struct run_options *options, const char *place)
 	struct error err = { .text = "" };
 
 	BUG_IF(!explain.loop);
-	if (read_place(&explain, place, &err) < 0 || job_read(&bundle, options->job_path, &err) < 0 || !(explain.job = job_new(&bundle, &err)) ||
+	if (read_place(&explain, place, &err) < 0 || !(explain.job = job_read(&bundle, options->job_path, &err)) ||
 	    open_all(&explain, options, &err) < 0) {
 		fprintf(stderr, "streamlua: %s\n", err.text);
 		explain.exit_code = 2;

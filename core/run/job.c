@@ -271,31 +271,29 @@ static int find(struct bundle *bundle, const char *path, char **name, struct err
 	return 0;
 }
 
-static int read_all(struct bundle *bundle, struct error *err)
+static struct job *read_all(struct bundle *bundle, struct error *err)
 {
 	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, NULL, NULL, err) : NULL;
 
-	if (!job) {
+	if (job)
+		bundle_seal(bundle);
+	else
 		bundle_free(bundle);
-		return -1;
-	}
-	job_free(job);
-	bundle_seal(bundle);
-	return 0;
+	return job;
 }
 
-int job_read(struct bundle *bundle, const char *job_path, struct error *err)
+struct job *job_read(struct bundle *bundle, const char *job_path, struct error *err)
 {
-	return find(bundle, job_path, &bundle->job, err) < 0 ? -1 : read_all(bundle, err);
+	return find(bundle, job_path, &bundle->job, err) < 0 ? NULL : read_all(bundle, err);
 }
 
-int job_read_scripts(struct bundle *bundle, const char *folder, struct error *err)
+struct job *job_read_scripts(struct bundle *bundle, const char *folder, struct error *err)
 {
 	struct buf text = BUF_INIT;
 	char *name;
 
 	if (find(bundle, folder, &name, err) < 0)
-		return -1;
+		return NULL;
 	buf_printf(&text,
 		   "local sl = require 'streamlua' return sl.job { name = 'scripts', source = sl.source.file { path = '-', format = 'json' }, "
 		   "tables = [==[%s]==], sink = sl.sink.blackhole() }",
@@ -308,14 +306,9 @@ int job_read_scripts(struct bundle *bundle, const char *folder, struct error *er
 	return read_all(bundle, err);
 }
 
-struct job *job_new(const struct bundle *bundle, struct error *err)
+struct job *job_new(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
-	return job_new_watched(bundle, NULL, NULL, err);
-}
-
-struct job *job_new_watched(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
-{
-	/* A sealed bundle is only read; the cast is for the master, which fills one through the same path. */
+	/* A sealed bundle is only read; the cast is for job_read, which fills one through the same path. */
 	return open_job((struct bundle *)bundle, watch, suspects, err);
 }
 

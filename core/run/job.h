@@ -25,19 +25,19 @@ struct run_options {
 
 struct job; /* one VM with job.lua evaluated and all scripts compiled */
 
-/* Reads job.lua and its scripts from disk into a sealed bundle, after they compiled in a VM of their own: what the master does at
- * start and at each reload. Does not touch the outside but for files. -1: err names file, line and reason. */
-int job_read(struct bundle *bundle, const char *job_path, struct error *err);
+/* The job of a job.lua on disk. What it reads, that and its scripts, is put into the bundle, which is sealed and has to outlive the job: what the
+ * master does at start and at each reload. Does not touch the outside but for files. NULL: err names file, line and reason; the bundle is
+ * empty then. */
+struct job *job_read(struct bundle *bundle, const char *job_path, struct error *err);
 
 /* The same for a folder that holds scripts and no job.lua, with a job made for it: its examples can be run. */
-int job_read_scripts(struct bundle *bundle, const char *folder, struct error *err);
+struct job *job_read_scripts(struct bundle *bundle, const char *folder, struct error *err);
 
-/* A job from a sealed bundle. NULL with err. */
-struct job *job_new(const struct bundle *bundle, struct error *err);
-/* The same for a worker: what its scripts work on is told, and what is suspect handled with care (flow/script_watch.h). */
+/* A worker's job, from a sealed bundle: what its scripts work on is told, and what is suspect handled with care (flow/script_watch.h). NULL
+ * with err. */
 struct script_watch;
 struct suspects;
-struct job *job_new_watched(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err);
+struct job *job_new(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err);
 void job_free(struct job *job);
 const char *job_name(const struct job *job);
 const char *job_sink_name(const struct job *job); /* "tidb", "sqlite" ... */

@@ -97,7 +97,8 @@ static struct slice script_name(const char *word)
 static int open_target(struct kept *own, const char *job_path, struct error *err)
 {
 	own->loop = event_base_new();
-	if (job_read(&own->bundle, job_path, err) < 0 || !(own->job = job_new(&own->bundle, err)))
+	own->job = job_read(&own->bundle, job_path, err);
+	if (!own->job)
 		return -1;
 	own->sink = job_sink(own->job, own->loop, err);
 	if (!own->sink)

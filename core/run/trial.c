@@ -42,12 +42,12 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 {
 	struct bundle bundle = { 0 };
 	struct buf packed = BUF_INIT;
-	struct job *job = NULL;
+	struct job *job;
 	struct error err = { .text = "" };
 	uint32_t scripts;
 
-	if (job_read(&bundle, options->job_path, &err) < 0 || !(job = job_new(&bundle, &err)) || job_check_state(job, options, first, &err) < 0 ||
-	    job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
+	job = job_read(&bundle, options->job_path, &err);
+	if (!job || job_check_state(job, options, first, &err) < 0 || job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
 	    (first && options->from && !options->dry_run && job_forget(job, options->reset_state, &err) < 0)) {
 		say(out, err.passing ? TAG_PASSING : TAG_ERROR, err.text, strlen(err.text));
 		return;

@@ -27,7 +27,7 @@ static struct version *version_new(const struct versions *versions, struct slice
 
 	BUG_IF(!version);
 	if (bundle_unpack(&version->bundle, packed, err) < 0 ||
-	    !(version->job = job_new_watched(&version->bundle, versions->watch, versions->suspects, err))) {
+	    !(version->job = job_new(&version->bundle, versions->watch, versions->suspects, err))) {
 		version_free(version);
 		return NULL;
 	}

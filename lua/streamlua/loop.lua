@@ -1,5 +1,5 @@
 -- The loop over a batch of events, one function a script: the engine calls it once a batch and it pulls rows through FFI.
--- Each script's loop is compiled from text of its own, so that the JIT's traces of one script are not those of another.
+-- Each script's loop is a function prototype of its own, so that the JIT's traces of one script are not those of another.
 local ffi = require "ffi"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
@@ -220,10 +220,13 @@ return function(events, count)
 end
 ]]
 
+-- Read once: a job may have hundreds of scripts.
+local BYTECODE = string.dump(assert(loadstring(TEMPLATE, "=streamlua/loop")))
+
 -- script: as streamlua.script has it, with `functions` (columns that Lua computes, or nil), `map` (the script's own, or one made
 -- of columns), `fill` (what a column that map leaves out becomes; DEFAULT) and `target_id`.
 local function new(script)
-  local chunk = assert(loadstring(TEMPLATE, "=streamlua/loop/" .. script.name))
+  local chunk = assert(loadstring(BYTECODE))
   return chunk(script, state, watch, native, C, row.new, null, context, apply, map, check_where, lane_key, fault, again, traceback, host.put,
     output.fill, xpcall, type)
 end

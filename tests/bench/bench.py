@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
+import life  # noqa: E402
 from flink import Flink  # noqa: E402
 from jobs import JOBS  # noqa: E402
 from measured import Measured, ended, tail  # noqa: E402
@@ -28,6 +29,9 @@ from support.servers import Kafka, MariaDB  # noqa: E402
 from table import table  # noqa: E402
 
 PEERS = {"flink": Flink}
+
+# Not throughput: each returns a table of its own.
+OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload}
 
 # Larger than the tests' servers have: it is not the log's checkpoints that are to be measured.
 MARIADB_OPTIONS = "--innodb-buffer-pool-size=1G --innodb-log-file-size=1G --innodb-log-buffer-size=64M"
@@ -195,6 +199,8 @@ def read_options():
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=["mariadb", "blackhole"])
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=[], help="who else runs them")
     parser.add_argument("--schemas", action="store_true", help="changes with their schema in them")
+    for name in OTHERS:
+        parser.add_argument(f"--{name}", action="append_const", const=name, dest="others", help="this instead: README.md")
     options = parser.parse_args()
     options.quick = quick
     options.streamlua, options.programs = options.streamlua.resolve(), options.programs.resolve()
@@ -206,7 +212,9 @@ def run(options):
     results = []
     with tempfile.TemporaryDirectory(prefix="streamlua-bench-") as folder, World(options, Path(folder)) as world:
         try:
-            for job in (JOBS[name] for name in options.jobs):
+            for name in options.others or ():
+                print(OTHERS[name](world, options.streamlua))
+            for job in () if options.others else (JOBS[name] for name in options.jobs):
                 programs = [known.get(name) or Streamlua(options, name) for name in job.programs if name in known or name.startswith("streamlua")]
                 results += run_job(world, job, programs)
         except BaseException as failure:
@@ -220,7 +228,8 @@ def run(options):
             if isinstance(failure, Failed):
                 raise SystemExit(1) from failure
             raise
-    print(table(results))
+    if results:
+        print(table(results))
 
 
 def on_signal(number, _):
