@@ -93,6 +93,7 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	bool nameless = shape->count == 1 && shape->columns[0].name.n == 0; /* a bare key: the target's only key column */
 
 	BUG_IF(!plan);
+	plan->shape_id = shape->id;
 	plan->readings = calloc(shape->count + 1, sizeof *plan->readings);
 	plan->copies = calloc(shape->count + script->copy_count + 1, sizeof *plan->copies);
 	plan->paths = calloc(script->copy_count + 1, sizeof *plan->paths);
@@ -132,24 +133,47 @@ static struct plan *plan_new(struct script *script, const struct shape *shape)
 	return plan;
 }
 
+/* Where the plan of this shape stands, or would stand. Ids are given one after the other: they spread by themselves. */
+static struct plan **place_of(const struct script *script, uint32_t shape_id)
+{
+	uint32_t at = shape_id & (script->plan_cap - 1);
+
+	while (script->plans[at] && script->plans[at]->shape_id != shape_id)
+		at = (at + 1) & (script->plan_cap - 1);
+	return &script->plans[at];
+}
+
+static void widen(struct script *script)
+{
+	struct plan **before = script->plans;
+	uint32_t cap = script->plan_cap;
+
+	script->plan_cap = cap ? cap * 2 : 16;
+	script->plans = calloc(script->plan_cap, sizeof(*script->plans));
+	BUG_IF(!script->plans);
+	for (uint32_t i = 0; i < cap; i++)
+		if (before[i])
+			*place_of(script, before[i]->shape_id) = before[i];
+	free(before);
+}
+
 const struct plan *plan_for(struct script *script, const struct shape *shape)
 {
-	if (shape->id >= script->plan_count) {
-		uint32_t count = shape->id + 16;
+	struct plan **place = script->plan_cap ? place_of(script, shape->id) : NULL;
 
-		script->plans = realloc(script->plans, count * sizeof(*script->plans));
-		BUG_IF(!script->plans);
-		memset(script->plans + script->plan_count, 0, (count - script->plan_count) * sizeof(*script->plans));
-		script->plan_count = count;
-	}
-	if (!script->plans[shape->id])
-		script->plans[shape->id] = plan_new(script, shape);
-	return script->plans[shape->id];
+	if (__builtin_expect(place && *place, 1))
+		return *place;
+	if ((script->plan_count + 1) * 2 > script->plan_cap)
+		widen(script);
+	place = place_of(script, shape->id);
+	*place = plan_new(script, shape);
+	script->plan_count++;
+	return *place;
 }
 
 void plans_free(struct script *script)
 {
-	for (uint32_t i = 0; i < script->plan_count; i++) {
+	for (uint32_t i = 0; i < script->plan_cap; i++) {
 		if (!script->plans[i])
 			continue;
 		free(script->plans[i]->readings);
@@ -160,7 +184,7 @@ void plans_free(struct script *script)
 	}
 	free(script->plans);
 	script->plans = NULL;
-	script->plan_count = 0;
+	script->plan_count = script->plan_cap = 0;
 }
 
 /* ---- using it ---- */

@@ -6,6 +6,7 @@
 #include "flow/script.h"
 
 struct plan {
+	uint32_t shape_id;
 	struct reading *readings; /* by source column */
 	struct plan_copy {
 		uint32_t from, to;

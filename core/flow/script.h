@@ -71,10 +71,10 @@ struct script {
 	struct state_owner state;
 
 	struct target *target; /* bound */
-	struct plan **plans;   /* by shape id */
-	uint32_t plan_count;
+	struct plan **plans;   /* hash table by shape id: of a thousand tables' shapes, a script meets those of its own */
+	uint32_t plan_count, plan_cap;
 	struct script_counters counters;
-	uint32_t intake_count; /* events of the intake that is being run */
+	uint32_t work_first, work_count; /* its events of the intake that is being run, in the host's `work` */
 };
 
 struct host_options {

@@ -53,7 +53,7 @@ struct script_host {
 	uint32_t pass;           /* how many times intakes have gone through scripts */
 	bool stalled;            /* an event did in this one */
 
-	struct event **work; /* events of one script in one intake */
+	struct event **work; /* events of one intake, one script's behind another's */
 	size_t work_cap;
 
 	/* the change that was made last, for host_put, and where names of columns were found */

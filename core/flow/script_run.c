@@ -194,52 +194,68 @@ static void run_some(struct script_host *host, struct script *script, struct eve
 }
 
 /* All of the work at once, but for events of suspect messages: each of those alone, and with care. */
-static void run_script(struct script_host *host, struct script *script, size_t count, const struct run_times *times)
+static void run_script(struct script_host *host, struct script *script, const struct run_times *times)
 {
-	for (size_t from = 0, n; from < count; from += n) {
-		uint32_t suspicions = guard_times(host, host->work[from]->message);
+	struct event **work = host->work + script->work_first;
 
-		for (n = 1; !suspicions && from + n < count && !guard_times(host, host->work[from + n]->message); n++) {
+	for (size_t from = 0, n; from < script->work_count; from += n) {
+		uint32_t suspicions = guard_times(host, work[from]->message);
+
+		for (n = 1; !suspicions && from + n < script->work_count && !guard_times(host, work[from + n]->message); n++) {
 		}
 		if (suspicions == 1)
 			guard_begin(host, GUARD_EVENT_MILLIONS);
 		if (suspicions < 2)
-			run_some(host, script, host->work + from, n, times);
+			run_some(host, script, work + from, n, times);
 		else
-			script_event_fault(host->work[from], STAGE_SCRIPT, slice_of(guard_given_up));
+			script_event_fault(work[from], STAGE_SCRIPT, slice_of(guard_given_up));
 		if (suspicions == 1)
 			guard_end(host);
 	}
 }
 
-/* The events of one script, into host->work. */
-static size_t gather(struct script_host *host, const struct intake *intake, const struct script *script, bool done_too)
+/* Of what was done before the restart, scripts that keep state see the time that it brings. */
+static bool is_work(const struct intake *intake, const struct event *event, bool done_too)
 {
-	size_t count = 0;
+	if (!event->script || !event->script->enters_lua || (intake->stalled && !event->stalled))
+		return false;
+	return event->outcome == OUTCOME_PENDING || (done_too && event->script->stateful && event->was_done && !event->settled);
+}
+
+/* The events of each script that enters Lua, into host->work, one script's behind another's: in two passes, however many scripts there are. */
+static void gather(struct script_host *host, const struct intake *intake, bool done_too)
+{
+	uint32_t first = 0;
 
 	if (intake->count > host->work_cap) {
 		host->work_cap = intake->count + 1024;
 		host->work = realloc(host->work, host->work_cap * sizeof(*host->work));
 		BUG_IF(!host->work);
 	}
+	for (uint32_t i = 0; i < host->script_count; i++)
+		host->scripts[i].work_count = 0;
+	for (const struct event *event = intake->first; event; event = event->next)
+		if (is_work(intake, event, done_too))
+			event->script->work_count++;
+	for (uint32_t i = 0; i < host->script_count; i++) {
+		host->scripts[i].work_first = first;
+		first += host->scripts[i].work_count;
+		host->scripts[i].work_count = 0;
+	}
 	for (struct event *event = intake->first; event; event = event->next) {
-		if (event->script != script || !(event->outcome == OUTCOME_PENDING || (done_too && event->was_done && !event->settled)) ||
-		    (intake->stalled && !event->stalled))
+		if (!is_work(intake, event, done_too))
 			continue;
 		event->stalled = false;
-		host->work[count++] = event;
+		host->work[event->script->work_first + event->script->work_count++] = event;
 	}
-	return count;
 }
 
 static void run_scripts(struct script_host *host, struct intake *intake, const struct run_times *times)
 {
-	for (uint32_t i = 0; i < host->script_count; i++) {
-		struct script *script = &host->scripts[i];
-
-		if (script->enters_lua && script->intake_count)
-			run_script(host, script, gather(host, intake, script, script->stateful), times);
-	}
+	gather(host, intake, true);
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (host->scripts[i].work_count)
+			run_script(host, &host->scripts[i], times);
 }
 
 /* What was done before the restart only says how far its partition's event time had come. */
@@ -250,7 +266,6 @@ static void route_done(struct script_host *host, struct event *event)
 		event->script = NULL;
 		return;
 	}
-	event->script->intake_count++;
 	set_readings(event);
 }
 
@@ -303,29 +318,30 @@ static void watch_intake(struct script_host *host, const struct intake *intake)
 }
 
 /* Without those that are not shown to scripts any more. */
-static size_t without_given_up(struct script_host *host, size_t count, bool *suspect)
+static size_t without_given_up(struct script_host *host, struct event **work, size_t count, bool *suspect)
 {
 	size_t kept = 0;
 
 	*suspect = false;
 	for (size_t i = 0; i < count; i++) {
-		uint32_t times = guard_times(host, host->work[i]->message);
+		uint32_t times = guard_times(host, work[i]->message);
 
 		*suspect |= times == 1;
 		if (times < 2)
-			host->work[kept++] = host->work[i];
+			work[kept++] = work[i];
 	}
 	return kept;
 }
 
-static void begin_state(struct script_host *host, struct intake *intake, struct script *script)
+static void begin_state(struct script_host *host, struct script *script)
 {
+	struct event **work = host->work + script->work_first;
 	bool suspect;
-	size_t count = without_given_up(host, gather(host, intake, script, false), &suspect);
+	size_t count = without_given_up(host, work, script->work_count, &suspect);
 
 	if (suspect)
 		guard_begin(host, GUARD_EVENT_MILLIONS);
-	state_begin(host, script, host->work, count);
+	state_begin(host, script, work, count);
 	if (suspect)
 		guard_end(host);
 }
@@ -334,26 +350,23 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 {
 	struct last_route last = { 0 };
 
-	for (uint32_t i = 0; i < host->script_count; i++)
-		host->scripts[i].intake_count = 0;
 	for (struct event *event = intake->first; event; event = event->next) {
 		if (event->was_done && !event->settled && event->op < OP_TRUNCATE)
 			route_done(host, event);
-		if (event->outcome != OUTCOME_PENDING)
-			continue;
-		if (event->op != OP_TIMER)
+		if (event->outcome == OUTCOME_PENDING && event->op != OP_TIMER)
 			route(host, event, &last);
-		if (event->script)
-			event->script->intake_count++;
 	}
 	/* Not before all are routed: a key that is learned on the way makes all plans anew. */
 	for (struct event *event = intake->first; event; event = event->next)
 		if (event->outcome == OUTCOME_PENDING)
 			set_readings(event);
 	watch_intake(host, intake);
-	for (uint32_t i = 0; i < host->script_count; i++)
-		if (host->scripts[i].stateful && host->scripts[i].intake_count)
-			begin_state(host, intake, &host->scripts[i]);
+	if (script_host_is_stateful(host)) {
+		gather(host, intake, false);
+		for (uint32_t i = 0; i < host->script_count; i++)
+			if (host->scripts[i].stateful && host->scripts[i].work_count)
+				begin_state(host, &host->scripts[i]);
+	}
 	intake->begun = true;
 	return host->state.wanted_count > 0;
 }

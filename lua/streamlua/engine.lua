@@ -23,6 +23,9 @@ local stateful = require "streamlua.stateful"
 local steps = require "streamlua.steps"
 local test = require "streamlua.test"
 
+-- LuaJIT's own bounds are for one program: a thousand scripts, each with a loop and branches, would throw each other's compiled code away.
+jit.opt.start("maxtrace=20000", "maxmcode=65536")
+
 local loader = sandbox.new {
   read = host.read,
   shared = {},

@@ -21,6 +21,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
 import life  # noqa: E402
+import scale  # noqa: E402
 from flink import Flink  # noqa: E402
 from jobs import JOBS  # noqa: E402
 from measured import Measured, ended, tail  # noqa: E402
@@ -31,7 +32,7 @@ from table import table  # noqa: E402
 PEERS = {"flink": Flink}
 
 # Not throughput: each returns a table of its own.
-OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload}
+OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload, "scale": scale.scale}
 
 # Larger than the tests' servers have: it is not the log's checkpoints that are to be measured.
 MARIADB_OPTIONS = "--innodb-buffer-pool-size=1G --innodb-log-file-size=1G --innodb-log-buffer-size=64M"
