@@ -102,7 +102,7 @@ return readonly.new("sl", {
   hex = text_codec("hex", codec.hex),
   decimal = readonly.new("sl.decimal", all_blaming_caller(decimal)),
   int64 = readonly.new("sl.int64", all_blaming_caller(int64)),
-  time = readonly.new("sl.time", all_blaming_caller(time)),
+  time = readonly.new("sl.time", all_blaming_caller { parse = time.parse, format = time.format, convert = time.convert }),
   test = readonly.new("sl.test", { case = test.case, harness = test.harness }),
 }, {
   job = placed(job.new),

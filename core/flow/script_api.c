@@ -99,10 +99,40 @@ int sl_key_changed(struct event *event)
 	return plan_key_changed(event, &event->script->host->error);
 }
 
+/* "scripts/orders.lua:4: what is wrong", of the script or of a module. */
+static bool has_place(struct slice text)
+{
+	static const char end[] = ".lua:";
+	const char *line_end = memchr(text.p, '\n', text.n);
+	size_t n = line_end ? (size_t)(line_end - text.p) : text.n;
+	const char *at = memmem(text.p, n, end, sizeof end - 1);
+
+	return at && at + sizeof end <= text.p + n && at[sizeof end - 1] >= '0' && at[sizeof end - 1] <= '9';
+}
+
+static struct slice with_script(const struct event *event, struct slice text)
+{
+	const struct slice *path = event->script ? &event->script->path : NULL;
+	char *p;
+
+	if (!path || has_place(text))
+		return text;
+	p = arena_alloc(&event->intake->arena, path->n + 2 + text.n);
+	memcpy(p, path->p, path->n);
+	memcpy(p + path->n, ": ", 2);
+	memcpy(p + path->n + 2, text.p, text.n);
+	return (struct slice){ p, path->n + 2 + text.n };
+}
+
 void sl_fault(struct event *event, const char *text, size_t size)
 {
+	struct slice reason = { text, size };
+
 	/* A timer that the sink refused before ran once more to be written off. */
-	script_event_fault(event, event->op == OP_TIMER && event->error.p ? STAGE_SINK : STAGE_SCRIPT, (struct slice){ text, size });
+	if (event->op == OP_TIMER && event->error.p)
+		script_event_fault(event, STAGE_SINK, reason);
+	else
+		script_event_fault(event, STAGE_SCRIPT, with_script(event, reason));
 }
 
 void sl_no_memory(struct script_host *host)

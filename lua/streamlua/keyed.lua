@@ -71,12 +71,12 @@ local function event_time(script, event, this)
     value = this[spec.column]
   end
   if type(value) == "string" then
-    return time.parse(value)
+    return time.parse_of(spec.what, value)
   elseif type(value) == "number" and value == value and value > -8.64e15 and value < 8.64e15 then
     return math.floor(value * spec.factor)
   end
-  error(("time: %s is no time: milliseconds or a text such as 2024-01-31 12:00:00 is needed"):format(
-    value == nil and (spec.column and "column " .. spec.column .. " is missing, or NULL, and" or "nil") or tostring(value)), 0)
+  error(("%s %s: milliseconds or a text such as 2024-01-31 12:00:00 is needed"):format(spec.what,
+    value ~= nil and ("has %s, which is no time"):format(tostring(value)) or spec.call and "returned nil" or "is missing, or NULL"), 0)
 end
 
 -- The partition's largest event time before this event; nil where there is none. One that lies too far ahead of the message's time and the

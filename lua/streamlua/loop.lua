@@ -14,9 +14,9 @@ local watch = ffi.cast("struct script_watch *", host.watch)
 -- What Lua itself says, without a place, and without calling any handler.
 local NO_MEMORY = "not enough memory"
 
--- The traceback of a script's error: its own files only.
+-- The traceback of a script's error: its own files only. (Where a script's last word calls one of sl's functions, no line of it is left.)
 local function traceback(reason)
-  local text = type(reason) == "string" and reason or ("error of type " .. type(reason))
+  local text = type(reason) == "string" and reason:gsub("^streamlua/[%w_]+:%d+: ", "") or ("error of type " .. type(reason))
   local lines = {}
   for line in debug.traceback("", 2):gmatch "[^\n]+" do
     if line:find "%.lua:%d+:" and not line:find("streamlua/", 1, true) then

@@ -97,14 +97,14 @@ local function watermark(value)
   return result
 end
 
--- time = "created_at", a function(row, ctx), or { "ts", unit = "s" }: comes to { column =, call =, factor = }.
+-- time = "created_at", a function(row, ctx), or { "ts", unit = "s" }: comes to { column =, call =, factor =, what = for messages }.
 local UNITS = { s = 1000, ms = 1, us = 1e-3, ns = 1e-6 }
 
 local function event_time(value)
   if type(value) == "function" then
-    return { call = value, factor = 1 }
+    return { call = value, factor = 1, what = "time: the function" }
   elseif type(value) == "string" and value ~= "" then
-    return { column = value, factor = 1 }
+    return { column = value, factor = 1, what = "time: column " .. value }
   elseif type(value) == "table" and type(value[1]) == "string" then
     for name in pairs(value) do
       if name ~= 1 and name ~= "unit" then
@@ -114,7 +114,7 @@ local function event_time(value)
     if not UNITS[value.unit or "ms"] then
       return nil, ("unit: '%s' is none of 's', 'ms', 'us', 'ns'"):format(tostring(value.unit))
     end
-    return { column = value[1], factor = UNITS[value.unit or "ms"] }
+    return { column = value[1], factor = UNITS[value.unit or "ms"], what = "time: column " .. value[1] }
   end
   return nil, ('a column, a function(row, ctx) or { "ts", unit = "s" } is needed, not %s'):format(check.kind_of(value))
 end

@@ -57,7 +57,7 @@ local SECONDS_MOST = 1000
 local seconds, seconds_count = {}, 0
 
 -- Milliseconds; nil where the text has another form.
-local function parse_quick(text)
+local function parse_quick(what, text)
   local fraction = 0
   if #text == 23 then
     local point, a, b, c = byte(text, 20, 23)
@@ -74,7 +74,7 @@ local function parse_quick(text)
     if not find(whole, "^%d%d%d%d%-%d%d%-%d%d[ T]%d%d:%d%d:%d%d$") then
       return nil
     end
-    ms = parse("time.parse", whole)
+    ms = parse(what, whole)
     if seconds_count == SECONDS_MOST then
       seconds, seconds_count = {}, 0
     end
@@ -86,12 +86,14 @@ end
 -- "2024-01-31 12:00:00.5", "2024-01-31", "2024-01-31T12:00:00+08:00" -> milliseconds. A text's own zone counts before `zone`.
 function time.parse(text, zone)
   if zone == nil and type(text) == "string" then
-    local ms = parse_quick(text)
-    if ms then
-      return ms
-    end
+    return parse_quick("time.parse", text) or (parse("time.parse", text))
   end
   return (parse("time.parse", text, zone))
+end
+
+-- The same; what: whose text it is, for the error.
+function time.parse_of(what, text)
+  return parse_quick(what, text) or (parse(what, text))
 end
 
 -- Milliseconds -> "2024-01-31 12:00:00.123", as MySQL writes a DATETIME(3).

@@ -115,6 +115,17 @@ local function join(spec, panes, at, watermark, change, merge, gone, final)
   return true
 end
 
+-- What add, sub or merge made of an accumulator: another one, or the same where it returned nothing.
+local function accumulated(script, name, acc, other)
+  local value = script[name](acc, other)
+  if value == nil then
+    return acc
+  elseif type(value) ~= "table" then
+    error(("%s returned %s: an accumulator is a table"):format(name, check.kind_of(value)), 0)
+  end
+  return value
+end
+
 -- script: window, aggregates = list of { name, aggregate }. Returns add(panes, row, at, watermark, others, sign, change, gone)
 -- -> false where late. others: what the partition's neighbours have come to.
 function window.new(script)
@@ -126,8 +137,7 @@ function window.new(script)
       error("a row is taken back from a window that never had it", 0)
     end
     if script.add then
-      local acc = script[sign > 0 and "add" or "sub"](pane.a, row)
-      pane.a = acc == nil and pane.a or acc
+      pane.a = accumulated(script, sign > 0 and "add" or "sub", pane.a, row)
       return
     end
     for i = 1, #list do
@@ -151,7 +161,7 @@ function window.new(script)
     into.from = into.from or {}
     into.from[key_of(start)] = from.f or not final
     if script.add then
-      into.a = next(into.a) == nil and from.a or script.merge(into.a, from.a)
+      into.a = next(into.a) == nil and from.a or accumulated(script, "merge", into.a, from.a)
       return
     end
     for i = 1, #list do

@@ -461,7 +461,7 @@ static void accumulators_of_older_versions_are_restored_by_their_windows(void **
 	    "h:expect { { row = { k = 1, window_start = '1970-01-01 00:00:00', total = 7 } }, { row = { k = 2, total = 9 } } }\n"
 	    "h:finish()\n"
 	    "h:expect { k = 1, window_start = '1970-01-01 00:01:00', total = 6 }\n"
-	    "for _, one in ipairs { { 'window_start is needed', {} }, { 'no window begins at 1970-01-01 00:00:30', { window_start = 30000 } },\n"
+	    "for _, one in ipairs { { 'window_start is needed', {} }, { 'no window begins at 1970-01-01 00:00:30.000', { window_start = 30000 } },\n"
 	    "  { 'map: windows have none', { window_start = 0, map = 'm', entry = 1 } },\n"
 	    "  { 'window_start: a time is needed', { window_start = {} } } } do\n"
 	    "  one[2].key, one[2].state = { 1 }, {}\n"
