@@ -45,6 +45,25 @@
 	"emit = 'final', aggregate = { n = sl.count(), total = sl.sum 'v', latest = sl.last 'v' },\n"                                                \
 	"late = function(row, ctx) ctx:emit('log', { id = row.id, what = 'late' .. row.v, n = 0, h = 0 }) end"
 #define SESSIONS WINDOW("session('80ms', { out_of_order = '60ms' })") "aggregate = { n = sl.count(), most = sl.max 'v' }"
+
+/* The same by functions in Lua, which keep what the aggregates keep. */
+#define PANES_IN_LUA                                                                                                                                 \
+	WINDOW("tumbling('100ms', { out_of_order = '60ms' })")                                                                                       \
+	"add = function(acc, row) return { n = (acc.n or 0) + 1, total = { (acc.total and acc.total[1] or 0) + row.v, 0 } } end,\n"                  \
+	"sub = function(acc, row) acc.n, acc.total[1] = acc.n - 1, acc.total[1] - row.v end,\n"                                                      \
+	"result = function(acc) return { n = acc.n, total = acc.total[1] } end"
+#define FINALS_IN_LUA                                                                                                                                \
+	WINDOW("hopping('200ms', '100ms', { out_of_order = '60ms' })")                                                                               \
+	"emit = 'final', add = function(acc, row)\n"                                                                                                 \
+	"  acc.n, acc.total = (acc.n or 0) + 1, { (acc.total and acc.total[1] or 0) + row.v, 0 }\n"                                                  \
+	"  if not acc.latest or row.w >= acc.latest[2] then acc.latest = { row.v, row.w } end\n"                                                     \
+	"end,\n"                                                                                                                                     \
+	"result = function(acc) return { n = acc.n, total = acc.total[1], latest = acc.latest[1] } end,\n"                                           \
+	"late = function(row, ctx) ctx:emit('log', { id = row.id, what = 'late' .. row.v, n = 0, h = 0 }) end"
+#define SESSIONS_IN_LUA                                                                                                                              \
+	WINDOW("session('80ms', { out_of_order = '60ms' })")                                                                                         \
+	"add = function(acc, row) acc.n, acc.most = (acc.n or 0) + 1, math.max(acc.most or row.v, row.v) end,\n"                                     \
+	"merge = function(a, b) return { n = a.n + b.n, most = math.max(a.most, b.most) } end"
 #define NAMED(...) ", columns = { id = 'id', window_start = 'window_start', window_end = 'window_end', n = 'n', " __VA_ARGS__ " }"
 
 static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
@@ -58,19 +77,19 @@ static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
 		TIME "return { " BY_ID FILTER PANES " }",
 		TIME "return { target = 'panes', " BY_ID FILTER PANES " }",
 		TIME "return { " BY_ID FILTER PANES NAMED("total = 'total'") " }",
-		TIME "return { emit = 'changes', " BY_ID FILTER PANES " }",
+		TIME "return { emit = 'changes', " BY_ID FILTER PANES_IN_LUA " }",
 	},
 	[TABLE_FINALS] = {
 		TIME "return { " BY_ID FILTER FINALS " }",
 		TIME "return { target = 'finals', " BY_ID FILTER FINALS " }",
 		TIME "return { " BY_ID FILTER FINALS NAMED("total = 'total', latest = 'latest'") " }",
-		TIME "return { " BY_ID "filter = function(row) return row.keep == 1 end, " FINALS " }",
+		TIME "return { " BY_ID "filter = function(row) return row.keep == 1 end, " FINALS_IN_LUA " }",
 	},
 	[TABLE_SESSIONS] = {
 		TIME "return { " BY_ID FILTER SESSIONS " }",
 		TIME "return { target = 'sessions', " BY_ID FILTER SESSIONS " }",
 		TIME "return { " BY_ID FILTER SESSIONS NAMED("most = 'most'") " }",
-		TIME "return { emit = 'changes', " BY_ID FILTER SESSIONS " }",
+		TIME "return { emit = 'changes', " BY_ID FILTER SESSIONS_IN_LUA " }",
 	},
 };
 
