@@ -10,7 +10,7 @@ import pytest
 
 from support import prometheus
 from support.debezium import DECIMAL, Table
-from support.files import dead_letters, into_either, into_sqlite, rows, sqlite_sink, tab_lines
+from support.files import dead_letters, dead_letters_in, into_either, into_sqlite, rows, sqlite_sink, tab_lines
 from support.job import file_source, kafka_source, tidb_sink
 
 D = decimal.Decimal
@@ -40,7 +40,7 @@ return {
                 first = sl.first "id", last = sl.last "id", kinds = sl.count_distinct "kind" },
 }
 """
-ALL_TABLE = ("CREATE TABLE t (page TEXT, window_start TEXT, window_end TEXT, n INT, some INT, total TEXT, least TEXT, most TEXT, mean REAL, "
+ALL_TABLE = ("CREATE TABLE t (page VARCHAR(20), window_start VARCHAR(30), window_end VARCHAR(30), n INT, some INT, total VARCHAR(40), least VARCHAR(40), most VARCHAR(40), mean REAL, "
              "first INT, last INT, kinds INT, PRIMARY KEY (page, window_start))")
 
 
@@ -94,16 +94,19 @@ def expect_panes(found, panes, size):
             assert row["total"] is row["least"] is row["most"] is row["mean"] is None
 
 
-@pytest.mark.parametrize("seed", range(4))
+BOTH = [("sqlite", seed) for seed in range(4)] + [("mariadb", 0)]
+
+
+@pytest.mark.parametrize("into, seed", BOTH)
 @pytest.mark.parametrize("window, size, hop, out_of_order", [
     ('sl.tumbling("1m", { out_of_order = "10s" })', 60_000, 60_000, 10_000), ('sl.tumbling("10s")', 10_000, 10_000, 0),
     ('sl.hopping("1m", "15s", { out_of_order = "20s" })', 60_000, 15_000, 20_000)], ids=["1m", "10s", "1m of 15s"])
-def test_every_pane_is_what_its_events_make(job, window, size, hop, out_of_order, seed):
+def test_every_pane_is_what_its_events_make(job, request, window, size, hop, out_of_order, into, seed):
     events = stream(600, seed)
-    job.file("in", lines(events))
-    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL % window).run().ok()
-    assert dead_letters(job) == []
-    expect_panes(rows(job, "SELECT * FROM t"), panes_of(events, size, hop, out_of_order), size)
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL % window)
+    job.file("in", lines(events)).run().ok()
+    assert dead_letters_in(found) == []
+    expect_panes(found("SELECT * FROM t"), panes_of(events, size, hop, out_of_order), size)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -137,12 +140,13 @@ def test_at_the_end_of_the_input_the_windows_of_all_keys_are_written(job):
 
 
 @pytest.mark.parametrize("emit", ["changes", "final"])
-@pytest.mark.parametrize("seed", range(3))
-def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed, emit):
+@pytest.mark.parametrize("into, seed", BOTH[1:])
+def test_events_that_follow_each_other_within_the_gap_are_one_session(job, request, into, seed, emit):
     gap = 5000
     events = stream(500, seed, pages=12, jitter=20_000)
-    job.file("in", lines(events))
-    into_sqlite(job, file_source("in", format="json", topic="t"), ALL_TABLE, t=ALL.replace("return {", f'return {{ emit = "{emit}",', 1) % 'sl.session("5s", { out_of_order = "20s" })').run().ok()
+    script = ALL.replace("return {", f'return {{ emit = "{emit}",', 1) % 'sl.session("5s", { out_of_order = "20s" })'
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), ALL_TABLE, t=script)
+    job.file("in", lines(events)).run().ok()
     expected = set()
     for page in {event["page"] for event in events}:
         times = sorted(event["at"] for event in events if event["page"] == page)
@@ -152,8 +156,8 @@ def test_events_that_follow_each_other_within_the_gap_are_one_session(job, seed,
                 sessions.append([at, at, 0])
             sessions[-1][1], sessions[-1][2] = at, sessions[-1][2] + 1
         expected |= {(page, text(first), text(last + gap), n) for first, last, n in sessions}
-    assert {(row["page"], row["window_start"], row["window_end"], row["n"]) for row in rows(job, "SELECT * FROM t")} == expected
-    assert dead_letters(job) == []
+    assert {(row["page"], row["window_start"], row["window_end"], row["n"]) for row in found("SELECT * FROM t")} == expected
+    assert dead_letters_in(found) == []
 
 
 @pytest.mark.parametrize("kind", ["tumbling", "session"])
@@ -262,7 +266,8 @@ return { key_by = { "shop" }, time = "at", target = "sales", window = sl.tumblin
 """
 
 
-def test_updates_and_deletes_are_taken_back_exactly(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_updates_and_deletes_are_taken_back_exactly(job, request, into):
     """In the end a window has exactly the rows that its table has."""
     dice = random.Random(4)
     orders = Table("orders", schemas=True, types={"amount": DECIMAL(2)})
@@ -280,17 +285,18 @@ def test_updates_and_deletes_are_taken_back_exactly(job):
             live[i] = row
             changes.append(orders.insert(row))
     job.file("in.tsv", tab_lines(changes))
-    schema = ("CREATE TABLE sales (shop INT, window_start TEXT, window_end TEXT, orders INT, total TEXT, mean REAL, kinds INT, PRIMARY KEY (shop, window_start))")
+    schema = ("CREATE TABLE sales (shop INT, window_start VARCHAR(30), window_end VARCHAR(30), orders INT, total VARCHAR(40), mean REAL, kinds INT, PRIMARY KEY (shop, window_start))")
     script = CHANGES.replace('tumbling("1h")', 'tumbling("1h", { out_of_order = "1d" })')
-    into_sqlite(job, file_source("in.tsv", key_separator="\t"), schema, orders=script).run().ok()
-    assert dead_letters(job) == []
+    found = into_either(job, request, into, file_source("in.tsv", key_separator="\t"), schema, orders=script)
+    job.run().ok()
+    assert dead_letters_in(found) == []
     expected = collections.defaultdict(list)
     for row in live.values():
         expected[row["shop"], row["at"][:13] + ":00:00"].append(row)
-    found = {(row["shop"], row["window_start"]): row for row in rows(job, "SELECT * FROM sales")}
-    assert found.keys() == expected.keys()
+    sales = {(row["shop"], row["window_start"]): row for row in found("SELECT * FROM sales")}
+    assert sales.keys() == expected.keys()
     for key, held in expected.items():
-        assert (found[key]["orders"], D(found[key]["total"]), found[key]["kinds"]) == (len(held), sum(r["amount"] for r in held), len({r["kind"] for r in held}))
+        assert (sales[key]["orders"], D(sales[key]["total"]), sales[key]["kinds"]) == (len(held), sum(r["amount"] for r in held), len({r["kind"] for r in held}))
 
 
 REFUSED = [
@@ -299,15 +305,16 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
 @pytest.mark.parametrize("one, said", REFUSED)
-def test_what_cannot_be_taken_back_is_a_dead_letter_and_not_miscounted(job, one, said):
+def test_what_cannot_be_taken_back_is_a_dead_letter_and_not_miscounted(job, request, one, said, into):
     orders = Table("orders", schemas=True)
     row = {"id": 1, "shop": 1, "at": text(0), "amount": 5}
     job.file("in.tsv", tab_lines([orders.insert(row), orders.insert({**row, "id": 2, "amount": 7}), orders.delete(row)]))
     script = f'local sl = require "streamlua" return {{ key_by = {{ "shop" }}, time = "at", target = "t", window = sl.tumbling("1h"), aggregate = {{ n = sl.count(), v = {one} }} }}'
-    into_sqlite(job, file_source("in.tsv", key_separator="\t"), "CREATE TABLE t (shop INT, window_start TEXT, window_end TEXT, n INT, v INT, PRIMARY KEY (shop, window_start))", orders=script)
+    found = into_either(job, request, into, file_source("in.tsv", key_separator="\t"), "CREATE TABLE t (shop INT, window_start VARCHAR(30), window_end VARCHAR(30), n INT, v INT, PRIMARY KEY (shop, window_start))", orders=script)
     job.run().ok().counts(written=2, dead_letters=1)
-    assert said in dead_letters(job)[0]["error"] and rows(job, "SELECT n FROM t") == [{"n": 2}]
+    assert said in dead_letters_in(found)[0]["error"] and found("SELECT n FROM t") == [{"n": 2}]
 
 
 TIMER = """return { key_by = { "k" }, time = "at", process = function(row, state, ctx)
@@ -324,19 +331,22 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
 @pytest.mark.parametrize("script, bad, said", BAD)
-def test_bad_input_is_a_dead_letter_that_says_its_key_and_what_is_kept_stays(job, script, bad, said):
+def test_bad_input_is_a_dead_letter_that_says_its_key_and_what_is_kept_stays(job, request, script, bad, said, into):
     good = {"id": 1, "k": "a", "at": text(0), "v": 5, "due": "2024-02-01 00:00:00"}
     job.file("in", "".join(json.dumps(event) + "\n" for event in (good, {**good, "id": 2, **bad}, {**good, "id": 3})))
-    schema = "CREATE TABLE t (k TEXT, window_start TEXT, window_end TEXT, v INT, PRIMARY KEY (k, window_start)); CREATE TABLE log (id INTEGER PRIMARY KEY, n INT)"
-    into_sqlite(job, file_source("in", format="json", topic="w"), schema, w=script).run().ok().counts(written=2, dead_letters=1)
-    [letter] = dead_letters(job)
+    schema = "CREATE TABLE t (k VARCHAR(20), window_start VARCHAR(30), window_end VARCHAR(30), v INT, PRIMARY KEY (k, window_start)); CREATE TABLE log (id INTEGER PRIMARY KEY, n INT)"
+    found = into_either(job, request, into, file_source("in", format="json", topic="w"), schema, w=script)
+    job.run().ok().counts(written=2, dead_letters=1)
+    [letter] = dead_letters_in(found)
     assert said in letter["error"] and '["a"]' in letter["error"] and letter["source_table"] == "w", letter["error"]
-    assert [row["v"] for row in rows(job, "SELECT v FROM t")] == ([10] if script == SUM else [])
-    assert [row["n"] for row in rows(job, "SELECT n FROM log ORDER BY id")] == ([] if script == SUM else [1, 2, 3])
+    assert [row["v"] for row in found("SELECT v FROM t")] == ([10] if script == SUM else [])
+    assert [row["n"] for row in found("SELECT n FROM log ORDER BY id")] == ([] if script == SUM else [1, 2, 3])
 
 
-def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job, request, into):
     script = """
     local sl = require "streamlua"
     return {
@@ -348,12 +358,13 @@ def test_late_rows_go_to_late_and_functions_may_take_the_place_of_aggregates(job
     }"""
     job.file("in", "".join(json.dumps(e) + "\n" for e in [{"id": 1, "k": 1, "ts": 1, "v": "a"}, {"id": 2, "k": 1, "ts": 14, "v": "b"}, {"id": 3, "k": 1, "ts": 9, "v": "c"},
                                                      {"id": 4, "k": 1, "ts": 30, "v": "d"}, {"id": 5, "k": 1, "ts": 9, "v": "e"}, {"id": 6, "k": 1, "ts": 4102444800, "v": "f"}, {"id": 7, "k": 1, "ts": 31, "v": "g"}]))
-    schema = ("CREATE TABLE t (k INT, window_start TEXT, window_end TEXT, text TEXT, length INT, PRIMARY KEY (k, window_start));"
-              "CREATE TABLE late (id INTEGER PRIMARY KEY, watermark INTEGER)")
-    into_sqlite(job, file_source("in", format="json", topic="t"), schema, t=script).run().ok()
-    assert [(row["window_start"][11:], row["text"], row["length"]) for row in rows(job, "SELECT * FROM t ORDER BY window_start")] == \
+    schema = ("CREATE TABLE t (k INT, window_start VARCHAR(30), window_end VARCHAR(30), text VARCHAR(20), length INT, PRIMARY KEY (k, window_start));"
+              "CREATE TABLE late (id INTEGER PRIMARY KEY, watermark BIGINT)")
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), schema, t=script)
+    job.run().ok()
+    assert [(row["window_start"][11:], row["text"], row["length"]) for row in found("SELECT * FROM t ORDER BY k, window_start")] == \
         [("00:00:00", "ac", 10_000), ("00:00:10", "b", 10_000), ("00:00:30", "dg", 10_000), ("00:00:00", "f", 10_000)]
-    assert [row["id"] for row in rows(job, "SELECT * FROM late")] == [5], "what lies a century ahead moves nobody's clock"
+    assert [row["id"] for row in found("SELECT * FROM late")] == [5], "what lies a century ahead moves nobody's clock"
 
 
 @pytest.mark.parametrize("values, least, most, distinct", [

@@ -66,6 +66,11 @@ def into_either(job, request, kind, source, schema, more={}, **scripts):
     return lambda sql: mariadb.execute(sql, database=database)
 
 
+def dead_letters_in(found):
+    """What into_either's reader finds of them, in their order."""
+    return found("SELECT * FROM streamlua_dead_letters ORDER BY topic, `partition`, `offset`")
+
+
 def rows(job, sql="SELECT * FROM t ORDER BY id"):
     return sqlite(job.folder / "out.db", sql)
 
