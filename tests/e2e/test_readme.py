@@ -1,11 +1,13 @@
 """The documents say all that there is, and nothing that there is not: options, fields, commands and columns are read from the program."""
 
+import json
 import re
 import sqlite3
 
 import pytest
 
-from support.job import ROOT, file_source, sqlite_sink
+from support.files import into_either
+from support.job import ROOT, Lua, file_source, sqlite_sink
 
 LUA = ROOT / "lua/streamlua"
 
@@ -103,3 +105,26 @@ def test_links_lead_somewhere(path):
     document = ROOT / path
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()) if "://" not in link]
     assert [link for link in links if link and not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_its_sql_reads_what_scripts_keep(job, request, into):
+    job.name = "shop"
+    payments = """return { source = "payments", key_by = { "account_id" }, process = function(row, state, ctx)
+      state.n = (state.n or 0) + 1 ctx:map "seen"[row.country] = state.n end }"""
+    views = """local sl = require "streamlua" return { source = "views", key_by = { "page" }, time = "at", window = sl.tumbling("1m", { out_of_order = "5m" }), target = "t",
+      aggregate = { views = sl.count() } }"""
+    events = [{"account_id": account, "country": country} for account, country in ((7, "de"), (8, "fr"), (7, "it"), (77, "de"), (7, "de"))]
+    views_at = [{"page": page, "at": f"2024-01-31 12:0{minute}:00"} for page, minute in (("/", 0), ("/tea", 0), ("/", 0), ("/", 1))]
+    job.file("payments", "".join(json.dumps(event) + "\n" for event in events)).file("views", "".join(json.dumps(event) + "\n" for event in views_at))
+    format = Lua('sl.format(function(message) return { table = message.topic, row = sl.json.decode(message.value) } end)')
+    found = into_either(job, request, into, file_source(["payments", "views"], format),
+                        "CREATE TABLE t (page VARCHAR(20), window_start VARCHAR(30), window_end VARCHAR(30), views INT, PRIMARY KEY (page, window_start))",
+                        payments=payments, views=views)
+    job.run().ok()
+    [block] = re.findall(r"^```sql\n(.*?)^```", readme(), re.M | re.S)
+    counted, entries, minute = (sorted((tuple(str(cell).strip('"') for cell in row.values()) for row in found(statement)))
+                                for statement in block.strip().rstrip(";").split(";"))
+    assert counted == [("7", "3"), ("77", "1"), ("8", "1")]
+    assert entries == [("de", "3"), ("it", "2")]
+    assert minute == [("/", "2"), ("/tea", "1")]

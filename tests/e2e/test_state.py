@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from support.files import dead_letters, into_sqlite, rows, sqlite
+from support.files import dead_letters_in, into_either, into_sqlite, rows, sqlite
 from support.job import file_source, kafka_source, tidb_sink
 
 FRAUD = """
@@ -149,18 +149,20 @@ def test_killed_reloaded_and_joined_by_a_second_worker_it_counts_each_event_once
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
 
 
-def test_what_the_database_refuses_leaves_the_state_as_it_was(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_what_the_database_refuses_leaves_the_state_as_it_was(job, request, into):
     events = payments(400, 5, seed=3)
     script = COUNT.replace("n = state.n, hash = state.hash })", "n = row.id % 7 == 3 and 'no number' or state.n, hash = state.hash })")
     assert script != COUNT
     job.file("payments", lines(events))
-    schema = COUNT_SCHEMA.replace("account_id INT, n INT", "account_id INT, n INT CHECK (typeof(n) = 'integer')")
-    into_sqlite(job, file_source("payments", format="json", topic="payments"), schema, payments=script).run().ok()
+    schema = COUNT_SCHEMA.replace("account_id INT, n INT", "account_id INT, n INT CHECK (typeof(n) = 'integer')") if into == "sqlite" else COUNT_SCHEMA
+    found = into_either(job, request, into, file_source("payments", format="json", topic="payments"), schema, payments=script)
+    job.run().ok()
     counts, log = counts_of([event for event in events if event["id"] % 7 != 3])
-    assert rows(job, "SELECT id, account_id, n, hash FROM log ORDER BY id") == log
-    assert rows(job, "SELECT account_id, n, hash FROM counts ORDER BY account_id") == counts
-    assert [letter["offset"] for letter in dead_letters(job)] == [event["id"] for event in events if event["id"] % 7 == 3]
-    assert all(letter["stage"] == "sink" for letter in dead_letters(job))
+    assert found("SELECT id, account_id, n, hash FROM log ORDER BY id") == log
+    assert found("SELECT account_id, n, hash FROM counts ORDER BY account_id") == counts
+    assert [letter["offset"] for letter in dead_letters_in(found)] == [event["id"] for event in events if event["id"] % 7 == 3]
+    assert all(letter["stage"] == "sink" for letter in dead_letters_in(found))
 
 
 BAD = [
@@ -176,35 +178,42 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
 @pytest.mark.parametrize("what, said", BAD, ids=[what[:20] for what, _ in BAD])
-def test_a_fault_leaves_the_state_as_it_was_and_says_script_and_key(job, what, said):
+def test_a_fault_leaves_the_state_as_it_was_and_says_script_and_key(job, request, what, said, into):
     script = "return { key_by = { 'k' }, process = function(row, state, ctx)\n" \
              "  state.seen = (state.seen or 0) + 1\n" \
              f"  if row.bad then\n {what} end\n  ctx:emit('t', {{ id = row.id, v = state.seen }})\nend }}"
     job.file("in", lines([{"id": 1, "k": "a"}, {"id": 2, "k": "a", "bad": True}, {"id": 3, "k": "a"}]))
-    into_sqlite(job, file_source("in", format="json", topic="payments"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT); CREATE TABLE u (id TEXT NOT NULL PRIMARY KEY, v INT)", payments=script)
+    found = into_either(job, request, into, file_source("in", format="json", topic="payments"),
+                        "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT); CREATE TABLE u (id VARCHAR(20) NOT NULL PRIMARY KEY, v INT)", payments=script)
     job.run().ok().counts(written=2, dead_letters=1)
-    assert rows(job) == [{"id": 1, "v": 1}, {"id": 3, "v": 2}]
-    [letter] = dead_letters(job)
+    assert found("SELECT * FROM t ORDER BY id") == [{"id": 1, "v": 1}, {"id": 3, "v": 2}]
+    [letter] = dead_letters_in(found)
     assert said in letter["error"] and '["a"]' in letter["error"] and letter["source_table"] == "payments", letter["error"]
-    assert kept(rows(job, "SELECT * FROM streamlua_state")) == {"a": {"seen": 2}}
+    assert kept(found("SELECT * FROM streamlua_state")) == {"a": {"seen": 2}}
 
 
-def test_keys_are_exact(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_keys_are_exact(job, request, into):
     keys = [1, "1", 1.5, True, None, "a b", "ä☃", 'q"\\', 12345678901234567890123]
     job.file("in", lines([{"id": i, "k": key} for i, key in enumerate(keys + keys)]))
     script = "return { key_by = { 'k' }, target = 't', process = function(row, state) state.n = (state.n or 0) + 1 return { id = row.id, v = state.n } end }"
-    into_sqlite(job, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", t=script).run().ok()
-    assert [row["v"] for row in rows(job)] == [1] * len(keys) + [2] * len(keys)
-    assert [json.loads(row["key"]) for row in rows(job, "SELECT key FROM streamlua_state")].sort(key=str) == [[key] for key in keys].sort(key=str)
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", t=script)
+    job.run().ok()
+    assert [row["v"] for row in found("SELECT * FROM t ORDER BY id")] == [1] * len(keys) + [2] * len(keys)
+    kept = [json.loads(row["key"]) for row in found("SELECT `key` FROM streamlua_state")]
+    assert sorted(kept, key=repr) == sorted(([key] for key in keys), key=repr)
 
 
-def test_a_key_that_no_index_holds_and_one_that_is_missing_are_dead_letters(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_a_key_that_no_index_holds_and_one_that_is_missing_are_dead_letters(job, request, into):
     job.file("in", lines([{"id": 1, "k": "x" * 500}, {"id": 2}, {"id": 3, "k": "x" * 390}]))
     script = "return { key_by = { 'k' }, target = 't', process = function(row, state) state.n = 1 return { id = row.id, v = 1 } end }"
-    into_sqlite(job, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", t=script)
+    found = into_either(job, request, into, file_source("in", format="json", topic="t"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", t=script)
     job.run().ok().counts(written=1, dead_letters=2)
-    assert "504 characters" in dead_letters(job)[0]["error"] and "no column k" in dead_letters(job)[1]["error"]
+    [long, missing] = dead_letters_in(found)
+    assert "504 characters" in long["error"] and "no column k" in missing["error"]
 
 
 def test_without_a_database_state_lives_as_long_as_the_worker(job):
@@ -218,12 +227,14 @@ def test_without_a_database_state_lives_as_long_as_the_worker(job):
     assert sorted((line["row"] for line in written if line["table"] == "log"), key=lambda row: row["id"]) == counts_of(events)[1]
 
 
-def test_state_goes_on_in_the_next_run_of_a_file_that_grew(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_state_goes_on_in_the_next_run_of_a_file_that_grew(job, request, into):
     events = payments(2000, 20, seed=6)
     job.file("payments", lines(events[:900]))
-    into_sqlite(job, file_source("payments", format="json", topic="payments"), COUNT_SCHEMA, payments=COUNT).run().ok()
+    found = into_either(job, request, into, file_source("payments", format="json", topic="payments"), COUNT_SCHEMA, payments=COUNT)
+    job.run().ok()
     job.file("payments", lines(events)).run().ok()
-    assert rows(job, "SELECT id, account_id, n, hash FROM log ORDER BY id") == counts_of(events)[1]
+    assert found("SELECT id, account_id, n, hash FROM log ORDER BY id") == counts_of(events)[1]
 
 
 REFUSED = [

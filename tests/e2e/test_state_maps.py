@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.files import dead_letters, into_sqlite, rows
+from support.files import dead_letters, dead_letters_in, into_either, into_sqlite, rows
 from support.job import file_source, kafka_source, tidb_sink
 
 # What an account has bought, how often, and in which order: some of it is read, some only written, some taken back.
@@ -143,19 +143,22 @@ def test_killed_and_reloaded_in_the_middle_each_event_counts_once(kafka, mariadb
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
 
 
-def test_a_refused_row_takes_its_entries_back_and_those_behind_it_do_not_see_them(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_a_refused_row_takes_its_entries_back_and_those_behind_it_do_not_see_them(job, request, into):
     events = bought(1500, 6, seed=3)
     script = SHOP.replace('ctx:emit("log", { id = row.id, n = state.n })', 'ctx:emit("log", { id = row.id, n = row.id % 11 == 3 and "no number" or state.n })')
     assert script != SHOP
-    into_sqlite(job, file_source("in", format="json", topic="shop"), SCHEMA.replace("log (id INT PRIMARY KEY, n INT", "log (id INT PRIMARY KEY, n INT CHECK (typeof(n) = 'integer')"), shop=script)
+    schema = SCHEMA.replace("log (id INT PRIMARY KEY, n INT", "log (id INT PRIMARY KEY, n INT CHECK (typeof(n) = 'integer')") if into == "sqlite" else SCHEMA
+    found = into_either(job, request, into, file_source("in", format="json", topic="shop"), schema, shop=script)
     refused = [event["id"] for event in events if event["id"] % 11 == 3 and event["id"] % 5]
     job.file("in", lines(events)).run().ok().counts(written=len(events) - len(refused), dead_letters=len(refused))
     made, log, state = walk([event for event in events if event["id"] not in refused])
-    assert rows(job, ROWS) == made and rows(job, LOG) == log and kept(rows(job, STATE)) == state
-    assert [letter["offset"] for letter in dead_letters(job)] == refused
+    assert found(ROWS) == made and found(LOG) == log and kept(found(STATE)) == state
+    assert [letter["offset"] for letter in dead_letters_in(found)] == refused
 
 
-def test_an_older_version_s_entries_are_upgraded_as_they_are_read(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_an_older_version_s_entries_are_upgraded_as_they_are_read(job, request, into):
     plain = "return { key_by = { 'account' }, target = 't', process = function(row, state, ctx)\n" \
             "  local seen = ctx:map 'seen' seen[row.item] = (seen[row.item] or 0) + 1\n  return { id = row.id, times = seen[row.item] }\nend }"
     tables = "return { key_by = { 'account' }, target = 't', state = { version = 2 }, upgrade = function(old, from, map)\n" \
@@ -163,10 +166,11 @@ def test_an_older_version_s_entries_are_upgraded_as_they_are_read(job):
              "  local seen = ctx:map 'seen' local of = seen[row.item] or { times = 0 }\n  of.times = of.times + 1 seen[row.item] = of\n" \
              "  return { id = row.id, times = of.times }\nend }"
     events = [{"id": i, "account": 1, "item": "abc"[i % 3]} for i in range(30)] + [{"id": 30, "account": 1, "item": "a"}]
-    into_sqlite(job, file_source("in", format="json", topic="shop"), SCHEMA, shop=plain).file("in", lines(events[:30])).run().ok()
+    found = into_either(job, request, into, file_source("in", format="json", topic="shop"), SCHEMA, shop=plain)
+    job.file("in", lines(events[:30])).run().ok()
     job.write(shop=tables).file("in", lines(events)).run().ok()
-    assert rows(job, "SELECT times FROM t WHERE id = 30") == [{"times": 11}]
-    assert [(row["key"], row["value"], row["version"]) for row in rows(job, "SELECT * FROM streamlua_state ORDER BY `key`")] == [
+    assert found("SELECT times FROM t WHERE id = 30") == [{"times": 11}]
+    assert [(row["key"], row["value"], row["version"]) for row in found("SELECT * FROM streamlua_state ORDER BY `key`")] == [
         ('[1,"a"]', '{"times":11}', 2), ('[1,"b"]', "10", 1), ('[1,"c"]', "10", 1)]
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.files import dead_letters, into_sqlite, rows
+from support.files import dead_letters_in, into_either, into_sqlite, rows
 from support.job import file_source, kafka_source, tidb_sink
 
 COUNT = """
@@ -111,16 +111,18 @@ def test_an_upgrade_is_taken_over_while_it_runs_and_survives_a_kill_in_the_middl
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_state WHERE version = 2", database=database) > 100
 
 
-def test_a_fault_in_upgrade_is_a_dead_letter_and_the_row_stays(job):
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_a_fault_in_upgrade_is_a_dead_letter_and_the_row_stays(job, request, into):
     events = [{"id": i, "k": "ab"[i % 2]} for i in range(10)]
-    into_sqlite(job, file_source("in", format="json", topic="events"), SCHEMA, events=COUNT).file("in", lines(events)).run().ok()
+    found = into_either(job, request, into, file_source("in", format="json", topic="events"), SCHEMA, events=COUNT)
+    job.file("in", lines(events)).run().ok()
     faulty = UPGRADED.replace("if from", "if old.n == 5 and broken then return 7 end if from").replace("return {", "local broken = true return {", 1)
     job.write(events=faulty).file("in", lines(events + [{"id": 10, "k": "a"}, {"id": 11, "k": "b"}])).run().ok().counts(dead_letters=2)
-    [one, other] = dead_letters(job)
+    [one, other] = dead_letters_in(found)
     assert "upgrade returned a number" in one["error"] and '["a"]' in one["error"] and '["b"]' in other["error"]
-    assert [(row["value"], row["version"]) for row in rows(job, STATE)] == [('{"n":5}', 1)] * 2
+    assert [(row["value"], row["version"]) for row in found(STATE)] == [('{"n":5}', 1)] * 2
     job.write(events=UPGRADED).command("dead-letters", "job.lua", "replay").ok()
-    assert rows(job, "SELECT id, n FROM t ORDER BY id") == numbers_of(events + [{"id": 10, "k": "a"}, {"id": 11, "k": "b"}])
+    assert found("SELECT id, n FROM t ORDER BY id") == numbers_of(events + [{"id": 10, "k": "a"}, {"id": 11, "k": "b"}])
 
 
 def test_a_row_of_a_newer_version_stops_the_job_and_stays(kafka, mariadb, topic, database, job):
