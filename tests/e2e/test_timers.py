@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.files import dead_letters, into_sqlite, rows
+from support.files import dead_letters, into_either, into_sqlite, rows
 from support.job import file_source, kafka_source, tidb_sink
 
 EPOCH = datetime.datetime(2024, 1, 1)
@@ -180,13 +180,15 @@ def test_killed_reloaded_and_joined_by_a_second_worker_each_timer_fires_once(kaf
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
 
 
-def test_an_idle_partition_holds_the_others_up_no_longer_than_idle_after(kafka, mariadb, topic, database, job):
-    mariadb.execute("CREATE TABLE t (k INT, window_start DATETIME, window_end DATETIME, n INT, PRIMARY KEY (k, window_start))", database=database)
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_an_idle_partition_holds_the_others_up_no_longer_than_idle_after(kafka, topic, job, request, into):
     name = topic("t", partitions=3)
     script = (f'local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "k" }}, time = "at", emit = "final", '
               'window = sl.tumbling("10s"), watermark = { idle_after = "2s" }, aggregate = { n = sl.count() } }')
     config = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
-    job.write(t=script).job(kafka_source(kafka, name, format="json", config=config), tidb_sink(mariadb, database)).start()
+    found = into_either(job, request, into, kafka_source(kafka, name, format="json", config=config),
+                        "CREATE TABLE t (k INT, window_start DATETIME, window_end DATETIME, n INT, PRIMARY KEY (k, window_start))", t=script)
+    job.start()
 
     def bring(partition, at, k=1):
         kafka.produce([(name, partition, b"", json.dumps({"k": k, "at": BASE + at}).encode())])
@@ -194,35 +196,40 @@ def test_an_idle_partition_holds_the_others_up_no_longer_than_idle_after(kafka, 
     bring(0, 1000)
     bring(1, 2000)
     bring(0, 15_000)  # and nothing comes from 1 and 2
-    job.wait_for(lambda: mariadb.value("SELECT n FROM t", database=database) == 2, "the window of both partitions' events")
+    job.wait_for(lambda: found("SELECT n FROM t") == [{"n": 2}], "the window of both partitions' events")
     job.kill()
     job.start()
     bring(1, 3000)  # as late as it would be from another partition, by whoever has it now
     bring(0, 25_000)
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM t", database=database) == 2, "the next window")
+    job.wait_for(lambda: len(found("SELECT * FROM t")) == 2, "the next window")
     assert job.stop().code == 0
-    assert [row["n"] for row in mariadb.execute("SELECT n FROM t ORDER BY window_start", database=database)] == [2, 1]
+    assert [row["n"] for row in found("SELECT n FROM t ORDER BY window_start")] == [2, 1]
 
 
-def test_a_timer_by_the_clock_fires_once_whoever_is_killed_meanwhile(kafka, mariadb, topic, database, job):
-    mariadb.execute("CREATE TABLE log (id VARCHAR(40) PRIMARY KEY)", database=database)
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
+def test_a_timer_by_the_clock_fires_once_whoever_is_killed_meanwhile(kafka, topic, job, request, into):
     name, keys = topic("t", partitions=2), range(300)
-    job.write(t=f'''local M = {{ source = "{name}", key_by = {{ "k" }} }}
+    script = f'''local M = {{ source = "{name}", key_by = {{ "k" }} }}
       function M.process(row, state, ctx) state.n, state.k = 0, row.k ctx:timer_in("3s", "remind") end
       function M.on_timer(state, ctx)
         state.n = state.n + 1
         ctx:emit("log", {{ id = ("%d-%d"):format(state.k, state.n) }})
       end
-      return M''')
-    job.job(kafka_source(kafka, name, format="json", config={"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}), tidb_sink(mariadb, database))
+      return M'''
+    source = kafka_source(kafka, name, format="json", config={"session.timeout.ms": 1500, "heartbeat.interval.ms": 300})
+    found = into_either(job, request, into, source, "CREATE TABLE log (id VARCHAR(40) PRIMARY KEY)", t=script)
+
+    def count(table):
+        return found(f"SELECT COUNT(*) AS n FROM {table}")[0]["n"]
+
     job.start()
     kafka.produce([(name, k % 2, json.dumps({"k": k}).encode(), json.dumps({"k": k}).encode()) for k in keys])
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM streamlua_state", database=database) == len(keys), "a timer of each key")
+    job.wait_for(lambda: count("streamlua_state") == len(keys), "a timer of each key")
     job.kill()
-    assert mariadb.value("SELECT COUNT(*) FROM log", database=database) < len(keys)
+    assert count("log") < len(keys)
     job.start("--workers", 2)
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM log", database=database) > 0, "the first of them")
+    job.wait_for(lambda: count("log") > 0, "the first of them")
     job.kill_worker()
-    job.wait_for(lambda: mariadb.value("SELECT COUNT(*) FROM log", database=database) >= len(keys), "all of them")
+    job.wait_for(lambda: count("log") >= len(keys), "all of them")
     assert job.stop().code == 0
-    assert {row["id"] for row in mariadb.execute("SELECT id FROM log", database=database)} == {f"{k}-1" for k in keys}
+    assert {row["id"] for row in found("SELECT id FROM log")} == {f"{k}-1" for k in keys}

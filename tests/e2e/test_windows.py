@@ -239,14 +239,16 @@ def test_a_final_window_is_written_once_whoever_is_killed_reloaded_or_joins(kafk
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
 
 
+@pytest.mark.parametrize("into", ["sqlite", "mariadb"])
 @pytest.mark.parametrize("on_ahead, dead, panes", [("count", 0, [1, 2, 1]), ("dead-letter", 1, [1, 2])])
-def test_late_events_and_times_far_ahead_are_counted(kafka, mariadb, topic, database, job, on_ahead, dead, panes):
-    mariadb.execute("CREATE TABLE t (page VARCHAR(20), window_start DATETIME(3), window_end DATETIME(3), n INT, PRIMARY KEY (page, window_start))", database=database)
+def test_late_events_and_times_far_ahead_are_counted(kafka, topic, job, request, on_ahead, dead, panes, into):
     name = topic("t", partitions=1)
     choice = f'on_ahead = "{on_ahead}"' if dead else ""
-    job.write(t=f'''local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "page" }}, time = "at", window = sl.tumbling("1m"),
-      watermark = {{ ahead = "1h", {choice} }}, aggregate = {{ n = sl.count() }} }}''')
-    job.job(kafka_source(kafka, name, format="json"), tidb_sink(mariadb, database)).start()
+    script = f'''local sl = require "streamlua" return {{ source = "{name}", target = "t", key_by = {{ "page" }}, time = "at", window = sl.tumbling("1m"),
+      watermark = {{ ahead = "1h", {choice} }}, aggregate = {{ n = sl.count() }} }}'''
+    found = into_either(job, request, into, kafka_source(kafka, name, format="json"),
+                        "CREATE TABLE t (page VARCHAR(20), window_start DATETIME(3), window_end DATETIME(3), n INT, PRIMARY KEY (page, window_start))", t=script)
+    job.start()
     times = ["2024-01-01 00:00:01", "2999-01-01 00:00:00", "2024-01-01 00:02:00", "2024-01-01 00:00:02", "2024-01-01 00:02:01"]
     kafka.produce([(name, 0, b"", json.dumps({"page": "/", "at": at}).encode()) for at in times])
     counted = {"read": 5, "dead": dead, "late": 1, "ahead": 1 - dead}
@@ -254,8 +256,8 @@ def test_late_events_and_times_far_ahead_are_counted(kafka, mariadb, topic, data
     metrics = prometheus.parse(job.http("/metrics")[1])
     assert [metrics[f"streamlua_{n}_total"].samples for n in ("late", "ahead")] == [{(): 1}, {(): 1 - dead}]
     assert job.stop().code == 0
-    assert [row["n"] for row in mariadb.execute("SELECT n FROM t ORDER BY window_start", database=database)] == panes
-    letters = mariadb.execute("SELECT error, `offset` AS off FROM streamlua_dead_letters", database=database)
+    assert [row["n"] for row in found("SELECT n FROM t ORDER BY window_start")] == panes
+    letters = found("SELECT error, `offset` AS off FROM streamlua_dead_letters")
     assert [letter["off"] for letter in letters] == [1] * dead and all("2999" in letter["error"] for letter in letters)
 
 
