@@ -6,11 +6,12 @@
 --   expect = { target = "t", row = { .. } }              this row is written to another target
 --   expect = { { target = "t", row = { .. } }, { delete = { .. } } }   these, in this order
 --   expect = "error" or { error = "part of its text" }   the script refuses it
--- Columns that an expected row does not name are not compared.
+-- Columns that an expected row does not name are not compared. A table in it is JSON, whatever the order of its names.
 local ffi = require "ffi"
 local native = require "streamlua.native"
 local null = require("streamlua").null
 local row = require "streamlua.row"
+local saved = require "streamlua.state"
 
 local C = native.C
 local DELETE = native.CHANGE_DELETE
@@ -42,6 +43,9 @@ local function to_table(host, change)
 end
 
 local function show_value(value)
+  if type(value) == "table" then
+    return saved.encode_value(value, "expect")
+  end
   return type(value) == "string" and ("%q"):format(value) or tostring(value)
 end
 
@@ -89,11 +93,18 @@ local function expected_changes(expect, target)
   return list
 end
 
+local function same_json(expected, text)
+  local ok, got = pcall(saved.decode_value, text)
+  return ok and saved.encode_value(got, "got") == saved.encode_value(expected, "expect")
+end
+
 local function same(expected, got)
   if expected == got then
     return true
   elseif expected == null or got == null or got == nil then
     return false
+  elseif type(expected) == "table" then
+    return type(got) == "string" and same_json(expected, got)
   end
   -- A number, and the text of its digits.
   return type(expected) ~= type(got) and (tostring(expected) == tostring(got) or (type(expected) == "number" and expected == tonumber(got)))

@@ -101,9 +101,11 @@ def test_an_upgrade_is_taken_over_while_it_runs_and_survives_a_kill_in_the_middl
     produce(events[8000:])
     job.start()
     job.wait_for(lambda: written() > 9000, "rows of the second run")
-    # A version that goes back is refused, also before any of its rows is in the table.
+    # A version without upgrade is refused; so is one that goes back, also before any of its rows is in the table.
+    job.write(**{name: COUNT.replace("target", "state = { version = 3 }, target")}).reload()
+    job.wait_for(lambda: f"scripts/{name}.lua: state: version 3 needs a function upgrade(state, from)" in job.log(), "the refusal")
     job.write(**{name: COUNT}).reload()
-    job.wait_for(lambda: "reload rejected" in job.log(), "the refusal")
+    job.wait_for(lambda: job.http_json("/status")["reloads"]["rejected"] == 2, "the other refusal")
     job.wait_for(lambda: written() == len(events), "all rows")
     assert job.stop().code == 0
     assert mariadb.execute("SELECT id, n FROM t ORDER BY id", database=database) == numbers_of(events)

@@ -701,11 +701,19 @@ static void examples_say_what_differs(void **state)
 		  "    { op = 'insert', row = { id = 1, name = 'gone' }, expect = false },\n"
 		  "    { op = 'insert', row = { id = 1 }, expect = 'error' },\n"
 		  "    { op = 'insert', row = { id = 1, name = 'b' }, expect = { id = 1, name = 'A' } },\n"
+		  "    { op = 'insert', row = { id = 1, name = '[1,{\"b\":2,\"a\":3}]' },\n"
+		  "      expect = { name = { 1, { A = 3, B = 2 } } } },\n"
+		  "    { name = 'a list', op = 'insert', row = { id = 1, name = '[1]' }, expect = { name = { 2 } } },\n"
+		  "    { op = 'insert', row = { id = 1, name = 'gone' }, expect = { target = 'orders', row = { id = 1 } } },\n"
+		  "    { op = 'insert', row = { id = 1, name = 'a' }, expect = { target = 'orders', row = { id = 1, name = 'A' } } },\n"
 		  "  },\n"
 		  "}");
 	assert_int_equal(script_host_examples(f->host, keep_warning, f, &passed, &failed, &f->err), 0);
-	assert_int_equal(passed, 4);
-	assert_int_equal(failed, 1);
+	assert_int_equal(passed, 6);
+	assert_int_equal(failed, 3);
+	contains(buf_cstr(&f->warned), "scripts/orders.lua: example 7 (a list): expected 1 change, got 1:\n"
+				       "  expected row of orders { name = [2] }\n"
+				       "  got      row of orders { id = 1, name = \"[1]\" }");
 	contains(buf_cstr(&f->warned), "scripts/orders.lua: example 5: expected 1 change, got 1:\n"
 				       "  expected row of orders { id = 1, name = \"A\" }\n"
 				       "  got      row of orders { id = 1, name = \"B\" }");
