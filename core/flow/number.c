@@ -120,3 +120,80 @@ void number_plain(struct buf *out, const struct number *number)
 		buf_append(out, number->digits + whole, (size_t)(count - whole));
 	}
 }
+
+/* The digit that stands for 10 to this power. */
+static int digit_at(const struct number *number, int32_t power)
+{
+	int32_t at = number->point - 1 - power;
+
+	return at >= 0 && at < (int32_t)number->count ? number->digits[at] - '0' : 0;
+}
+
+/* Without their signs. */
+static int compare_magnitude(const struct number *a, const struct number *b)
+{
+	if (!a->count || !b->count || a->point != b->point)
+		return !a->count || !b->count ? (a->count > 0) - (b->count > 0) : a->point < b->point ? -1 : 1;
+	for (uint32_t i = 0; i < a->count || i < b->count; i++) {
+		int x = i < a->count ? a->digits[i] : '0', y = i < b->count ? b->digits[i] : '0';
+
+		if (x != y)
+			return x - y;
+	}
+	return 0;
+}
+
+int number_compare(const struct number *a, const struct number *b)
+{
+	if (a->negative != b->negative)
+		return a->negative ? -1 : 1;
+	return a->negative ? compare_magnitude(b, a) : compare_magnitude(a, b);
+}
+
+/* Digits from the power of ten `low` on, the least first, as a number without zeros at its ends. */
+static bool from_digits(struct number *number, const char *digits, int32_t count, int32_t low)
+{
+	int32_t first = 0;
+
+	while (count > 0 && digits[count - 1] == 0)
+		count--;
+	while (first < count && digits[first] == 0)
+		first++;
+	if (count - first > NUMBER_DIGITS_MOST)
+		return false;
+	number->count = (uint32_t)(count - first);
+	number->point = number->count ? low + count : 0;
+	number->negative &= number->count > 0;
+	for (uint32_t i = 0; i < number->count; i++)
+		number->digits[i] = (char)('0' + digits[count - 1 - (int32_t)i]);
+	return true;
+}
+
+bool number_add(struct number *sum, const struct number *a, const struct number *b, int sign)
+{
+	bool negative = b->count && (sign < 0 ? !b->negative : b->negative), apart = a->count && b->count && a->negative != negative;
+	bool less = compare_magnitude(a, b) < 0;
+	const struct number *large = less ? b : a, *small = less ? a : b;
+	int32_t low = INT32_MAX, high;
+	char digits[2 * NUMBER_DIGITS_MOST + 1];
+	int carry = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const struct number *of = i ? b : a;
+
+		if (of->count && of->point - (int32_t)of->count < low)
+			low = of->point - (int32_t)of->count;
+	}
+	low = large->count ? low : 0;
+	high = large->count ? large->point : 0;
+	if (high - low >= (int32_t)sizeof digits)
+		return false;
+	for (int32_t power = low; power <= high; power++) {
+		int digit = digit_at(large, power) + (apart ? -digit_at(small, power) : digit_at(small, power)) + carry;
+
+		carry = digit < 0 ? -1 : digit > 9;
+		digits[power - low] = (char)(digit - 10 * carry);
+	}
+	sum->negative = less ? negative : a->count ? a->negative : negative;
+	return from_digits(sum, digits, high - low + 1, low);
+}

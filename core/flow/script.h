@@ -14,7 +14,8 @@ struct lua_State;
 struct script_watch;
 struct suspects;
 struct script_host;
-struct plan; /* flow/plan.h */
+struct script_window; /* script_window.c */
+struct plan;          /* flow/plan.h */
 struct json;
 
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_STOP, ON_ERROR_SKIP };
@@ -69,6 +70,11 @@ struct script {
 	int64_t idle_after_ms;   /* after which partitions without events hold the others up no more */
 	int64_t out_of_order_ms; /* that the watermark stays behind the largest event time */
 	struct state_owner state;
+	struct script_window *window; /* of `windowed` */
+	struct slice time_column;     /* that says when an event happened; n is 0: no column alone does */
+	double time_factor;           /* a number in it times this are ms */
+	const struct shape *time_shape;
+	int time_at; /* where it is in that shape; -1: it is not */
 
 	struct target *target; /* bound */
 	struct plan **plans;   /* hash table by shape id: of a thousand tables' shapes, a script meets those of its own */

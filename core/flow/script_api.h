@@ -52,6 +52,8 @@ SL_EXPORT int sl_set_number(struct event *event, struct change *change, uint32_t
 SL_EXPORT int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
 /* The plain state of the event's key; NULL: sl_error says why it has none. */
 SL_EXPORT struct state_entry *sl_state_main(struct event *event);
+/* When the event (old: its old image) happened, ms, by the column that the script names; NaN: Lua has to look at it. */
+SL_EXPORT double sl_time(struct event *event, bool old);
 /* The event happened then: returns the largest event time that its partition had before it (NaN: none), and moves that on, unless it lies
  * beyond most_ms. */
 SL_EXPORT double sl_clock(struct event *event, double at_ms, double most_ms);
@@ -71,6 +73,31 @@ SL_EXPORT int sl_is_stalled(struct event *event);
 /* What the row of a timer's key is to be where the timer fails: a dead letter, and not due for ever. */
 SL_EXPORT void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due,
 				  double wake);
+
+/* A window's panes of a key, in the order: open (where the state is an older version's: the text that upgrade made of it), take, for what is
+ * accumulated in Lua pane, merged and made, write, put; or fire, write, put where they are due. -1: sl_error. */
+struct sl_pane {
+	double start, finish, n;
+	struct slice made; /* JSON; n is 0: nothing yet */
+	bool written;      /* there is a row of it */
+};
+SL_EXPORT bool sl_window_is_open(const struct state_entry *entry);
+SL_EXPORT int sl_window_open(struct event *event, struct state_entry *entry, const char *text, size_t size);
+/* One image of the event into its panes (sign 1), or out of them (-1): how many they are; 0: it is late. */
+SL_EXPORT int sl_window_take(struct event *event, struct state_entry *entry, bool old, double at_ms, double watermark_ms, double others_ms, int sign);
+/* What a function made of the row, into the aggregate that stands at this place in the script. */
+SL_EXPORT int sl_window_give(struct event *event, uint32_t place, double at_ms, int sign, uint32_t kind, const char *text, size_t size);
+SL_EXPORT int sl_window_give_number(struct event *event, uint32_t place, double at_ms, int sign, double number);
+/* The rows of those panes. */
+SL_EXPORT int sl_window_write(struct event *event, struct state_entry *entry, bool old);
+/* The event's rows are complete: as sl_finish, and the panes are what the entries' rows are to be. old: of the key that the row had. */
+SL_EXPORT int sl_window_put(struct event *event, struct state_entry *entry, struct state_entry *old);
+/* How many panes of a timer's key are due. */
+SL_EXPORT int sl_window_fire(struct event *event, struct state_entry *entry);
+SL_EXPORT void sl_window_pane(struct event *event, uint32_t i, struct sl_pane *view);
+/* The sessions that are one with that pane from now on; written: there is a row of it, to be deleted. 0: there are no more. */
+SL_EXPORT int sl_window_merged(struct event *event, uint32_t i, struct sl_pane *view);
+SL_EXPORT void sl_window_made(struct event *event, uint32_t i, const char *text, size_t size);
 
 /* How many events there are of this message so far, the last one that any were made of. */
 SL_EXPORT uint32_t sl_built(struct script_host *host, const struct message *message);

@@ -180,6 +180,8 @@ static int bind_script(const struct binding *b)
 		key_is_function |= script->enters_lua && !is_copied(script, script->target->key[k]);
 	script->lua_makes_rows |= key_is_function;
 	settle_order(b);
+	if (script->windowed)
+		window_bind(script);
 	script->target->parks |= script->updates && !script->target->open;
 	host_push_engine(host, "bind");
 	lua_pushinteger(host->lua, (lua_Integer)script->index + 1);

@@ -138,6 +138,7 @@ void script_host_free(struct script_host *host)
 	timers_free(host);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		plans_free(&host->scripts[i]);
+		window_free(&host->scripts[i]);
 		state_owner_deinit(&host->scripts[i].state);
 	}
 	buf_free(&host->key);

@@ -156,6 +156,16 @@ void script_from_lua(struct script_host *host, struct script *script)
 		lua_pop(host->lua, 1);
 		script->closes = slice_is(text_field(host, "emit"), "final");
 		script->ends = script->closes || has_field(host->lua, "on_timer", LUA_TFUNCTION);
+		lua_getfield(host->lua, -1, "time");
+		if (lua_istable(host->lua, -1)) {
+			script->time_column = text_field(host, "column");
+			lua_getfield(host->lua, -1, "factor");
+			script->time_factor = lua_tonumber(host->lua, -1);
+			lua_pop(host->lua, 1);
+		}
+		lua_pop(host->lua, 1);
+		if (script->windowed)
+			window_load(host, script);
 	}
 	script->updates = slice_is(text_field(host, "write"), "update");
 	on_error = text_field(host, "on_error");

@@ -12,6 +12,13 @@
 #include "flow/script.h"
 #include "flow/script_watch.h"
 
+/* Many events have the same second: its text is understood once (script_time.c). */
+enum { KNOWN_SECONDS = 61 };
+struct known_second {
+	char text[19];
+	int64_t ms; /* since the epoch */
+};
+
 enum { TARGETS_MOST = 4096, MISSING_MOST = 10000, PUT_NAMES = 256 };
 
 /* script_schema.c */
@@ -49,6 +56,7 @@ struct script_host {
 	struct target *state_target;          /* streamlua_state; NULL: no script keeps state */
 	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
 	char state_updated[40];
+	struct known_second known_seconds[KNOWN_SECONDS];
 	struct buf key, key_old; /* being made */
 	uint32_t pass;           /* how many times intakes have gone through scripts */
 	bool stalled;            /* an event did in this one */
@@ -119,8 +127,17 @@ uint64_t state_lane_hash(const struct event *event, struct slice key);
 /* What the entry's row is to be from this event on. */
 void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made);
 struct state_otherwise state_made(const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake, int32_t version);
+/* script_window.c: reads `window` and `aggregates` of the script at the top of the stack; once the target is known; and gives back. */
+void window_load(struct script_host *host, struct script *script);
+void window_bind(struct script *script);
+void window_free(struct script *script);
+/* The event failed: panes are again as their rows' texts have them. */
+void window_forget(struct event *event);
 /* script_timer.c */
 void timers_free(struct script_host *host);
+
+/* Sets a column of a change to a value that lives as long as the event does; text becomes what the column is of. -1: host->error. */
+int script_set(struct event *event, struct change *change, uint32_t column, struct value value);
 
 /* script_map.c: the event has nothing to do any more with entries of maps. */
 void maps_release(struct event *event);

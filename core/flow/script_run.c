@@ -26,6 +26,7 @@ void script_event_fault(struct event *event, enum stage stage, struct slice text
 	event->outcome = event->uncertain ? OUTCOME_IGNORED : OUTCOME_DEAD;
 	if (event->outcome == OUTCOME_DEAD && event->script && event->script->on_error == ON_ERROR_SKIP)
 		event->outcome = OUTCOME_SKIPPED;
+	window_forget(event);
 	if (event->uses)
 		maps_release(event);
 	if (event->op == OP_TIMER)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "flow/window.h"
 
 /* ---- by due time ---- */
 
@@ -209,10 +210,25 @@ static void store(struct state_cache *cache, struct slice *to, size_t *cap, stru
 	*to = (struct slice){ p, text.n };
 }
 
+void state_hold_panes(struct state_cache *cache, struct state_entry *entry, struct panes *panes)
+{
+	if (entry->panes) {
+		cache->bytes -= entry->panes->bytes;
+		if (entry->panes != panes)
+			panes_free(entry->panes);
+	}
+	entry->panes = panes;
+	if (!panes)
+		return;
+	panes->bytes = panes_bytes(panes);
+	cache->bytes += panes->bytes;
+}
+
 void state_set(struct state_cache *cache, struct state_entry *entry, struct partition *partition, struct slice value, struct slice timers,
 	       const int64_t at[STATE_CLOCKS], int32_t version)
 {
 	entry->partition = partition;
+	state_hold_panes(cache, entry, NULL);
 	store(cache, &entry->value, &entry->value_cap, value);
 	store(cache, &entry->timers, &entry->timers_cap, timers);
 	entry->version = version;
@@ -239,6 +255,7 @@ void state_forget(struct state_cache *cache, struct state_entry *entry)
 			heap_take_out(&entry->owner->due[clock], (enum state_clock)clock, entry);
 	HASH_DEL(cache->entries, entry);
 	unlink_entry(cache, entry);
+	state_hold_panes(cache, entry, NULL);
 	cache->bytes -= sizeof *entry + entry->hh.keylen + entry->value_cap + entry->timers_cap;
 	free((char *)entry->value.p);
 	free((char *)entry->timers.p);

@@ -18,6 +18,7 @@
 enum state_clock { STATE_EVENT_TIME, STATE_WALL_TIME, STATE_CLOCKS };
 
 struct partition; /* flow/progress.h */
+struct panes;     /* flow/window.h */
 struct state_entry;
 
 /* Entries by when they are due, the earliest first. */
@@ -53,6 +54,7 @@ struct state_entry {
 	bool loaded;     /* false: nobody has asked the database yet */
 
 	struct state_owner *owner;
+	struct panes *panes;          /* what `value` says, of a window, taken apart; NULL: nobody has */
 	struct partition *partition;  /* where its last event came from, whose progress guards it; NULL: not ours, and never due */
 	bool met_end;                 /* the input has ended, and it was looked at since: */
 	int64_t end_ms[STATE_CLOCKS]; /* what is due until then runs now */
@@ -82,6 +84,8 @@ struct state_entry *state_find(struct state_cache *cache, const struct state_own
 /* What its row will be; copied, but for the partition. Neither value nor timers: there will be none. */
 void state_set(struct state_cache *cache, struct state_entry *entry, struct partition *partition, struct slice value, struct slice timers,
 	       const int64_t at[STATE_CLOCKS], int32_t version);
+/* Panes that are the entry's from now on, in place of those that it had; NULL: none. Setting the entry lets them go. */
+void state_hold_panes(struct state_cache *cache, struct state_entry *entry, struct panes *panes);
 /* What was wanted and not found has no row. */
 void state_loaded(struct state_cache *cache);
 /* Gives up what was wanted by events that failed: nobody has asked for it. */

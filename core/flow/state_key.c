@@ -94,6 +94,36 @@ void state_key_of_entry(struct buf *out, struct slice entry)
 	buf_char(out, ']');
 }
 
+/* x'6162' is ab. */
+static struct value plain(struct value value, struct arena *arena)
+{
+	struct value bytes = { .p = value.p + 2, .n = value.n - 3, .kind = VALUE_TEXT };
+	struct error err;
+
+	if (value.n < 3 || memcmp(value.p, "x'", 2) != 0 || value.p[value.n - 1] != '\'' ||
+	    value_read(&bytes, (struct reading){ .meaning = MEANING_HEX }, arena, &err) < 0)
+		return value;
+	bytes.kind = VALUE_TEXT;
+	return bytes;
+}
+
+int state_key_value(struct json *json, struct slice key, uint32_t index, struct arena *arena, struct value *value, struct error *err)
+{
+	const struct json_node *nodes, *node;
+	char *padded = arena_zalloc(arena, key.n + JSON_PADDING);
+
+	memcpy(padded, key.p, key.n);
+	if (json_read(json, (struct slice){ padded, key.n }, 1, NULL, arena, &nodes, err) < 0)
+		return -1;
+	for (node = nodes + 1; node < nodes + nodes->end && index; node = nodes + node->end)
+		index--;
+	if (node >= nodes + nodes->end)
+		return error_set(err, "this key of its state is not what key_by makes: %.*s", SLICE_ARG(key));
+	*value = node->value.kind == VALUE_TEXT ? plain(node->value, arena) : node->value;
+	value->ready = true;
+	return 0;
+}
+
 static size_t characters(struct slice text)
 {
 	size_t count = 0;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "flow/json.h"
 #include "flow/value.h"
 
 /* What fits an index together with the other columns of the primary key (script 96, map 160): 3,072 bytes, 4 a character. */
@@ -16,6 +17,8 @@ void state_key_end(struct buf *out);
 void state_key_extend(struct buf *key, struct slice entry);
 /* The key that a map's entry belongs to: of [7,"a"] it is [7]. */
 void state_key_of_entry(struct buf *out, struct slice entry);
+/* The value of a column of the key, the first is 0; made in the arena. Bytes come back as TEXT. -1: the key has no such value. */
+int state_key_value(struct json *json, struct slice key, uint32_t index, struct arena *arena, struct value *value, struct error *err);
 /* -1: it is longer than its column. */
 int state_key_check(struct slice key, struct error *err);
 

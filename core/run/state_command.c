@@ -237,7 +237,7 @@ static struct slice text_of(const struct json_node *nodes, const struct json_nod
 	return node ? (struct slice){ node->value.p, node->value.n } : (struct slice){ 0 };
 }
 
-/* Of a window's row each open pane: { "<start in ms>": { n = rows, a = what is accumulated, e = end } } (lua/streamlua/window.lua). */
+/* Of a window's row each open pane: { "<start in ms>": { n = rows, a = what is accumulated, e = end } } (flow/window.h). */
 static void add_panes(struct table *table, const struct slice *cells)
 {
 	struct arena arena = ARENA_INIT;

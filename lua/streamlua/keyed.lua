@@ -56,10 +56,13 @@ local function open(script, event, entry)
   return saved.open(entry, script.version, script.upgrades)
 end
 
--- When the event happened, in milliseconds; nil where nothing says so.
-local function event_time(script, event, this)
+-- When the event (old: its old image, which `this` is then) happened, in milliseconds; nil where nothing says so.
+local function event_time(script, event, this, old)
   local spec = script.time
-  if not spec then
+  local quick = C.sl_time(event, old or false)
+  if quick == quick then
+    return quick
+  elseif not spec then
     local ms = tonumber(event.time_ms)
     ms = ms ~= 0 and ms or tonumber(event.message.time_ms)
     return ms ~= 0 and ms or nil

@@ -63,11 +63,24 @@ int sl_set_number(struct event *event, struct change *change, uint32_t column, d
 
 int sl_state_keys(struct event *event, const char *key, size_t size, const char *old, size_t old_size);
 struct state_entry *sl_state_main(struct event *event);
+double sl_time(struct event *event, bool old);
 double sl_clock(struct event *event, double at_ms, double most_ms);
 int sl_finish(struct event *event);
 void sl_count_late(struct event *event, bool ahead);
 void sl_state_put(struct event *event, struct state_entry *entry, const char *value, size_t size, const char *timers, size_t timers_size,
   double due, double wake);
+struct sl_pane { double start, finish, n; struct slice made; bool written; };
+bool sl_window_is_open(const struct state_entry *entry);
+int sl_window_open(struct event *event, struct state_entry *entry, const char *text, size_t size);
+int sl_window_take(struct event *event, struct state_entry *entry, bool old, double at_ms, double watermark_ms, double others_ms, int sign);
+int sl_window_give(struct event *event, uint32_t place, double at_ms, int sign, uint32_t kind, const char *text, size_t size);
+int sl_window_give_number(struct event *event, uint32_t place, double at_ms, int sign, double number);
+int sl_window_write(struct event *event, struct state_entry *entry, bool old);
+int sl_window_put(struct event *event, struct state_entry *entry, struct state_entry *old);
+int sl_window_fire(struct event *event, struct state_entry *entry);
+void sl_window_pane(struct event *event, uint32_t i, struct sl_pane *view);
+int sl_window_merged(struct event *event, uint32_t i, struct sl_pane *view);
+void sl_window_made(struct event *event, uint32_t i, const char *text, size_t size);
 struct state_entry *sl_map_entry(struct event *event, const char *map, size_t map_size, const char *key, size_t key_size);
 int sl_stall(struct event *event);
 int sl_is_stalled(struct event *event);

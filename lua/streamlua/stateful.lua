@@ -6,12 +6,10 @@ local keyed = require "streamlua.keyed"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
 local native = require "streamlua.native"
-local panes = require "streamlua.panes"
 local process = require "streamlua.process"
 local row = require "streamlua.row"
 local saved = require "streamlua.state"
 local timer = require "streamlua.timer"
-local window = require "streamlua.window"
 local windowed = require "streamlua.windowed"
 local watch = loop.watch
 
@@ -43,7 +41,6 @@ end
 -- As if the event had not run.
 local function undo()
   timer.begin(nil)
-  windowed.forget()
   if keyed.opened ~= nil then
     saved.forget(keyed.opened)
   end
@@ -86,15 +83,12 @@ end
 
 local function new(script)
   function script.upgrades(value, from)
-    if not script.window then
-      return upgraded(script, value, from)
-    end
-    for _, pane in pairs(value) do
-      pane.a = upgraded(script, pane.a, from)
-    end
-    return value
+    return upgraded(script, value, from)
   end
   local kind = script.window and windowed or process
+  if kind.prepare then
+    kind.prepare(script)
+  end
   local run, fire, pass = kind.run, kind.fire, keyed.pass
 
   -- Returns what xpcall does, and whether it came to an entry of a map that is not at hand.
@@ -108,9 +102,6 @@ local function new(script)
     return ok, reason, stalled
   end
 
-  if script.window then
-    script.panes, script.panes_text = window.new(script), panes.encoder(script)
-  end
   return function(events, event_count)
     if unfinished then -- no memory, and not even the fault could be told
       undo()

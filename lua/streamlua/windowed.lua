@@ -1,4 +1,6 @@
--- An event of a script with a window, and the windows that close.
+-- An event of a script with a window, and the windows that close. What windows are, and what the built-in aggregates keep, is the engine's
+-- (core/flow/window.c); what add, sub, merge and result of a script make is made here.
+local check = require "streamlua.check"
 local context = require "streamlua.context"
 local ffi = require "ffi"
 local keyed = require "streamlua.keyed"
@@ -6,26 +8,49 @@ local native = require "streamlua.native"
 local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
-local window = require "streamlua.window"
+local saved = require "streamlua.state"
+local time = require "streamlua.time"
 
 local C, current = native.C, row.state
 local NEVER = keyed.NEVER
+local view = ffi.new "struct sl_pane"
 
-local touched, gone = {}, {} -- starts of panes that the event changed, and of sessions that begin somewhere else now
-
-local function change(pane, start)
-  touched[start] = pane
+local function check_done(result)
+  if result < 0 then
+    keyed.fail()
+  end
+  return result
 end
 
-local function leave(start)
-  gone[#gone + 1] = start
+-- What an older version of the script kept, as this one has it.
+local function open(script, event, entry)
+  saved.refuse_newer(event, entry, script.version)
+  if entry.version < script.version and entry.value.n > 0 and not C.sl_window_is_open(entry) then
+    local panes = saved.decode(ffi.string(entry.value.p, entry.value.n))
+    for _, pane in pairs(panes) do
+      pane.a = script.upgrades(pane.a, entry.version)
+    end
+    local text = saved.encode(panes, "the window")
+    check_done(C.sl_window_open(event, entry, text, #text))
+  end
+end
+
+-- ---- what the script accumulates itself ----
+
+local function made_of(pane)
+  return pane.made.n > 0 and saved.decode(ffi.string(pane.made.p, pane.made.n)) or {}
+end
+
+-- Milliseconds as a time of a database; without a fraction where there is none.
+local function text_of(ms)
+  return (time.format(ms):gsub("%.000$", ""))
 end
 
 local function key_values(script, this)
   local values = {}
-  for i = 1, #script.key_by do
-    local value = this[script.key_by[i]]
-    values[script.key_by[i]] = value == nil and null or value
+  for _, name in ipairs(script.key_by) do
+    local value = this[name]
+    values[name] = value == nil and null or value
   end
   return values
 end
@@ -46,65 +71,137 @@ local function to_columns(script, values)
   return made
 end
 
--- A fault: nothing of it is to be written.
-local function forget()
-  for start in pairs(touched) do
-    touched[start] = nil
-  end
-  for i = #gone, 1, -1 do
-    gone[i] = nil
-  end
-end
-
-local function write_pane(script, key, pane, start)
-  local values = window.result(script, pane, start)
-  for name, value in pairs(key) do
-    values[name] = value
-  end
-  local erase = pane.n == 0
-  output.write(script.target_id, to_columns(script, values), erase and native.CHANGE_DELETE or native.CHANGE_UPSERT,
-    erase and native.ABSENT or native.DEFAULT)
-end
-
--- The row of a window that is none any more.
-local function erase(script, key, start)
-  local values = {}
-  for name, value in pairs(key) do
-    values[name] = value
-  end
-  values.window_start = window.text_of(start)
-  values.window_end = values.window_start
-  output.write(script.target_id, to_columns(script, values), native.CHANGE_DELETE, native.ABSENT)
-end
-
--- Of "final" windows only what was written already, because the input had ended, is taken back at once.
-local function write_panes(script, this)
-  if script.emit ~= "final" then
-    for start, pane in pairs(touched) do
-      write_pane(script, key_values(script, this), pane, start)
+-- acc: nil where the row is none any more.
+local function write(script, key, start, finish, acc)
+  local values = { window_start = text_of(start), window_end = text_of(finish) }
+  if acc then
+    local result = script.result and script.result(acc, { start = start, finish = finish }) or acc
+    if type(result) ~= "table" then
+      error(("result returned %s: a table of columns is needed"):format(check.kind_of(result)), 0)
+    end
+    for name, value in pairs(result) do
+      values[name] = value
     end
   end
-  for i = 1, #gone do
-    erase(script, key_values(script, this), gone[i])
+  for name, value in pairs(key) do
+    values[name] = value
   end
-  forget()
+  output.write(script.target_id, to_columns(script, values), acc and native.CHANGE_UPSERT or native.CHANGE_DELETE,
+    acc and native.DEFAULT or native.ABSENT)
 end
 
-local function time_of(script, event, this)
-  return keyed.event_time(script, event, this) or error("this event has no time: name its column, as in time = \"created_at\"", 0)
+-- What add, sub or merge made of an accumulator: another one, or the same where it returned nothing.
+local function accumulated(script, name, acc, other)
+  local value = script[name](acc, other)
+  if value == nil then
+    return acc
+  elseif type(value) ~= "table" then
+    error(("%s returned %s: an accumulator is a table"):format(name, check.kind_of(value)), 0)
+  end
+  return value
+end
+
+local function merged(script, event)
+  local acc, i = {}, 0
+  while C.sl_window_merged(event, i, view) ~= 0 do
+    local other = made_of(view)
+    acc = next(acc) == nil and other or accumulated(script, "merge", acc, other)
+    i = i + 1
+  end
+  return acc
+end
+
+local function take(script, event, this, count, sign)
+  for i = 0, count - 1 do
+    C.sl_window_pane(event, i, view)
+    local acc = script.window.gap and merged(script, event) or made_of(view)
+    local text = saved.encode_value(accumulated(script, sign > 0 and "add" or "sub", acc, this), "the window")
+    C.sl_window_made(event, i, text, #text)
+  end
+end
+
+local function write_changes(script, event, this, count)
+  local key = key_values(script, this)
+  for i = 0, script.emit ~= "final" and count - 1 or -1 do
+    C.sl_window_pane(event, i, view)
+    write(script, key, view.start, view.finish, view.n > 0 and made_of(view) or nil)
+  end
+  local i = 0
+  while C.sl_window_merged(event, i, view) ~= 0 do
+    if view.written then
+      write(script, key, view.start, view.start)
+    end
+    i = i + 1
+  end
+end
+
+local function write_due(script, event, count)
+  local key = keyed.key_of(script, event.uses.entry, null)
+  for i = 0, count - 1 do
+    C.sl_window_pane(event, i, view)
+    if view.n > 0 or view.written then
+      write(script, key, view.start, view.finish, view.n > 0 and made_of(view) or nil)
+    end
+  end
+end
+
+-- ---- aggregates of what a function makes of a row ----
+
+-- Those of a script, by their places in its list (from 0), or nil.
+local function calls_of(script)
+  local calls
+  for i, one in ipairs(script.aggregates or {}) do
+    if one.aggregate.call then
+      calls = calls or {}
+      calls[#calls + 1] = { place = i - 1, call = one.aggregate.call, name = one.aggregate.name }
+    end
+  end
+  return calls
+end
+
+local function give(event, calls, this, at, sign)
+  for i = 1, #calls do
+    local one = calls[i]
+    local value = one.call(this)
+    local kind = type(value)
+    if kind == "number" then
+      check_done(C.sl_window_give_number(event, one.place, at, sign, value))
+    elseif kind == "string" then
+      check_done(C.sl_window_give(event, one.place, at, sign, native.TEXT, value, #value))
+    elseif kind == "boolean" then
+      check_done(C.sl_window_give(event, one.place, at, sign, value and native.TRUE or native.FALSE, nil, 0))
+    elseif value ~= nil and value ~= null then
+      error(("%s: its function returned a %s: a number or a text is needed"):format(one.name, kind), 0)
+    end
+  end
+end
+
+-- ---- events ----
+
+local function time_of(script, event, this, old)
+  return keyed.event_time(script, event, this, old) or error("this event has no time: name its column, as in time = \"created_at\"", 0)
 end
 
 -- One image of the event, of this time, into its panes (sign 1), or out of them (-1).
-local function count(script, event, entry, this, at, sign)
-  local watermark = current.watermark == current.watermark and current.watermark or -math.huge
-  local panes = keyed.open(script, event, entry)
-  if not script.panes(panes, this, at, watermark, keyed.others(script, event), sign, change, leave) then
+local function count(script, event, entry, old, at, sign)
+  open(script, event, entry)
+  local taken = check_done(C.sl_window_take(event, entry, old, at, current.watermark, keyed.others(script, event), sign))
+  if taken == 0 then
     C.sl_count_late(event, false)
     if script.late then
-      script.late(this, context)
+      script.late(row.new(current.generation, old and row.OLD or row.NEW), context)
     end
+    return
   end
-  write_panes(script, this)
+  if script.add then
+    local this = row.new(current.generation, old and row.OLD or row.NEW)
+    take(script, event, this, taken, sign)
+    write_changes(script, event, this, taken)
+    return
+  elseif script.calls then
+    give(event, script.calls, row.new(current.generation, old and row.OLD or row.NEW), at, sign)
+  end
+  check_done(C.sl_window_write(event, entry, old))
 end
 
 local function aggregate(script, event)
@@ -128,74 +225,33 @@ local function aggregate(script, event)
       old = used.entry
       keyed.opened_old = old
     end
-    local was = row.new(current.generation, row.OLD)
-    count(script, event, old, was, time_of(script, event, was), -1)
-    count(script, event, entry, this, at, 1)
+    count(script, event, old, true, time_of(script, event, row.new(current.generation, row.OLD), true), -1)
+    count(script, event, entry, false, at, 1)
   else
-    count(script, event, entry, this, at, event.op == native.DELETE and -1 or 1)
+    count(script, event, entry, false, at, event.op == native.DELETE and -1 or 1)
   end
-  local text = script.panes_text(keyed.open(script, event, entry))
-  local old_text = old ~= entry and script.panes_text(keyed.open(script, event, old)) or nil
-  if C.sl_finish(event) ~= 0 then
-    keyed.fail()
-  end
-  C.sl_state_put(event, entry, text, #text, nil, 0, window.due(script, keyed.open(script, event, entry)) or NEVER, NEVER)
-  if old_text then
-    C.sl_state_put(event, old, old_text, #old_text, nil, 0, window.due(script, keyed.open(script, event, old)) or NEVER, NEVER)
-  end
-end
-
--- What the key's windows are in case that those of the list cannot be written: there is a dead letter, and no second one.
-local function without(panes, closed, list)
-  local left = {}
-  for start, pane in pairs(panes) do
-    left[start] = not closed[start] and pane or nil
-  end
-  for _, start in ipairs(list) do
-    local pane = left[start]
-    left[start] = pane and { n = pane.n, a = pane.a, e = pane.e, f = true }
-  end
-  return left
+  check_done(C.sl_window_put(event, entry, old))
 end
 
 -- Windows are due: "final" ones are written, once; then they are forgotten. At the end of the input those that the watermark has not passed are
 -- written too, and kept: where a later run goes on with them, their rows are written again with all that they have by then.
 local function fire(script, event)
-  local entry, at = event.uses.entry, tonumber(event.at_ms)
+  local entry = event.uses.entry
   keyed.opened = entry
-  local panes, closed, list = keyed.open(script, event, entry), {}, {}
-  for start, pane in pairs(panes) do
-    if pane.e <= at and not event.ended then
-      closed[start] = true
-    end
-    if script.emit == "final" and (pane.e <= at or event.ended) and (not pane.f or pane.d) then
-      list[#list + 1] = start
-    end
-  end
-  table.sort(list, function(a, b) return panes[a].e < panes[b].e or (panes[a].e == panes[b].e and tonumber(a) < tonumber(b)) end)
-  local left = without(panes, closed, list)
-  local text = script.panes_text(left)
-  C.sl_timer_otherwise(event, text, #text, nil, 0, window.due(script, left) or NEVER, NEVER)
-  if event.error.p ~= nil then
-    error(ffi.string(event.error.p, event.error.n), 0)
-  end
+  open(script, event, entry)
+  local due = check_done(C.sl_window_fire(event, entry))
   current.watermark = keyed.watermark(script, event) or NEVER
-  for _, start in ipairs(list) do
-    local pane = panes[start]
-    if pane.n > 0 or pane.f then
-      write_pane(script, keyed.key_of(script, entry, null), pane, tonumber(start))
-    end
-    pane.f, pane.d = true, nil
+  if script.add then
+    write_due(script, event, due)
+  else
+    check_done(C.sl_window_write(event, entry, false))
   end
-  for start in pairs(closed) do
-    panes[start] = nil
-  end
-  text = script.panes_text(panes)
-  if C.sl_finish(event) ~= 0 then
-    keyed.fail()
-  end
-  C.sl_state_put(event, entry, text, #text, nil, 0, window.due(script, panes) or NEVER, NEVER)
+  check_done(C.sl_window_put(event, entry, entry))
 end
 
-return { run = aggregate, fire = fire, forget = forget }
+-- Before the first event.
+local function prepare(script)
+  script.calls = calls_of(script)
+end
 
+return { prepare = prepare, run = aggregate, fire = fire }

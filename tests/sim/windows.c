@@ -228,13 +228,11 @@ void windows_fire(struct timed *timed, const struct firing *firing)
 
 /* ---- what is kept ---- */
 
-static int by_name(const void *a, const void *b)
+static int by_start(const void *a, const void *b)
 {
-	char x[24], y[24];
+	const struct pane *x = a, *y = b;
 
-	snprintf(x, sizeof x, "%" PRId64, ((const struct pane *)a)->start);
-	snprintf(y, sizeof y, "%" PRId64, ((const struct pane *)b)->start);
-	return strcmp(x, y);
+	return (x->start > y->start) - (x->start < y->start);
 }
 
 static void put_pane(struct buf *out, enum table table, const struct pane *pane)
@@ -257,7 +255,7 @@ bool windows_kept(const struct timed *timed, enum table table, int64_t id, struc
 
 	if (!panes->count)
 		return false;
-	qsort(panes->items, (size_t)panes->count, sizeof *panes->items, by_name);
+	qsort(panes->items, (size_t)panes->count, sizeof *panes->items, by_start);
 	buf_char(value, '{');
 	for (int i = 0; i < panes->count; i++) {
 		if (i)
