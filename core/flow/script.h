@@ -102,6 +102,10 @@ int script_host_load(struct script_host *host, const char *path, const char *ser
  * what is legal but probably not meant. The sink stays borrowed: targets that only ctx:emit names are described when they come up. */
 int script_host_bind(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings,
 		     void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
+/* The same in steps, for whoever has other things to do: all targets are described at once, which blocks, and then the scripts are bound one a
+ * call. settle: 1 there is more to do, 0 they are bound, -1. */
+int script_host_meet(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings, struct error *err);
+int script_host_settle(struct script_host *host, void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
 
 /* 1: a target is not what it was when the scripts were bound to it; 0: all are; -1: the sink cannot tell. Blocks. */
 int script_host_schema_changed(struct script_host *host, struct error *err);

@@ -161,21 +161,26 @@ static void settle_order(const struct binding *b)
 		     SLICE_ARG(target->name));
 }
 
+static int find_target(const struct binding *b)
+{
+	struct script *script = b->script;
+
+	if (!script->has_target) { /* all that it writes goes through ctx:emit */
+		script->target = script_host_target_own(b->host, script->target_name);
+		return 0;
+	}
+	script->target = script_host_target(b->host, script->target_name, b->err);
+	return script->target ? 0 : error_prefix(b->err, "%.*s: target", SLICE_ARG(script->path));
+}
+
 static int bind_script(const struct binding *b)
 {
 	struct script_host *host = b->host;
 	struct script *script = b->script;
 	bool key_is_function = false;
 
-	if (script->has_target) {
-		script->target = script_host_target(host, script->target_name, b->err);
-		if (!script->target)
-			return error_prefix(b->err, "%.*s: target", SLICE_ARG(script->path));
-		if (settle_key(b) < 0 || settle_columns(b) < 0)
-			return -1;
-	} else { /* all that it writes goes through ctx:emit */
-		script->target = script_host_target_own(host, script->target_name);
-	}
+	if (script->has_target && (settle_key(b) < 0 || settle_columns(b) < 0))
+		return -1;
 	for (uint32_t k = 0; k < script->target->key_count; k++)
 		key_is_function |= script->enters_lua && !is_copied(script, script->target->key[k]);
 	script->lua_makes_rows |= key_is_function;
@@ -192,8 +197,7 @@ static int bind_script(const struct binding *b)
 	return 0;
 }
 
-int script_host_bind(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings,
-		     void (*warn_line)(void *ctx, const char *line), void *ctx, struct error *err)
+int script_host_meet(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings, struct error *err)
 {
 	host->sink = sink;
 	host->shapes = shapes;
@@ -201,12 +205,31 @@ int script_host_bind(struct script_host *host, struct sink *sink, struct shapes 
 	for (uint32_t i = 0; i < host->script_count; i++)
 		if (host->scripts[i].stateful && !host->state_target)
 			state_bind(host);
-	for (uint32_t i = 0; i < host->script_count; i++) {
-		struct binding b = { host, &host->scripts[i], warn_line, ctx, err };
-
-		if (bind_script(&b) < 0)
+	/* One after the other: a sink keeps what it has read of its schema for a moment. */
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (find_target(&(struct binding){ .host = host, .script = &host->scripts[i], .err = err }) < 0)
 			return -1;
+	host->settled = 0;
+	return 0;
+}
+
+int script_host_settle(struct script_host *host, void (*warn_line)(void *ctx, const char *line), void *ctx, struct error *err)
+{
+	if (host->settled < host->script_count) {
+		struct binding b = { host, &host->scripts[host->settled++], warn_line, ctx, err };
+
+		return bind_script(&b) < 0 ? -1 : 1;
 	}
 	guard_settled(host);
 	return routes_build(host, err);
+}
+
+int script_host_bind(struct script_host *host, struct sink *sink, struct shapes *shapes, const struct reading_settings *readings,
+		     void (*warn_line)(void *ctx, const char *line), void *ctx, struct error *err)
+{
+	int more = script_host_meet(host, sink, shapes, readings, err) < 0 ? -1 : 1;
+
+	while (more == 1)
+		more = script_host_settle(host, warn_line, ctx, err);
+	return more;
 }

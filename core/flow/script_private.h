@@ -46,6 +46,7 @@ struct script_host {
 	const struct reading_settings *readings;
 	struct target **targets;
 	uint32_t target_count;
+	uint32_t settled; /* scripts that are bound */
 	struct missing_column *missing;
 	bool misses; /* one was added since it was last asked */
 

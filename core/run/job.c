@@ -72,21 +72,30 @@ enum on_control job_control(struct job *job, const char *field)
 
 /* ---- scripts ---- */
 
-static int load_map(struct job *job, struct error *err)
+/* served: the table that job.lua names it for, or NULL. */
+static void add_script(struct job *job, const char *path, const char *served)
+{
+	struct job_script *script;
+
+	job->scripts = realloc(job->scripts, (job->script_count + 1) * sizeof *job->scripts);
+	BUG_IF(!job->scripts);
+	script = &job->scripts[job->script_count++];
+	script->path = strdup(path);
+	script->served = served ? strdup(served) : NULL;
+	BUG_IF(!script->path || (served && !script->served));
+}
+
+static void list_map(struct job *job)
 {
 	lua_State *lua = script_host_lua(job->host);
-	int result = 0;
 
 	job_push(job, "tables.map");
 	lua_pushnil(lua);
-	while (result == 0 && lua_next(lua, -2)) {
-		result = script_host_load(job->host, lua_tostring(lua, -1), lua_tostring(lua, -2), err);
+	while (lua_next(lua, -2)) {
+		add_script(job, lua_tostring(lua, -1), lua_tostring(lua, -2));
 		lua_pop(lua, 1);
 	}
-	if (result < 0)
-		lua_pop(lua, 1);
 	lua_pop(lua, 1);
-	return result;
 }
 
 static bool is_script(const char *name)
@@ -96,16 +105,11 @@ static bool is_script(const char *name)
 	return name[0] != '.' && n > 4 && strcmp(name + n - 4, ".lua") == 0 && !job_is_test(name);
 }
 
-static int compare_names(const void *a, const void *b)
+static int by_path(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+	const struct job_script *x = a, *y = b;
 
-static void add_name(char ***names, size_t *count, const char *name)
-{
-	*names = realloc(*names, (*count + 1) * sizeof(**names));
-	BUG_IF(!*names);
-	(*names)[(*count)++] = strdup(name);
+	return strcmp(x->path, y->path);
 }
 
 /* Reads the folder's scripts into the bundle while it is open. */
@@ -132,11 +136,9 @@ static int read_folder(struct bundle *bundle, const char *folder, struct error *
 }
 
 /* The bundle's files directly in the folder, in the order of their names. */
-static int load_folder(struct job *job, const char *folder, struct error *err)
+static int list_folder(struct job *job, const char *folder, struct error *err)
 {
-	size_t prefix = strlen(folder), count = 0;
-	char **names = NULL;
-	int result = 0;
+	size_t prefix = strlen(folder);
 
 	if (job->bundle->read && read_folder(job->bundle, folder, err) < 0)
 		return -1;
@@ -144,19 +146,12 @@ static int load_folder(struct job *job, const char *folder, struct error *err)
 		const char *path = job->bundle->files[i].path;
 
 		if (strncmp(path, folder, prefix) == 0 && path[prefix] == '/' && !strchr(path + prefix + 1, '/') && is_script(path + prefix + 1))
-			add_name(&names, &count, path);
+			add_script(job, path, NULL);
 	}
-	if (count)
-		qsort(names, count, sizeof *names, compare_names);
-	else
-		result = error_set(err, "tables: folder %s has no script: put a file for each table into it, as in %s/orders.lua", folder, folder);
-	for (size_t i = 0; i < count; i++) {
-		if (result == 0)
-			result = script_host_load(job->host, names[i], NULL, err);
-		free(names[i]);
-	}
-	free(names);
-	return result;
+	if (!job->script_count)
+		return error_set(err, "tables: folder %s has no script: put a file for each table into it, as in %s/orders.lua", folder, folder);
+	qsort(job->scripts, job->script_count, sizeof *job->scripts, by_path);
+	return 0;
 }
 
 void job_print_line(void *ctx, struct slice text)
@@ -227,7 +222,7 @@ static void read_format(struct job *job)
 
 /* ---- lifetime ---- */
 
-static struct job *open_job(struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
+static struct job *begin_job(struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
 	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = job_print_line };
 	struct job *job = calloc(1, sizeof *job);
@@ -244,13 +239,38 @@ static struct job *open_job(struct bundle *bundle, struct script_watch *watch, c
 	job->sink_name = strdup(job_text(job, "sink.kind"));
 	job->bounded = strcmp(job_text(job, "source.kind"), "file") == 0;
 	folder = job_text(job, "tables.folder");
-	if ((folder ? load_folder(job, folder, err) : load_map(job, err)) < 0)
-		goto fail;
-	job->outside = script_host_outside(job->host, err);
-	if (!job->outside)
+	if (!folder)
+		list_map(job);
+	else if (list_folder(job, folder, err) < 0)
 		goto fail;
 	return job;
 fail:
+	job_free(job);
+	return NULL;
+}
+
+int job_load(struct job *job, struct error *err)
+{
+	if (job->loaded < job->script_count) {
+		const struct job_script *script = &job->scripts[job->loaded++];
+
+		return script_host_load(job->host, script->path, script->served, err) < 0 ? -1 : 1;
+	}
+	if (!job->outside)
+		job->outside = script_host_outside(job->host, err);
+	return job->outside ? 0 : -1;
+}
+
+/* With all its scripts. */
+static struct job *open_job(struct bundle *bundle, struct error *err)
+{
+	struct job *job = begin_job(bundle, NULL, NULL, err);
+	int more = job ? 1 : -1;
+
+	while (more == 1)
+		more = job_load(job, err);
+	if (more == 0)
+		return job;
 	job_free(job);
 	return NULL;
 }
@@ -273,7 +293,7 @@ static int find(struct bundle *bundle, const char *path, char **name, struct err
 
 static struct job *read_all(struct bundle *bundle, struct error *err)
 {
-	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, NULL, NULL, err) : NULL;
+	struct job *job = bundle_get(bundle, bundle->job, err) ? open_job(bundle, err) : NULL;
 
 	if (job)
 		bundle_seal(bundle);
@@ -306,10 +326,10 @@ struct job *job_read_scripts(struct bundle *bundle, const char *folder, struct e
 	return read_all(bundle, err);
 }
 
-struct job *job_new(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
+struct job *job_begin(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
 	/* A sealed bundle is only read; the cast is for job_read, which fills one through the same path. */
-	return open_job((struct bundle *)bundle, watch, suspects, err);
+	return begin_job((struct bundle *)bundle, watch, suspects, err);
 }
 
 void job_free(struct job *job)
@@ -321,6 +341,11 @@ void job_free(struct job *job)
 	free(job->name);
 	free(job->sink_name);
 	free(job->outside);
+	for (size_t i = 0; i < job->script_count; i++) {
+		free(job->scripts[i].path);
+		free(job->scripts[i].served);
+	}
+	free(job->scripts);
 	free(job);
 }
 

@@ -33,11 +33,13 @@ struct job *job_read(struct bundle *bundle, const char *job_path, struct error *
 /* The same for a folder that holds scripts and no job.lua, with a job made for it: its examples can be run. */
 struct job *job_read_scripts(struct bundle *bundle, const char *folder, struct error *err);
 
-/* A worker's job, from a sealed bundle: what its scripts work on is told, and what is suspect handled with care (flow/script_watch.h). NULL
- * with err. */
+/* A worker's job, from a sealed bundle: what its scripts work on is told, and what is suspect handled with care (flow/script_watch.h). job_load
+ * loads its scripts. NULL with err. */
 struct script_watch;
 struct suspects;
-struct job *job_new(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err);
+struct job *job_begin(const struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err);
+/* The next of its scripts, which it has before anything else is done with it. 1: there may be more, 0: it has them all, -1. */
+int job_load(struct job *job, struct error *err);
 void job_free(struct job *job);
 const char *job_name(const struct job *job);
 const char *job_sink_name(const struct job *job); /* "tidb", "sqlite" ... */

@@ -18,6 +18,10 @@ struct job {
 	const struct format *format; /* NULL: the host's own */
 	char *name, *sink_name, *outside;
 	bool bounded;
+	struct job_script { /* those that job.lua names, or its folder holds */
+		char *path, *served;
+	} * scripts;
+	size_t script_count, loaded;
 };
 
 /* What a run adds to the job's source. */

@@ -10,6 +10,7 @@
 struct version {
 	struct bundle bundle;
 	struct job *job;
+	bool met; /* it fits what runs, and its targets are described */
 };
 
 static void version_free(struct version *version)
@@ -27,28 +28,34 @@ static struct version *version_new(const struct versions *versions, struct slice
 
 	BUG_IF(!version);
 	if (bundle_unpack(&version->bundle, packed, err) < 0 ||
-	    !(version->job = job_new(&version->bundle, versions->watch, versions->suspects, err))) {
+	    !(version->job = job_begin(&version->bundle, versions->watch, versions->suspects, err))) {
 		version_free(version);
 		return NULL;
 	}
 	return version;
 }
 
-static int bind_version(const struct versions *versions, const struct version *version, struct error *err)
+static int load_all(struct job *job, struct error *err)
 {
-	return script_host_bind(version->job->host, versions->sink, versions->shapes, &version->job->readings, NULL, NULL, err);
+	int more;
+
+	do
+		more = job_load(job, err);
+	while (more == 1);
+	return more;
 }
 
 int versions_open(struct versions *versions, struct slice packed, struct error *err)
 {
 	versions->used = version_new(versions, packed, err);
-	return versions->used ? 0 : -1;
+	return versions->used ? load_all(versions->used->job, err) : -1;
 }
 
 void versions_free(struct versions *versions)
 {
 	version_free(versions->next);
 	version_free(versions->prepared);
+	version_free(versions->preparing);
 	version_free(versions->used);
 }
 
@@ -59,7 +66,7 @@ struct job *versions_job(const struct versions *versions)
 
 int versions_bind(struct versions *versions, struct error *err)
 {
-	return bind_version(versions, versions->used, err);
+	return script_host_bind(versions->used->job->host, versions->sink, versions->shapes, &versions->used->job->readings, NULL, NULL, err);
 }
 
 /* A reload is of scripts. The source goes on as it is, and with it what its messages mean, whatever the new job.lua says of that. */
@@ -89,16 +96,21 @@ static int keep_state(const struct job *running, const struct job *next, struct 
 	return 0;
 }
 
-static struct version *make_next(const struct versions *versions, struct slice packed, struct error *err)
+/* 1: there is more to do, 0: it can be used, -1. */
+static int make_more(const struct versions *versions, struct version *version, struct error *err)
 {
-	struct version *version = version_new(versions, packed, err);
+	struct job *running = versions->used->job, *job = version->job;
+	int more = job_load(job, err);
 
-	if (version && (keep_format(versions->used->job, version->job, err) < 0 || keep_state(versions->used->job, version->job, err) < 0 ||
-			bind_version(versions, version, err) < 0)) {
-		version_free(version);
-		return NULL;
-	}
-	return version;
+	if (more != 0)
+		return more;
+	if (version->met)
+		return script_host_settle(job->host, NULL, NULL, err);
+	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 ||
+	    script_host_meet(job->host, versions->sink, versions->shapes, &job->readings, err) < 0)
+		return -1;
+	version->met = true;
+	return 1;
 }
 
 static void give(struct versions *versions, struct version *next, bool prepared)
@@ -114,14 +126,28 @@ int versions_prepare(struct versions *versions, struct slice packed, struct erro
 {
 	BUG_IF(versions->next && versions->next_is_prepared); /* the master waits for SWAPPED before it begins another reload */
 	versions_forget(versions);
-	versions->prepared = make_next(versions, packed, err);
-	return versions->prepared ? 0 : -1;
+	versions->preparing = version_new(versions, packed, err);
+	return versions->preparing ? 0 : -1;
+}
+
+int versions_prepare_more(struct versions *versions, struct error *err)
+{
+	int more = make_more(versions, versions->preparing, err);
+
+	if (more == 0)
+		versions->prepared = versions->preparing;
+	else if (more < 0)
+		version_free(versions->preparing);
+	if (more != 1)
+		versions->preparing = NULL;
+	return more;
 }
 
 void versions_forget(struct versions *versions)
 {
 	version_free(versions->prepared);
-	versions->prepared = NULL;
+	version_free(versions->preparing);
+	versions->prepared = versions->preparing = NULL;
 }
 
 void versions_swap(struct versions *versions)
@@ -157,11 +183,15 @@ static void rebind(struct versions *versions)
 	struct buf packed = BUF_INIT;
 	struct version *next;
 	struct error err;
+	int more;
 
 	bundle_pack(&versions->used->bundle, &packed);
-	next = make_next(versions, buf_view(&packed), &err);
+	next = version_new(versions, buf_view(&packed), &err);
 	buf_free(&packed);
-	if (next) {
+	more = next ? 1 : -1;
+	while (more == 1)
+		more = make_more(versions, next, &err);
+	if (more == 0) {
 		log_info("the target's schema has changed: the scripts are bound to it as it is now");
 		versions->unfit.text[0] = 0;
 		give(versions, next, false);
@@ -169,13 +199,15 @@ static void rebind(struct versions *versions)
 		log_error("the target's schema has changed, and the scripts do not fit it: %s", err.text);
 		versions->unfit = err;
 	}
+	if (more < 0)
+		version_free(next);
 }
 
 void versions_look(struct versions *versions)
 {
 	struct error err;
 
-	if (versions->next || versions->prepared) /* bound a moment ago */
+	if (versions->next || versions->prepared || versions->preparing) /* bound a moment ago, or about to be */
 		return;
 	switch (script_host_schema_changed(versions->used->job->host, &err)) {
 	case 1:

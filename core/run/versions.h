@@ -11,12 +11,13 @@ struct version;
 
 struct versions {
 	struct version *used, *prepared, *next;
-	bool next_is_prepared; /* the master waits for it */
-	bool swap_due;         /* it has said so while another one was on its way into the flow */
-	struct sink *sink;     /* borrowed, as are the others; set once they are there */
+	struct version *preparing; /* what will be `prepared` */
+	bool next_is_prepared;     /* the master waits for it */
+	bool swap_due;             /* it has said so while another one was on its way into the flow */
+	struct sink *sink;         /* borrowed, as are the others; set once they are there */
 	struct shapes *shapes;
 	struct flow *flow;
-	struct script_watch *watch; /* job_new_watched */
+	struct script_watch *watch; /* job_begin */
 	const struct suspects *suspects;
 	struct error unfit; /* why the scripts do not fit the target's new schema, as it was last logged */
 };
@@ -27,8 +28,10 @@ void versions_free(struct versions *versions);
 struct job *versions_job(const struct versions *versions); /* in use; NULL before there is one */
 int versions_bind(struct versions *versions, struct error *err);
 
-/* A reload, as the master says it. prepare: -1, and nothing is kept. */
+/* A reload, as the master says it. Preparing takes its time, so it goes in steps between which events can flow: prepare begins (0, or -1), more
+ * is called as long as it returns 1; 0: it is prepared. -1: nothing is kept. */
 int versions_prepare(struct versions *versions, struct slice packed, struct error *err);
+int versions_prepare_more(struct versions *versions, struct error *err);
 void versions_forget(struct versions *versions);
 void versions_swap(struct versions *versions);
 /* The flow has taken what it was given. True: the master waits to hear of it. */

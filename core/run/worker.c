@@ -20,6 +20,7 @@ enum {
 	LOOK_MS = 10000,      /* the target's schema is looked at so often */
 	LOOK_AGAIN_MS = 1000, /* or as soon as there is doubt, but not more often than this */
 	LOOK_SHARE = 50,      /* nor so that it takes more than this part of the time */
+	PREPARE_MS = 3,       /* of work at new scripts, and then events have their turn */
 };
 
 struct worker {
@@ -27,6 +28,7 @@ struct worker {
 	struct event_base *loop;
 	struct channel *channel;
 	struct event *turn, *beat, *look;
+	struct event *prepare; /* new scripts are being made ready */
 	int64_t look_after_ms; /* when the schema may be looked at again */
 	struct shapes *shapes;
 	struct source *source;
@@ -171,14 +173,48 @@ static void on_schema(void *ctx, bool at_once)
 
 /* ---- what the master says ---- */
 
+static void go_on_preparing(struct worker *worker)
+{
+	event_add(worker->prepare, &(struct timeval){ 0 });
+}
+
+static void on_prepare(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	int64_t until_ms = clock_mono_ms() + PREPARE_MS;
+	struct error err;
+	int more;
+
+	(void)fd, (void)what;
+	do
+		more = versions_prepare_more(&worker->versions, &err);
+	while (more == 1 && clock_mono_ms() < until_ms);
+	beat(worker);
+	if (more == 1)
+		go_on_preparing(worker);
+	else if (more == 0)
+		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
+	else
+		channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
+}
+
 static void prepare(struct worker *worker, struct slice packed)
 {
 	struct error err;
 
 	if (versions_prepare(&worker->versions, packed, &err) == 0)
-		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
+		go_on_preparing(worker);
 	else
 		channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
+}
+
+/* Each PREPARE is answered, also one that nobody waits for any more. */
+static void forget(struct worker *worker)
+{
+	if (worker->versions.preparing)
+		channel_send(worker->channel, CHANNEL_REFUSED, SLICE("it was given up"));
+	event_del(worker->prepare);
+	versions_forget(&worker->versions);
 }
 
 static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
@@ -193,7 +229,7 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 		versions_swap(&worker->versions);
 		break;
 	case CHANNEL_FORGET:
-		versions_forget(&worker->versions);
+		forget(worker);
 		break;
 	case CHANNEL_STOP:
 		worker->stopped = true;
@@ -305,6 +341,7 @@ static int open_worker(struct worker *worker, struct error *err)
 	worker->beat = event_new(worker->loop, -1, EV_PERSIST, on_beat, worker);
 	event_add(worker->beat, &often);
 	worker->look = event_new(worker->loop, -1, 0, on_look, worker);
+	worker->prepare = event_new(worker->loop, -1, 0, on_prepare, worker);
 	worker->channel = channel_new(worker->loop, worker->start->channel_fd, on_message, on_end, worker);
 	if (opened < 0)
 		return -1;
@@ -330,6 +367,8 @@ static void close_worker(struct worker *worker)
 		event_free(worker->beat);
 	if (worker->look)
 		event_free(worker->look);
+	if (worker->prepare)
+		event_free(worker->prepare);
 	if (worker->slot_fd >= 0)
 		close(worker->slot_fd);
 	if (worker->channel) {
