@@ -7,6 +7,9 @@
 /* script, map, key, version of a row that a version above this one has written; none where there is none. */
 void sql_kept_newer(struct buf *out, enum sql_dialect dialect, const char *job, struct slice script, int32_t version);
 
+/* script_version of each set of scripts that wrote some of the job's progress last. */
+void sql_kept_writers(struct buf *out, enum sql_dialect dialect, const char *job);
+
 /* Rows of a script: all, or those of a key. */
 struct kept_rows {
 	const char *job;

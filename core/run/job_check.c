@@ -105,15 +105,41 @@ static void refuse_newer(void *ctx, const struct slice *cells, unsigned count)
 		  SLICE_ARG(cells[3]), SLICE_ARG(cells[2]));
 }
 
-/* A row that a newer version of the script has written would stop the job where its key comes up. */
+/* The sets of scripts that wrote the progress: whether they are these alone. */
+struct writers {
+	const char *version;
+	size_t these, others;
+};
+
+static void count_writer(void *ctx, const struct slice *cells, unsigned count)
+{
+	struct writers *writers = ctx;
+
+	BUG_IF(count != 1);
+	if (slice_is(cells[0], writers->version))
+		writers->these++;
+	else
+		writers->others++;
+}
+
+/* A row that a newer version of the script has written would stop the job where its key comes up. No index leads to it: all of the job's state is
+ * read, but where these very scripts have written all of its progress since, as after a restart. State is written with progress, and
+ * scripts that came after newer ones were looked at here. */
 static int check_versions(struct job *job, struct sink *sink, struct error *err)
 {
 	enum sql_dialect dialect = strcmp(job->sink_name, "sqlite") == 0 ? SQL_SQLITE : SQL_MYSQL;
+	struct writers writers = { .version = script_host_version(job->host) };
 	struct buf text = BUF_INIT;
-	int result = 0;
+	int result;
 
 	if (!job_keeps_state(job, sink))
 		return 0;
+	sql_kept_writers(&text, dialect, job->name);
+	result = sink->ops->query(sink, buf_view(&text), count_writer, &writers, err);
+	if (writers.these && !writers.others) {
+		buf_free(&text);
+		return result;
+	}
 	for (uint32_t i = 0; result == 0 && i < script_host_count(job->host); i++) {
 		const struct script *script = script_host_script(job->host, i);
 		struct error newer = { .text = "" };
