@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import life  # noqa: E402
 import scale  # noqa: E402
+from debezium import Debezium  # noqa: E402
 from flink import Flink  # noqa: E402
 from jobs import JOBS  # noqa: E402
 from measured import Measured, ended, tail  # noqa: E402
@@ -29,7 +30,7 @@ from programs import Reference, Streamlua  # noqa: E402
 from support.servers import Kafka, MariaDB  # noqa: E402
 from table import table  # noqa: E402
 
-PEERS = {"flink": Flink}
+PEERS = {"flink": Flink, "debezium": Debezium}
 
 # Not throughput: each returns a table of its own.
 OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload, "scale": scale.scale}
@@ -91,8 +92,8 @@ class World:
                 return f"lost its server: {server.script} ended"
         return None
 
-    def measure(self, command, name):
-        return Measured(command, self.folder, name, broken=self.broken)
+    def measure(self, command, name, until=None):
+        return Measured(command, self.folder, name, until=until, broken=self.broken)
 
     def keep_logs(self):
         """Copies what programs and servers said to where it outlives them; returns that folder."""
@@ -128,10 +129,7 @@ class World:
 
     def write(self, result):
         """A line of the results, at once: a run that comes to no end has those before."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self.options.results.parent.mkdir(parents=True, exist_ok=True)
-        with self.options.results.open("a") as file:
-            file.write(json.dumps({"at": at, "schemas": self.options.schemas, "cpus": os.cpu_count(), **asdict(result)}) + "\n")
+        write_results(self.options.results, [{"schemas": self.options.schemas, **asdict(result)}])
 
     def empty(self, database, job):
         self.mariadb.drop_database(database)
@@ -148,27 +146,40 @@ def measure(world, job, program, number):
     if measured.fault:
         raise Failed(f"{job.name}, round {number}: {program.name} {measured.fault} after {measured.seconds:.1f} s", measured.log)
     if job.table:
-        check(world, job, database, expected, measured.log)
+        check(world, job, database, expected, measured.log, "all_" if is_whole(program) else "")
     result = Result(job.name, program.name, number, world.messages(job), measured.seconds, getattr(measured, "start_seconds", 0),
                     measured.cpu_seconds, measured.memory_mb)
     say(f"  {program.name:17}  {result.seconds:6.2f} s  {result.rate:9,.0f} messages/s  {result.cpu_seconds:6.2f} CPU s  {result.memory_mb:4.0f} MB")
     return result
 
 
-def check(world, job, database, expected, log):
-    """The target must hold what the generator knows it must."""
+def is_whole(program):
+    """Whether it filters nothing, so that its target is another one."""
+    return getattr(program, "whole", False)
+
+
+def check(world, job, database, expected, log, prefix):
+    """The target must hold what the generator knows it must, which it says by names with the prefix."""
     found = {name: int(value or 0) for name, value in world.mariadb.execute(job.found, database=database)[0].items()}
-    expected = {name: expected[name] for name in found}
+    expected = {name: expected[prefix + name] for name in found}
     if found != expected:
         raise Failed(f"{job.name}: {database}.{job.table} is wrong: {found}, expected {expected}", log)
 
 
 def compare(world, job, programs):
     """All targets must be one to the last byte."""
-    tables = ", ".join(f"`{program.name.replace('-', '_')}`.`{job.table}`" for program in programs)
+    tables = ", ".join(f"`{program.name.replace('-', '_')}`.`{job.table}`" for program in programs if not is_whole(program))
     sums = world.mariadb.execute(f"CHECKSUM TABLE {tables} EXTENDED")
     if len({row["Checksum"] for row in sums}) != 1 or sums[0]["Checksum"] is None:
         raise Failed(f"{job.name}: the targets differ: {sums}")
+
+
+def write_results(path, results):
+    """A line for each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        for result in results:
+            file.write(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpus": os.cpu_count(), **result}) + "\n")
 
 
 def say(text):
@@ -195,6 +206,7 @@ def read_options():
     parser.add_argument("--programs", type=Path, default=ROOT / "build/bench", help="where generate and reference are")
     parser.add_argument("--results", type=Path, default=ROOT / "build/bench/results.jsonl", help="a line is added to it for each run")
     parser.add_argument("--flink", type=Path, default=ROOT / "build/flink", help="where Flink's jars are (make bench-deps)")
+    parser.add_argument("--debezium", type=Path, default=ROOT / "build/debezium", help="where Debezium's jars are (make bench-deps)")
     parser.add_argument("--messages", type=int, help="of each job (default: what the job has, a fifth of it with QUICK=1)")
     parser.add_argument("--rounds", type=int, default=2 if quick else 5)
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=["mariadb", "blackhole"])
@@ -209,7 +221,9 @@ def read_options():
 
 
 def run(options):
-    known = {"reference": Reference(options), **{name: PEERS[name](options) for name in options.peers}}
+    known = {name: PEERS[name](options) for name in options.peers}
+    if not options.schemas:  # it reads messages without
+        known["reference"] = Reference(options)
     results = []
     with tempfile.TemporaryDirectory(prefix="streamlua-bench-") as folder, World(options, Path(folder)) as world:
         try:

@@ -49,8 +49,11 @@ class Flink:
 
     @staticmethod
     def _kafka(world, job):
-        return {"connector": "kafka", "topic": job.topic, "properties.bootstrap.servers": world.kafka.address,
-                "scan.startup.mode": "earliest-offset", "scan.bounded.mode": "latest-offset"}
+        options = {"connector": "kafka", "topic": job.topic, "properties.bootstrap.servers": world.kafka.address,
+                   "scan.startup.mode": "earliest-offset", "scan.bounded.mode": "latest-offset"}
+        if job.format == "debezium" and world.options.schemas:
+            options["debezium-json.schema-include"] = "true"
+        return options
 
     @staticmethod
     def _sink(world, job, database):

@@ -227,6 +227,8 @@ static void changes_outcome(const void *self, struct buf *json)
 	struct sample_outcome outcome = sample_outcome(self);
 
 	buf_printf(json, "\"rows\":%" PRId64 ",\"quantity\":%" PRId64 ",\"cents\":%" PRId64, outcome.rows, outcome.quantity, outcome.cents);
+	buf_printf(json, ",\"all_rows\":%" PRId64 ",\"all_quantity\":%" PRId64 ",\"all_cents\":%" PRId64, outcome.all_rows, outcome.all_quantity,
+		   outcome.all_cents);
 }
 
 static void free_changes(void *self)

@@ -1,5 +1,6 @@
 """What is measured: each job's messages, target, scripts, and what the target must hold in the end. Their files are in jobs/."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -26,7 +27,7 @@ class Job:
     alike: bool = True  # all programs' targets are the same to the last byte
     script: Path = None
     scripts: dict = field(default_factory=dict)  # by program: another script
-    edits: dict = field(default_factory=dict)  # by program: (a text of the script, what stands there instead)
+    edits: dict = field(default_factory=dict)  # by program: (regular expression, what stands there instead) for each change of the script
 
     def schema(self):
         return (FOLDER / self.folder / "schema.sql").read_text()
@@ -34,10 +35,11 @@ class Job:
     def lua(self, program):
         """The script's text."""
         text = self.scripts.get(program, self.script or FOLDER / self.folder / f"{self.serves}.lua").read_text()
-        old, new = self.edits.get(program, ("", ""))
-        if old not in text:
-            raise SystemExit(f"{self.name}: {old} is not in the script any more")
-        return text.replace(old, new)
+        for pattern, instead in self.edits.get(program, ()):
+            text, count = re.subn(pattern, instead, text)
+            if count != 1:
+                raise SystemExit(f"{self.name}: {pattern} is {count} times in the script")
+        return text
 
     def sql(self, **words):
         """Flink's."""
@@ -46,6 +48,9 @@ class Job:
 
 ORDERS = {"folder": "orders", "sample": "changes", "topic": "dbserver1.shop.orders", "serves": "orders", "format": "debezium", "messages": 1_000_000}
 
+
+# Its example shows the row that is written at once.
+FINAL = ((r'"changes"', '"final"'), (r"(?s)\n  examples = {.*\n  },", ""))
 
 EVENTS = Lua('{ "json", table = { field = "event" } }')
 
@@ -62,7 +67,7 @@ JOBS = {job.name: job for job in [
     Job(name="blackhole", **ORDERS, programs=("reference", "streamlua", "flink")),
     Job(name="minutes", folder="minutes", sample="views", topic="views", serves="views", format="json", messages=2_000_000,
         programs=("streamlua", "streamlua-changes", "flink"), table="views_per_minute",
-        script=EXAMPLES / "events-per-minute/scripts/views.lua", edits={"streamlua": ('"changes"', '"final"')},
+        script=EXAMPLES / "events-per-minute/scripts/views.lua", edits={"streamlua": FINAL},
         found="SELECT COUNT(*) AS `rows`, SUM(views) AS views, CAST(SUM(seconds) * 100 AS INT) AS cents FROM views_per_minute"),
     Job(name="fraud", folder="fraud", sample="payments", topic="payments", serves="payments", format="json", messages=2_000_000,
         programs=("streamlua", "flink"), table="alerts", script=EXAMPLES / "fraud/scripts/payments.lua",

@@ -3,6 +3,15 @@
 from support.job import Lua, kafka_source, lua, tidb_sink
 
 
+def write_job(folder, serves, script, **fields):
+    """A job with one script, which has the events of the table `serves`."""
+    file = f"{serves}.lua"
+    fields["tables"] = {serves: file}
+    lines = "".join(f"  {name} = {lua(value)},\n" for name, value in fields.items())
+    (folder / file).write_text(script)
+    (folder / "job.lua").write_text(f'local sl = require "streamlua"\n\nreturn sl.job {{\n{lines}}}\n')
+
+
 class Reference:
     name = "reference"
 
@@ -24,15 +33,8 @@ class Streamlua:
         self._program = options.streamlua
 
     def run(self, world, job, database, number):
-        self.write(world, job, database, number)
-        return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off"], self.name)
-
-    def write(self, world, job, database, number):
-        """The job's files."""
         sink = tidb_sink(world.mariadb, database) if job.table else Lua("sl.sink.blackhole {}")
         # A blackhole's progress is its consumer group's: each run needs another.
-        fields = {"name": f"bench-{job.name}-{number}", "source": kafka_source(world.kafka, job.topic, job.format),
-                  "tables": {job.serves: "script.lua"}, "sink": sink}
-        lines = "".join(f"  {name} = {lua(value)},\n" for name, value in fields.items())
-        (world.folder / "script.lua").write_text(job.lua(self.name))
-        (world.folder / "job.lua").write_text(f'local sl = require "streamlua"\n\nreturn sl.job {{\n{lines}}}\n')
+        write_job(world.folder, job.serves, job.lua(self.name), name=f"bench-{job.name}-{number}",
+                  source=kafka_source(world.kafka, job.topic, job.format), sink=sink)
+        return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off"], self.name)

@@ -18,8 +18,10 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
 import confluent_kafka  # noqa: E402
-from bench import MARIADB_OPTIONS, say  # noqa: E402
-from support.job import kafka_source, lua, tidb_sink  # noqa: E402
+from bench import MARIADB_OPTIONS, say, write_results  # noqa: E402
+from measured import ended, tail  # noqa: E402
+from programs import write_job  # noqa: E402
+from support.job import kafka_source, tidb_sink  # noqa: E402
 from support.servers import Kafka, MariaDB  # noqa: E402
 
 PARTITIONS = 8
@@ -66,24 +68,19 @@ class Topic:
             raise SystemExit("the broker did not take all events")
 
 
-def write_job(folder, kind, topic, kafka, mariadb):
-    (folder / "seen.lua").write_text(SCRIPTS[kind])
-    fields = {"name": kind, "source": kafka_source(kafka, topic.name, "json"), "tables": {topic.name: "seen.lua"}, "sink": tidb_sink(mariadb, kind)}
-    lines = "".join(f"  {name} = {lua(value)},\n" for name, value in fields.items())
-    (folder / "job.lua").write_text(f'local sl = require "streamlua"\n\nreturn sl.job {{\n{lines}}}\n')
-
-
 def measure(options, folder, kind, kafka, mariadb):
     mariadb.create_database(kind)
     mariadb.execute(TABLE, database=kind)
     topic = Topic(kafka, f"{kind}-events")
-    write_job(folder, kind, topic, kafka, mariadb)
+    write_job(folder, topic.name, SCRIPTS[kind], name=kind, source=kafka_source(kafka, topic.name, "json"), sink=tidb_sink(mariadb, kind))
     run = [options.streamlua, "run", "job.lua", "--http", "off"]
     say(f"{kind}: {options.keys:,} keys ...")
     topic.write(range(options.keys))
     with open(folder / "stderr.log", "ab") as log:
         began = time.monotonic()
-        subprocess.run([*run, "--until", "latest"], cwd=folder, check=True, stderr=log)
+        filled = subprocess.run([*run, "--until", "latest"], cwd=folder, stdin=subprocess.DEVNULL, stderr=log)
+        if filled.returncode:
+            raise SystemExit(f"{kind}: streamlua {ended(filled.returncode)}:\n{tail(folder / 'stderr.log')}")
         fill_seconds = time.monotonic() - began
         held = mariadb.value("SELECT COUNT(*) FROM streamlua_state", database=kind)
         if held != options.keys:
@@ -111,7 +108,7 @@ def start(run, folder, log, kind, mariadb):
         finally:
             process.terminate()
             process.wait()
-    raise SystemExit(f"nothing came within {WAIT_SECONDS_MOST} s:\n{(folder / 'stderr.log').read_text()[-3000:]}")
+    raise SystemExit(f"{kind}: nothing came within {WAIT_SECONDS_MOST} s:\n{tail(folder / 'stderr.log')}")
 
 
 def main():
@@ -133,10 +130,7 @@ def main():
     finally:
         kafka.close()
         mariadb.close()
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    with options.results.open("a") as file:
-        for result in results:
-            file.write(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "job": "restart", **result}) + "\n")
+    write_results(options.results, [{"job": "restart", **result} for result in results])
     print("| state | keys | seconds to make it | from start to the first event, s | to one of each partition, s |\n| --- | ---: | ---: | ---: | ---: |")
     for result in results:
         print(f"| {result['kind']} | {result['keys']:,} | {result['fill_seconds']} | {result['first_event_seconds']} | {result['all_partitions_seconds']} |")

@@ -333,6 +333,9 @@ struct sample_outcome sample_outcome(const struct sample *s)
 	struct sample_outcome outcome = { 0 };
 
 	for (size_t i = 0; i < s->live_count; i++) {
+		outcome.all_rows++;
+		outcome.all_quantity += s->live[i].quantity;
+		outcome.all_cents += s->live[i].cents;
 		if (s->live[i].is_test)
 			continue;
 		outcome.rows++;

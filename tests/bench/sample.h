@@ -17,9 +17,10 @@ struct sample_options {
 	bool schemas;    /* {"schema":...,"payload":...} around keys and values */
 };
 
-/* What a target must hold after all changes, test orders left out. */
+/* What a target must hold after all changes: test orders left out, and with them. */
 struct sample_outcome {
 	int64_t rows, quantity, cents;
+	int64_t all_rows, all_quantity, all_cents;
 };
 
 struct sample *sample_new(const struct sample_options *options);

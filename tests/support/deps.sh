@@ -76,6 +76,7 @@ bench)
 	install "${build[@]}" "${tests[@]}" "${peers[@]}"
 	fetch kafka "$here/kafka"
 	fetch flink "$here/../bench/flink"
+	fetch debezium "$here/../bench/debezium"
 	;;
 *)
 	echo "usage: deps.sh build|test|bench" >&2
