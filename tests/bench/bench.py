@@ -234,13 +234,14 @@ def run(options):
                 results += run_job(world, job, programs)
         except BaseException as failure:
             say(f"bench: {failure or type(failure).__name__}")
-            for path in filter(None, (getattr(failure, "log", None),)):
-                say(f"  the end of {path.name}:\n{tail(path)}")
+            log = getattr(failure, "log", None)
+            if log:
+                say(f"  the end of {log.name}:\n{tail(log)}")
             for server in (world.kafka, world.mariadb):
                 if not server.running:
                     say(f"  {server.script} does not run any more; the end of its log:\n{tail(server.folder / 'log')}")
             say(f"  all logs: {world.keep_logs()}")
-            if isinstance(failure, Failed):
+            if isinstance(failure, (Failed, SystemExit)):
                 raise SystemExit(1) from failure
             raise
     if results:

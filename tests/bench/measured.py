@@ -51,6 +51,10 @@ class Measured:
             _, status, usage = os.wait4(self._process.pid, 0)
             if not reached:
                 self.seconds = time.monotonic() - self._began
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
         finally:
             self._ended.set()
             watch.join()
