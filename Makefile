@@ -201,7 +201,7 @@ $(BENCH_BIN):
 
 # QUICK=1: a fifth of the messages and two rounds. STREAMLUA=PROGRAM measures another build; BENCH="--jobs minutes --peers flink" other jobs, beside
 # others (make bench-deps).
-.PHONY: bench bench-micro bench-latency bench-restart
+.PHONY: bench bench-micro bench-restart
 bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU and memory beside a program without Lua (QUICK=1: three minutes)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) \
 		--programs $(BUILD)/bench --results $(BUILD)/bench/results.jsonl $(BENCH)
@@ -209,9 +209,6 @@ bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU an
 
 bench-restart: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## how long a job with 1,000,000 keys of state takes to start (BENCH="--keys n")
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/restart.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) --results $(BUILD)/bench/results.jsonl $(BENCH)
-
-bench-latency: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## from produce to commit at 1,000 and 5,000 messages a second (BENCH="--rates n --seconds n")
-	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/latency.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) --results $(BUILD)/bench/results.jsonl $(BENCH)
 
 bench-micro: $(BUILD)/bench/micro ## what each stage of the flow costs an event
 	@$(BUILD)/bench/micro $(BENCH)

@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
+import latency  # noqa: E402
 import life  # noqa: E402
 import scale  # noqa: E402
 from debezium import Debezium  # noqa: E402
@@ -33,7 +34,7 @@ from table import table  # noqa: E402
 PEERS = {"flink": Flink, "debezium": Debezium}
 
 # Not throughput: each returns a table of its own.
-OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload, "scale": scale.scale}
+OTHERS = {"idle": life.idle, "start": life.start, "reload": life.reload, "scale": scale.scale, "latency": latency.latency}
 
 # Larger than the tests' servers have: it is not the log's checkpoints that are to be measured.
 MARIADB_OPTIONS = "--innodb-buffer-pool-size=1G --innodb-log-file-size=1G --innodb-log-buffer-size=64M"
@@ -129,7 +130,10 @@ class World:
 
     def write(self, result):
         """A line of the results, at once: a run that comes to no end has those before."""
-        write_results(self.options.results, [{"schemas": self.options.schemas, **asdict(result)}])
+        self.write_lines([{"schemas": self.options.schemas, **asdict(result)}])
+
+    def write_lines(self, results):
+        write_results(self.options.results, results)
 
     def empty(self, database, job):
         self.mariadb.drop_database(database)

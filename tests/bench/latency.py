@@ -1,37 +1,28 @@
-#!/usr/bin/python3
-"""How long it takes from producing a message to the commit of its row: `latency.py --rates 1000 5000`.
+"""How long it takes from producing a message to the commit of its row: `make bench BENCH=--latency`.
 
 Beside streamlua there are three processes. One hands messages to Kafka's client at an even pace, each with the time at which it does. This one asks MariaDB
 without end for rows that it has not seen, and takes the moment of the answer for that of the commit: too late by at most one such question and half a
-millisecond between two; what a question takes is printed. The third commits a row of its own by a plain INSERT fifty times a second, and takes the time from its statement to the answer: what a commit
-costs a client that does nothing else, at that load.
+millisecond between two; what a question takes is printed. The third commits a row of its own by a plain INSERT fifty times a second, and takes the time from its statement
+to the answer: what a commit costs a client that does nothing else, at that load.
 """
 
-import argparse
 import json
 import multiprocessing
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent))
+import confluent_kafka
+import pymysql
+from measured import ended, tail
+from programs import write_job
+from support.job import kafka_source, tidb_sink
 
-import confluent_kafka  # noqa: E402
-import pymysql  # noqa: E402
-from bench import MARIADB_OPTIONS, say, write_results  # noqa: E402
-from measured import ended, tail  # noqa: E402
-from programs import write_job  # noqa: E402
-from support.job import kafka_source, tidb_sink  # noqa: E402
-from support.servers import Kafka, MariaDB  # noqa: E402
-
+RATES = (1000, 5000)  # messages a second
+SECONDS = 20  # of messages that count
 PARTITIONS = 8
 WARM_SECONDS = 3  # of messages that do not count: Lua is compiled, connections are made
-WAIT_SECONDS_MOST = 60  # for what is behind the last message's turn
+WAIT_SECONDS_MOST = 120  # for what is behind the last message's turn
 PROBES_A_SECOND = 50
 PAUSE_SECONDS = 0.0005  # of the watch, between two questions
 NOTE = "n" * 100
@@ -112,15 +103,15 @@ def percentiles(values):
     return round(cuts[49], 2), round(cuts[98], 2)
 
 
-def measure(options, folder, rate, kafka, mariadb):
+def measure(world, program, rate):
+    kafka, mariadb, folder = world.kafka, world.mariadb, world.folder
     name = f"latency_{rate}"
     mariadb.create_database(name)
     for table in TABLES:
         mariadb.execute(table, database=name)
     kafka.create_topic(name, PARTITIONS)
     write_job(folder, name, SCRIPT, name=name, source=kafka_source(kafka, name, "json"), sink=tidb_sink(mariadb, name))
-    count = rate * (options.seconds + WARM_SECONDS)
-    say(f"{rate:,} messages a second for {options.seconds} s ...")
+    count = rate * (SECONDS + WARM_SECONDS)
     context = multiprocessing.get_context("spawn")
     stop, times, accepted = context.Event(), context.Queue(), context.Queue()
     place = {"host": mariadb.host, "port": mariadb.port, "user": mariadb.user, "password": mariadb.password, "database": name}
@@ -128,16 +119,16 @@ def measure(options, folder, rate, kafka, mariadb):
               context.Process(target=probe, args=(place, stop, times))]
     log = folder / "streamlua.stderr.log"
     with log.open("wb") as stderr, pymysql.connect(**place, autocommit=True) as connection:
-        process = subprocess.Popen([options.streamlua, "run", "job.lua", "--http", "off"], cwd=folder, stdin=subprocess.DEVNULL, stderr=stderr)
+        process = subprocess.Popen([program, "run", "job.lua", "--http", "off"], cwd=folder, stdin=subprocess.DEVNULL, stderr=stderr)
         try:
             watch = Watch(connection)
             produce(kafka.address, name, 0, PARTITIONS, 0)  # one a partition: it has begun
             watch.until(PARTITIONS, WAIT_SECONDS_MOST, process)
             for other in others:
                 other.start()
-            watch.until(PARTITIONS + count, WARM_SECONDS + options.seconds + WAIT_SECONDS_MOST, process)
+            watch.until(PARTITIONS + count, WARM_SECONDS + SECONDS + WAIT_SECONDS_MOST, process)
             stop.set()
-            commits, broker = times.get(), accepted.get()
+            commits, broker = times.get(timeout=WAIT_SECONDS_MOST), accepted.get(timeout=WAIT_SECONDS_MOST)
         except SystemExit as failure:
             raise SystemExit(f"latency: {failure}; the end of what streamlua said:\n{tail(log)}") from failure
         finally:
@@ -155,33 +146,13 @@ def measure(options, folder, rate, kafka, mariadb):
     return result
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--streamlua", type=Path, default=ROOT / "build/streamlua", help="the program to measure")
-    parser.add_argument("--results", type=Path, default=ROOT / "build/bench/results.jsonl", help="a line is added to it for each rate")
-    parser.add_argument("--rates", type=int, nargs="+", default=[1000, 5000], help="messages a second")
-    parser.add_argument("--seconds", type=int, default=20)
-    options = parser.parse_args()
-    options.streamlua = options.streamlua.resolve()
-    kafka, mariadb = Kafka(), MariaDB(MARIADB_OPTIONS=MARIADB_OPTIONS)
-    results = []
-    try:
-        kafka.start()
-        mariadb.start()
-        for rate in options.rates:
-            with tempfile.TemporaryDirectory(prefix="streamlua-latency-") as folder:
-                results.append(measure(options, Path(folder), rate, kafka, mariadb))
-    finally:
-        kafka.close()
-        mariadb.close()
-    write_results(options.results, [{"job": "latency", **result} for result in results])
-    print("| messages a second, p50 and p99 in ms | from produce to commit | of these, until Kafka's answer | from there to commit | the database's own commit "
-          "| beyond it | a question of the watch |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+def latency(world, program):
+    """The table of both rates."""
+    results = [measure(world, program, rate) for rate in RATES]
+    world.write_lines([{"job": "latency", **result} for result in results])
+    lines = ["| messages a second, p50 and p99 in ms | from produce to commit | of these, until Kafka's answer | from there to commit | the database's own commit "
+             "| beyond it | a question of the watch |", "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for result in results:
         cells = (f"{p50}, {p99}" for p50, p99 in (result[name] for name in ("ms", "broker_ms", "after_ms", "commit_ms", "beyond_ms", "question_ms")))
-        print(f"| {result['rate']:,} | " + " | ".join(cells) + " |")
-    print(f"| designed for | | | | | ≤ {P50_MS_MOST}, ≤ {P99_MS_MOST} | |")
-
-
-if __name__ == "__main__":
-    main()
+        lines.append(f"| {result['rate']:,} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, f"| designed for | | | | | ≤ {P50_MS_MOST}, ≤ {P99_MS_MOST} | |"])
