@@ -10,7 +10,7 @@ from support.files import into_either
 from support.job import Lua, kafka_source
 from support.stateful import MODELS, Visits, World
 
-CHUNK = 250  # events of each topic
+CHUNK = 180  # events of each topic
 FORMAT = Lua('{ "json", op = "op", row = "row", old = "old" }')
 CONFIG = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
 READ = ("SELECT COALESCE(SUM(upto), 0) AS n FROM (SELECT MAX(CASE WHEN next_offset < 0 THEN 0 ELSE next_offset END) AS upto "

@@ -111,14 +111,14 @@ class Minutes(Views):
 class Clicks(Model):
     """examples/sessions, with a pause of 40 s."""
 
-    key, out_of_order, gap = "user", 30_000, 40_000
+    key, out_of_order, gap, target = "user", 30_000, 40_000, "sessions"
     script = example("sessions", "clicks", ('"30m"', '"40s"'), ('"5m"', '"30s"'))
     schema = """CREATE TABLE sessions (user VARCHAR(20), window_start DATETIME, window_end DATETIME, clicks INT, first_page VARCHAR(20), last_page VARCHAR(20),
       pages INT, PRIMARY KEY (user, window_start));"""
 
     def __init__(self, seed):
         super().__init__(seed)
-        self.sessions = self.table("sessions", "user", "window_start")
+        self.sessions = self.table(self.target, "user", "window_start")
         self.open = collections.defaultdict(list)  # user -> lists of (at, number of arrival, page)
 
     def make(self, number, at):
@@ -139,14 +139,39 @@ class Clicks(Model):
                 others.append(one)
         self.open[row["user"]] = [*others, session]
         session.sort()
-        put(self.sessions, {"user": row["user"], "window_start": text(session[0][0]), "window_end": text(session[-1][0] + self.gap), "clicks": len(session),
-                            "first_page": session[0][2], "last_page": session[-1][2], "pages": len({page for _, _, page in session})})
+        put(self.sessions, {"user": row["user"], "window_start": text(session[0][0]), "window_end": text(session[-1][0] + self.gap), **self.result(session)})
+
+    def result(self, session):
+        return {"clicks": len(session), "first_page": session[0][2], "last_page": session[-1][2], "pages": len({page for _, _, page in session})}
+
+
+class Sittings(Clicks):
+    """The same, each session written once."""
+
+    target = "sittings"
+    script = Clicks.script.replace('"changes"', '"final"').replace('"sessions"', '"sittings"')
+    schema = Clicks.schema.replace("TABLE sessions", "TABLE sittings")
+
+
+class Walks(Clicks):
+    """Sessions of functions in Lua."""
+
+    target = "walks"
+    script = """local sl = require "streamlua"
+    return { key_by = { "user" }, time = "at", target = "walks", watermark = { idle_after = "1d" }, window = sl.session("40s", { out_of_order = "30s" }),
+      add = function(acc, row) acc.n, acc.numbers = (acc.n or 0) + 1, (acc.numbers or 0) + row.number end,
+      merge = function(a, b) return { n = a.n + b.n, numbers = a.numbers + b.numbers } end,
+      result = function(acc, w) return { n = acc.n, numbers = acc.numbers, seconds = (w.finish - w.start) / 1000 } end }"""
+    schema = "CREATE TABLE walks (user VARCHAR(20), window_start DATETIME, window_end DATETIME, n INT, numbers INT, seconds INT, PRIMARY KEY (user, window_start));"
+
+    def result(self, session):
+        return {"n": len(session), "numbers": sum(number for _, number, _ in session), "seconds": (session[-1][0] + self.gap - session[0][0]) // 1000}
 
 
 class Orders(Model):
     """Hopping windows of a table whose rows change and go: they are taken back."""
 
-    key, out_of_order, size, hop = "shop", 30_000, 120_000, 60_000
+    key, out_of_order, size, hop, target = "shop", 30_000, 120_000, 60_000, "sales"
     script = """local sl = require "streamlua"
     return { key_by = { "shop" }, time = "at", target = "sales", watermark = { idle_after = "1d" },
              window = sl.hopping("2m", "1m", { out_of_order = "30s" }), aggregate = { orders = sl.count(), total = sl.sum "amount", kinds = sl.count_distinct "kind" } }"""
@@ -154,7 +179,7 @@ class Orders(Model):
 
     def __init__(self, seed):
         super().__init__(seed)
-        self.sales = self.table("sales", "shop", "window_start")
+        self.sales = self.table(self.target, "shop", "window_start")
         self.panes, self.live = collections.defaultdict(dict), {}
 
     def make(self, number, at):
@@ -189,6 +214,14 @@ class Orders(Model):
             put(self.sales, row)
         else:
             del self.sales.rows[self.sales.key_of(row)]
+
+
+class Deals(Orders):
+    """The same, each window written once: one that is empty by then is not."""
+
+    target = "closed"
+    script = Orders.script.replace('target = "sales"', 'target = "closed", emit = "final"')
+    schema = Orders.schema.replace("TABLE sales", "TABLE closed")
 
 
 class Payments(Model):
@@ -318,7 +351,7 @@ class Visits(Model):
         put(self.log, {"id": row["id"], "n": len(seen), "pages": len(set(seen))})
 
 
-MODELS = {"views": Views, "minutes": Minutes, "clicks": Clicks, "orders": Orders, "payments": Payments, "parcels": Parcels, "visits": Visits}
+MODELS = {"views": Views, "minutes": Minutes, "clicks": Clicks, "sittings": Sittings, "walks": Walks, "orders": Orders, "deals": Deals, "payments": Payments, "parcels": Parcels, "visits": Visits}
 
 
 def ms_of(moment):
