@@ -111,3 +111,36 @@ def test_a_topic_keyed_by_other_columns_stops_several_workers_and_not_one(kafka,
     produce(name, key)
     job.run("--until", "latest", "--workers", 2).ok().counts(written=30)
     assert counts() == [{**row, "n": 20} for row in COUNTED]
+
+
+EXPIRING = """
+return { key_by = { "account_id" }, time = "at", state = { ttl = "1d" }, target = "counts", process = function(row, state)
+  state.n = (state.n or 0) + 1
+  return { account_id = row.account_id, n = state.n }
+end }"""
+
+
+def test_a_start_reads_no_state_that_it_does_not_need_and_what_is_due_at_once_only_once(job, mariadb, database):
+    keys = 6000  # several answers' worth
+    events = [json.dumps({"account_id": i, "at": "2024-01-01 00:00:00"}) + "\n" for i in range(keys)]
+    later = json.dumps({"account_id": keys, "at": "2024-02-01 00:00:00"}) + "\n"
+
+    def rows_read():  # by whom ever: counting rows reads them
+        return int(mariadb.value("SELECT COALESCE(SUM(ROWS_READ), 0) FROM information_schema.INDEX_STATISTICS WHERE TABLE_SCHEMA = %s "
+                                 "AND TABLE_NAME = 'streamlua_state'", database))
+
+    def kept():
+        return mariadb.value("SELECT COUNT(*) FROM streamlua_state", database=database)
+
+    mariadb.execute("SET GLOBAL userstat = 1")
+    mariadb.execute(SCHEMA, database=database)
+    job.write(payments=EXPIRING).job(file_source("in", format="json", topic="payments"), tidb_sink(mariadb, database)).file("in", "".join(events))
+    job.run().ok().counts(written=keys)
+    before = rows_read()
+    job.run().ok().counts()
+    assert rows_read() - before < keys / 2, "a run without events reads one answer of what is due"
+    assert kept() == keys
+    before = rows_read()
+    job.file("in", "".join(events) + later).run().ok().counts(written=1)
+    assert rows_read() - before < 2 * keys
+    assert kept() == 1
