@@ -128,7 +128,8 @@ static void enter(struct flow *flow)
 
 bool flow_intake_has_room(const struct flow *flow)
 {
-	size_t waiting_most = (size_t)flow->options.sink->lanes * LANE_EVENTS_MOST * WAITING_FACTOR;
+	size_t tx_most = script_host_is_stateful(flow->host) ? LANE_EVENTS_MOST : LANE_ROWS_MOST;
+	size_t waiting_most = (size_t)flow->options.sink->lanes * tx_most * WAITING_FACTOR;
 
 	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < flow->options.memory_bytes;
 }

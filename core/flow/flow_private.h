@@ -10,8 +10,8 @@
 
 enum {
 	INTAKE_MESSAGES_MOST = 1000,
-	HELD_EVENTS_MOST = 2 * LANE_EVENTS_MOST, /* unfinished events of a partition that stands back */
-	TICK_MS = 1000,                          /* how long filtered events may go without their progress being written */
+	HELD_EVENTS_MOST = 2 * LANE_ROWS_MOST, /* unfinished events of a partition that stands back */
+	TICK_MS = 1000,                        /* how long filtered events may go without their progress being written */
 };
 
 struct taking;       /* flow_partitions.c */

@@ -15,7 +15,7 @@ struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parkin
 	all->parking = parking;
 	all->events = *events;
 	all->count = count;
-	pace_init(&all->pace, (uint32_t)count, LANE_EVENTS_MOST);
+	pace_init(&all->pace, (uint32_t)count, LANE_ROWS_MOST);
 	rate_init(&all->rate, NULL, 0);
 	all->lanes = calloc((size_t)count, sizeof *all->lanes);
 	BUG_IF(!all->lanes);
@@ -155,6 +155,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 	bool kept = false; /* what stands back has seen state: nothing that may have seen what it left goes before it */
 
 	lane->tx_rows = 0;
+	lane->owner->gathered++;
 	lane_seen_reset(lane);
 	for (size_t i = lane->first; i < lane->end && count < lane->limit; i++) {
 		struct event *event = lane->queue[i];
@@ -176,8 +177,8 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
-		rows = lane_rows_of(event);
-		if (count && bytes + event->bytes > LANE_BYTES_MOST)
+		rows = lane_rows_of(lane, event);
+		if (count && rows && bytes + event->bytes > LANE_BYTES_MOST)
 			break;
 		if (count && lane->tx_rows + rows > rows_most) {
 			pace_short(&lane->owner->pace);
@@ -187,7 +188,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
-		bytes += event->bytes;
+		bytes += rows ? event->bytes : 0;
 		lane->tx_rows += rows;
 	}
 	return count;

@@ -19,8 +19,9 @@
 #include "flow/progress.h"
 #include "flow/sink.h"
 
-/* A transaction holds at most this. 2,000 rows of a few hundred bytes are where MariaDB and TiDB no longer gain. */
-enum { LANE_EVENTS_MOST = 2000, LANE_BYTES_MOST = 2 << 20 };
+/* A transaction holds at most this. 2,000 rows of a few hundred bytes are where MariaDB and TiDB no longer gain. Events may be more where they
+ * change the same rows of streamlua_state: all of them together write each once. */
+enum { LANE_ROWS_MOST = 2000, LANE_EVENTS_MOST = 16384, LANE_BYTES_MOST = 2 << 20 };
 
 struct lanes;
 

@@ -6,13 +6,27 @@ void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_s
 	rate_init(&all->rate, taken_us, rows_per_second);
 }
 
-uint32_t lane_rows_of(const struct event *event)
+/* How many of an event's rows of state are in the transaction already, and from now on all are. */
+static uint32_t states_met(const struct lane *lane, const struct event *event)
 {
-	uint32_t rows = 0;
+	uint32_t met = 0;
 
-	for (const struct change *change = event->changes; change; change = change->next)
+	for (const struct state_use *used = event->uses; used; used = used->next) {
+		met += used->entry->gathered == lane->owner->gathered;
+		used->entry->gathered = lane->owner->gathered;
+	}
+	return met;
+}
+
+uint32_t lane_rows_of(const struct lane *lane, const struct event *event)
+{
+	uint32_t rows = 0, states = 0, met = states_met(lane, event);
+
+	for (const struct change *change = event->changes; change; change = change->next) {
 		rows++;
-	return rows ? rows : 1;
+		states += met && change->target->own;
+	}
+	return rows ? rows - (states < met ? states : met) : 1;
 }
 
 uint32_t lanes_room(struct lanes *all)

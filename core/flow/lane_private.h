@@ -51,6 +51,7 @@ struct lanes {
 	int32_t first;       /* whose turn it is to begin: where the window is small, the others find it used */
 	int64_t answered_ms; /* when the target last said anything; 0: it did not yet */
 	int64_t away_ms;     /* how long it could not be reached so far */
+	uint64_t gathered;   /* how many transactions were */
 	uint32_t in_flight, waiting;
 	uint32_t rows_in_flight, events_in_flight;
 	uint32_t rows_stuck; /* of rows_in_flight, as of this turn */
@@ -102,8 +103,9 @@ static inline bool lane_is_empty(const struct lane *lane)
 void lane_remove(struct lane *lane, struct event *const *events, size_t count);
 /* Gives back what waits of partitions that are no longer ours. */
 void lanes_drop_revoked(struct lanes *lanes);
-/* lane_pace.c: what the event counts for; a dead letter is a row too. */
-uint32_t lane_rows_of(const struct event *event);
+/* lane_pace.c: what the event counts for in the transaction that is gathered; a dead letter is a row too. 0: it only changes rows of
+ * state that events before it change. */
+uint32_t lane_rows_of(const struct lane *lane, const struct event *event);
 /* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
 uint32_t lanes_room(struct lanes *lanes);
 /* What was answered since the last turn, now that the time is known. */

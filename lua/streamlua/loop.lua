@@ -60,12 +60,18 @@ local function fault(reason, script)
   end
 end
 
--- What was left by other events may have filled the memory: without it the event is tried once more.
+-- What was left by other events may have filled the memory: without it the event is tried once more; and without the code that was compiled so far,
+-- since what one of its traces does wrong it would do again.
+local function make_room()
+  jit.flush()
+  collectgarbage()
+end
+
 local function again(reason)
   if reason ~= NO_MEMORY then
     return false
   end
-  collectgarbage()
+  make_room()
   C.sl_again(state.event)
   return true
 end
@@ -231,4 +237,4 @@ local function new(script)
     output.fill, xpcall, type)
 end
 
-return { new = new, traceback = traceback, watch = watch, NO_MEMORY = NO_MEMORY, no_memory = no_memory }
+return { new = new, traceback = traceback, watch = watch, make_room = make_room, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

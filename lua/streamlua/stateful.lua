@@ -113,7 +113,7 @@ local function new(script)
       local ok, reason, stalled = try(event)
       if not ok and reason == loop.NO_MEMORY and not event.finished then -- what others left may have filled it
         undo()
-        collectgarbage()
+        loop.make_room()
         C.sl_again(event)
         ok, reason, stalled = try(event)
       end
