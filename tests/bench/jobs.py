@@ -33,7 +33,7 @@ class Job:
         return (FOLDER / self.folder / "schema.sql").read_text()
 
     def lua(self, program):
-        """The script's text."""
+        """The script's text; without its examples, which say what it does before the edit."""
         text = self.scripts.get(program, self.script or FOLDER / self.folder / f"{self.serves}.lua").read_text()
         for pattern, instead in self.edits.get(program, ()):
             text, count = re.subn(pattern, instead, text)
