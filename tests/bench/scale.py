@@ -4,6 +4,7 @@ The cost is CPU time of all processes of a run from files into a blackhole, with
 are in it; of several runs the least, since whatever else the machine does only adds to it.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from support.job import Lua, file_source, kafka_source, lua, tidb_sink
 from support.mysql_proxy import MysqlProxy
 
 RUNS = 3
-LATENCY_SECONDS = 0.005
+LATENCIES_SECONDS = (0.005, 0.1)
+FAR_EVENTS = 400_000
 EVENTS = 100_000  # of a run, where it is not the number of events that grows
 BYTES_MOST = 200_000_000  # of a run: large rows are fewer
 
@@ -106,30 +108,29 @@ def _fresh(program, folder):
 
 
 def far_away(world, program):
-    """Changes a second into a target whose answers take LATENCY_SECONDS, by lanes and by workers: from its first row to its last, so without the
-    start."""
-    lines = [f"| answers after {LATENCY_SECONDS * 1000:.0f} ms | changes/s |", "| --- | ---: |"]
+    """Changes a second into a target whose answers take their time, by lanes and by workers: from its first row to its last, so without the start."""
+    lines = ["| answers after ms | lanes | workers | changes/s |", "| ---: | ---: | ---: | ---: |"]
     topic = "scale.shop.orders_0"
-    size = Size(events=100_000)
-    producer = confluent_kafka.Producer({"bootstrap.servers": world.kafka.address, "linger.ms": 20})
+    size = Size(events=FAR_EVENTS)
+    producer = confluent_kafka.Producer({"bootstrap.servers": world.kafka.address, "linger.ms": 20, "queue.buffering.max.messages": FAR_EVENTS})
     world.kafka.create_topic(topic, 8)
     for number in range(size.events):
         producer.produce(topic, message(number, size), f'{{"id":{number // 2}}}', partition=number // 2 % 8)
         producer.poll(0)
     producer.flush()
-    for lanes, workers in ((1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (4, 2)):
-        name = f"far_{lanes}_{workers}"
+    for latency, (lanes, workers) in itertools.product(LATENCIES_SECONDS, ((1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4))):
+        name = f"far_{latency * 1000:.0f}_{lanes}_{workers}"
         folder = world.folder / name
         folder.mkdir()
         world.mariadb.create_database(name)
         world.mariadb.execute("CREATE TABLE orders_0 (id BIGINT PRIMARY KEY, customer_id BIGINT, quantity INT, price DECIMAL(12,2), status VARCHAR(20), "
                               "note TEXT, written_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))", database=name)
         with MysqlProxy(world.mariadb.host, world.mariadb.port) as proxy:
-            proxy.latency(LATENCY_SECONDS)
+            proxy.latency(latency)
             write_job(folder, name, kafka_source(world.kafka, topic), tidb_sink(world.mariadb, name, port=proxy.port, lanes=lanes), 1)
             run(program, folder, "--until", "latest", "--workers", workers)
         seconds = world.mariadb.value("SELECT TIMESTAMPDIFF(MICROSECOND, MIN(written_at), MAX(written_at)) / 1e6 FROM orders_0", database=name)
-        lines.append(f"| {lanes} lane{'s' * (lanes > 1)}, {workers} worker{'s' * (workers > 1)} | {size.events / float(seconds):,.0f} |")
+        lines.append(f"| {latency * 1000:.0f} | {lanes} | {workers} | {size.events / float(seconds):,.0f} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return lines
 
