@@ -49,54 +49,36 @@ static int take_back(const struct aggregate *aggregate, struct accumulator *acc,
 		acc->n--;
 		return 0;
 	case AGGREGATE_SUM:
-		return sum_take(aggregate, acc, value, -1, err);
 	case AGGREGATE_AVG:
-		if (!acc->set)
-			return accumulator_never_counted(aggregate, err);
-		if (--acc->n == 0) {
-			acc->set = false;
-			buf_clear(&acc->text);
-			return 0;
-		}
 		return sum_take(aggregate, acc, value, -1, err);
 	case AGGREGATE_COUNT_DISTINCT:
 		return names_take(aggregate, acc, value, -1, err);
 	default:
-		return error_set(err, "%s cannot take a row back: this window is for streams without updates and deletes", names[aggregate->kind]);
-	}
-}
-
-static int take_in(const struct aggregate *aggregate, struct accumulator *acc, const struct value *value, int64_t at_ms, struct error *err)
-{
-	switch (aggregate->kind) {
-	case AGGREGATE_COUNT:
-		acc->n = acc->set ? acc->n + 1 : 1;
-		return 0;
-	case AGGREGATE_SUM:
-		return sum_take(aggregate, acc, value, 1, err);
-	case AGGREGATE_AVG:
-		acc->n = acc->set ? acc->n + 1 : 1;
-		return sum_take(aggregate, acc, value, 1, err);
-	case AGGREGATE_COUNT_DISTINCT:
-		return names_take(aggregate, acc, value, 1, err);
-	default:
-		return kept_choose(aggregate, acc, value, at_ms, err);
+		return error_set(err, "%s cannot take a row back: this window is for streams without updates and deletes",
+				 aggregate_name(aggregate->kind));
 	}
 }
 
 int accumulator_take(const struct aggregate *aggregate, struct accumulator *acc, const struct value *value, int64_t at_ms, int sign,
 		     struct error *err)
 {
-	if (sign < 0) {
-		bool was_avg = aggregate->kind == AGGREGATE_AVG;
-
-		if (take_back(aggregate, acc, value, err) < 0)
+	if (sign < 0)
+		return take_back(aggregate, acc, value, err);
+	switch (aggregate->kind) {
+	case AGGREGATE_COUNT:
+		acc->n = acc->set ? acc->n + 1 : 1;
+		break;
+	case AGGREGATE_SUM:
+	case AGGREGATE_AVG:
+		return sum_take(aggregate, acc, value, 1, err);
+	case AGGREGATE_COUNT_DISTINCT:
+		if (names_take(aggregate, acc, value, 1, err) < 0)
 			return -1;
-		acc->set |= !was_avg;
-		return 0;
+		break;
+	default:
+		if (kept_choose(aggregate, acc, value, at_ms, err) < 0)
+			return -1;
 	}
-	if (take_in(aggregate, acc, value, at_ms, err) < 0)
-		return -1;
 	acc->set = true;
 	return 0;
 }
@@ -118,8 +100,6 @@ int accumulator_merge(const struct aggregate *aggregate, struct accumulator *int
 		into->n += from->n;
 		return 0;
 	case AGGREGATE_AVG:
-		into->n += from->n;
-		return sum_merge(aggregate, into, from, err);
 	case AGGREGATE_SUM:
 		return sum_merge(aggregate, into, from, err);
 	case AGGREGATE_COUNT_DISTINCT:
@@ -165,6 +145,7 @@ void accumulator_encode(const struct aggregate *aggregate, const struct accumula
 		buf_int(out, acc->n);
 		return;
 	case AGGREGATE_SUM:
+	case AGGREGATE_AVG:
 		sum_encode(acc, out);
 		return;
 	case AGGREGATE_COUNT_DISTINCT:
@@ -174,14 +155,11 @@ void accumulator_encode(const struct aggregate *aggregate, const struct accumula
 	case AGGREGATE_MAX:
 		kept_encode(acc, out);
 		return;
-	default: /* two things */
+	default:
 		buf_char(out, '[');
-		if (aggregate->kind == AGGREGATE_AVG)
-			sum_encode(acc, out);
-		else
-			kept_encode(acc, out);
+		kept_encode(acc, out);
 		buf_char(out, ',');
-		buf_int(out, aggregate->kind == AGGREGATE_AVG ? acc->n : acc->at_ms);
+		buf_int(out, acc->at_ms);
 		buf_char(out, ']');
 	}
 }
@@ -195,6 +173,7 @@ int accumulator_decode(const struct aggregate *aggregate, struct accumulator *ac
 		acc->set = true;
 		return value_is_integer(&node->value, &acc->n) ? 0 : -1;
 	case AGGREGATE_SUM:
+	case AGGREGATE_AVG:
 		return sum_decode(acc, nodes, node);
 	case AGGREGATE_COUNT_DISTINCT:
 		return names_decode(acc, nodes, node);
@@ -205,9 +184,9 @@ int accumulator_decode(const struct aggregate *aggregate, struct accumulator *ac
 		if (node->value.kind != VALUE_JSON || node->object || !node->expanded || node + 1 >= nodes + node->end)
 			return -1;
 		second = nodes + node[1].end;
-		if (second >= nodes + node->end || !value_is_integer(&second->value, aggregate->kind == AGGREGATE_AVG ? &acc->n : &acc->at_ms))
+		if (second >= nodes + node->end || !value_is_integer(&second->value, &acc->at_ms))
 			return -1;
-		return aggregate->kind == AGGREGATE_AVG ? sum_decode(acc, nodes, node + 1) : kept_decode(acc, node + 1);
+		return kept_decode(acc, node + 1);
 	}
 }
 

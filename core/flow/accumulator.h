@@ -40,7 +40,7 @@ struct accumulator {
 	uint8_t kind;   /* of min, max, first, last: enum value_kind */
 	uint8_t places; /* of units */
 	int64_t units;  /* a sum times ten to `places`, where that is exact in a double; otherwise text has its digits */
-	int64_t n;      /* count, avg: values; count_distinct: different ones */
+	int64_t n;      /* count, sum, avg: values; count_distinct: different ones */
 	int64_t at_ms;  /* first, last: when it happened */
 	struct buf text;
 	struct distinct *distinct; /* ordered by name */

@@ -5,11 +5,11 @@
 
 #include "flow/number.h"
 
-/* What a double holds exactly: whoever reads the JSON of a sum sees the number that was written. */
+/* What a double holds exactly: whoever reads the JSON of a sum, [sum, values], sees the number that was written. */
 #define EXACT_MOST ((int64_t)1 << 53)
 
-/* A plain decimal of at most 15 digits as an integer and its digits behind the point, without zeros at its end. */
-static bool short_decimal(struct slice text, int64_t *units, uint8_t *places)
+/* A plain decimal of at most 15 digits as an integer and its digits behind the point; trimmed: without zeros at its end. */
+static bool short_decimal(struct slice text, bool trimmed, int64_t *units, uint8_t *places)
 {
 	enum { DIGITS_MOST = 15 };
 	const char *p = text.p, *end = text.p + text.n, *point = NULL;
@@ -22,7 +22,7 @@ static bool short_decimal(struct slice text, int64_t *units, uint8_t *places)
 	for (const char *c = p; c < end; c++)
 		if (*c == '.')
 			point = c;
-	while (point && end[-1] == '0')
+	while (trimmed && point && end[-1] == '0')
 		end--;
 	for (const char *c = p; c < end; c++) {
 		if (c == point)
@@ -105,7 +105,7 @@ static int add_number(const struct aggregate *aggregate, struct accumulator *acc
 	return 0;
 }
 
-int sum_take(const struct aggregate *aggregate, struct accumulator *acc, const struct value *value, int sign, struct error *err)
+static int add(const struct aggregate *aggregate, struct accumulator *acc, const struct value *value, int sign, struct error *err)
 {
 	struct number number;
 	int64_t units;
@@ -113,16 +113,33 @@ int sum_take(const struct aggregate *aggregate, struct accumulator *acc, const s
 
 	if (value->kind != VALUE_NUMBER && value->kind != VALUE_TEXT)
 		return accumulator_no_number(aggregate, value, err);
-	if (short_decimal(accumulator_text(value), &units, &places) && add_units(acc, units, places, sign))
+	if (short_decimal(accumulator_text(value), true, &units, &places) && add_units(acc, units, places, sign))
 		return 0;
 	return number_parse(&number, accumulator_text(value)) ? add_number(aggregate, acc, &number, sign, err)
 							      : accumulator_no_number(aggregate, value, err);
+}
+
+int sum_take(const struct aggregate *aggregate, struct accumulator *acc, const struct value *value, int sign, struct error *err)
+{
+	if (sign < 0 && !acc->set)
+		return accumulator_never_counted(aggregate, err);
+	if (sign < 0 && acc->n == 1) { /* of nothing there is no sum, as in SQL */
+		acc->set = false;
+		buf_clear(&acc->text);
+		return 0;
+	}
+	if (add(aggregate, acc, value, sign, err) < 0)
+		return -1;
+	acc->n = acc->set ? acc->n + sign : 1;
+	acc->set = true;
+	return 0;
 }
 
 int sum_merge(const struct aggregate *aggregate, struct accumulator *into, const struct accumulator *from, struct error *err)
 {
 	struct number number;
 
+	into->n += from->n;
 	if (!from->text.n && add_units(into, from->units, from->places, 1))
 		return 0;
 	sum_number(from, &number);
@@ -140,33 +157,32 @@ struct value sum_result(const struct accumulator *acc, struct arena *arena)
 
 void sum_encode(const struct accumulator *acc, struct buf *out)
 {
-	if (acc->text.n) {
-		buf_json_string(out, buf_view(&acc->text));
-		return;
-	}
+	char digits[48];
+
 	buf_char(out, '[');
-	buf_int(out, acc->units);
+	if (acc->text.n)
+		buf_json_string(out, buf_view(&acc->text));
+	else
+		buf_append(out, digits, units_text(acc->units, acc->places, digits));
 	buf_char(out, ',');
-	buf_int(out, acc->places);
+	buf_int(out, acc->n);
 	buf_char(out, ']');
 }
 
 int sum_decode(struct accumulator *acc, const struct json_node *nodes, const struct json_node *node)
 {
-	int64_t places = 0;
+	struct slice digits;
+	struct number number;
 
 	acc->set = true;
-	if (node->value.kind == VALUE_TEXT) {
-		struct number number;
-
-		buf_append(&acc->text, node->value.p, node->value.n);
-		return number_parse(&number, buf_view(&acc->text)) ? 0 : -1;
-	}
-	if (node->value.kind != VALUE_JSON || !node->expanded || nodes + node->end != node + 3 || !value_is_integer(&node[1].value, &acc->units) ||
-	    !value_is_integer(&node[2].value, &places) || places < 0 || places > 15)
+	if (node->value.kind != VALUE_JSON || !node->expanded || nodes + node->end != node + 3 || !value_is_integer(&node[2].value, &acc->n) ||
+	    (node[1].value.kind != VALUE_NUMBER && node[1].value.kind != VALUE_TEXT))
 		return -1;
-	acc->places = (uint8_t)places;
-	return 0;
+	digits = accumulator_text(&node[1].value);
+	if (node[1].value.kind == VALUE_NUMBER && short_decimal(digits, false, &acc->units, &acc->places))
+		return 0;
+	buf_slice(&acc->text, digits);
+	return number_parse(&number, digits) ? 0 : -1;
 }
 
 double sum_average(const struct accumulator *acc)

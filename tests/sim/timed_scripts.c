@@ -49,13 +49,13 @@
 /* The same by functions in Lua, which keep what the aggregates keep. */
 #define PANES_IN_LUA                                                                                                                                 \
 	WINDOW("tumbling('100ms', { out_of_order = '60ms' })")                                                                                       \
-	"add = function(acc, row) return { n = (acc.n or 0) + 1, total = { (acc.total and acc.total[1] or 0) + row.v, 0 } } end,\n"                  \
-	"sub = function(acc, row) acc.n, acc.total[1] = acc.n - 1, acc.total[1] - row.v end,\n"                                                      \
+	"add = function(acc, row) return { n = (acc.n or 0) + 1, total = { (acc.total and acc.total[1] or 0) + row.v, (acc.n or 0) + 1 } } end,\n"   \
+	"sub = function(acc, row) acc.n, acc.total = acc.n - 1, { acc.total[1] - row.v, acc.n - 1 } end,\n"                                          \
 	"result = function(acc) return { n = acc.n, total = acc.total[1] } end"
 #define FINALS_IN_LUA                                                                                                                                \
 	WINDOW("hopping('200ms', '100ms', { out_of_order = '60ms' })")                                                                               \
 	"emit = 'final', add = function(acc, row)\n"                                                                                                 \
-	"  acc.n, acc.total = (acc.n or 0) + 1, { (acc.total and acc.total[1] or 0) + row.v, 0 }\n"                                                  \
+	"  acc.n, acc.total = (acc.n or 0) + 1, { (acc.total and acc.total[1] or 0) + row.v, (acc.n or 0) + 1 }\n"                                   \
 	"  if not acc.latest or row.w >= acc.latest[2] then acc.latest = { row.v, row.w } end\n"                                                     \
 	"end,\n"                                                                                                                                     \
 	"result = function(acc) return { n = acc.n, total = acc.total[1], latest = acc.latest[1] } end,\n"                                           \

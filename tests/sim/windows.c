@@ -244,7 +244,7 @@ static void put_pane(struct buf *out, enum table table, const struct pane *pane)
 		buf_printf(out, "\"most\":%" PRId64 ",", pane->most);
 	buf_printf(out, "\"n\":%" PRId64, pane->n);
 	if (table != TABLE_SESSIONS)
-		buf_printf(out, ",\"total\":[%" PRId64 ",0]", pane->total);
+		buf_printf(out, ",\"total\":[%" PRId64 ",%" PRId64 "]", pane->total, pane->n);
 	buf_printf(out, "},%s\"e\":%" PRId64 ",%s\"n\":%" PRId64 "}", pane->changed ? "\"d\":true," : "", pane->end,
 		   pane->written ? "\"f\":true," : "", pane->n);
 }
