@@ -176,7 +176,7 @@ int sum_decode(struct accumulator *acc, const struct json_node *nodes, const str
 
 	acc->set = true;
 	if (node->value.kind != VALUE_JSON || !node->expanded || nodes + node->end != node + 3 || !value_is_integer(&node[2].value, &acc->n) ||
-	    (node[1].value.kind != VALUE_NUMBER && node[1].value.kind != VALUE_TEXT))
+	    acc->n < 1 || (node[1].value.kind != VALUE_NUMBER && node[1].value.kind != VALUE_TEXT))
 		return -1;
 	digits = accumulator_text(&node[1].value);
 	if (node[1].value.kind == VALUE_NUMBER && short_decimal(digits, false, &acc->units, &acc->places))

@@ -195,5 +195,5 @@ bool number_add(struct number *sum, const struct number *a, const struct number 
 		digits[power - low] = (char)(digit - 10 * carry);
 	}
 	sum->negative = less ? negative : a->count ? a->negative : negative;
-	return from_digits(sum, digits, high - low + 1, low);
+	return from_digits(sum, digits, high - low + 1, low) && sum->point <= EXPONENT_MOST && sum->point >= -EXPONENT_MOST;
 }

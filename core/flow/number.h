@@ -28,7 +28,8 @@ uint32_t number_scale(const struct number *number);
 bool number_int64(const struct number *number, int64_t *value);
 /* Without an exponent: -1500, 0.001. */
 void number_plain(struct buf *out, const struct number *number);
-/* a + b, and a - b where sign is -1. False where it has more digits than there is room for. */
+/* a + b, and a - b where sign is -1. False where it has more digits than there is room for, or is so large or small that its plain spelling
+ * would not be read again. */
 bool number_add(struct number *sum, const struct number *a, const struct number *b, int sign);
 /* Less than, equal to or greater than 0, as a is to b. */
 int number_compare(const struct number *a, const struct number *b);

@@ -128,6 +128,30 @@ static void what_is_no_number_is_refused(void **state)
 	}
 }
 
+/* What is kept is read again after a restart. */
+static void a_number_that_takes_too_many_zeros_is_refused(void **state)
+{
+	char text[800];
+
+	(void)state;
+	for (int small = 0; small < 2; small++) {
+		struct held h = begin("sum");
+
+		memset(text, '0', sizeof text);
+		memcpy(text + 750, "e400", 5);
+		text[0] = '1';
+		if (small) {
+			memcpy(text, "0.", 2);
+			memcpy(text + 749, "1e-400", 7);
+		}
+		assert_int_equal(take(&h, VALUE_NUMBER, text, 0, 1), -1);
+		assert_non_null(strstr(h.err.text, "digits"));
+		assert_int_equal(take(&h, VALUE_NUMBER, small ? "1e-350" : "1e350", 0, 1), 0);
+		text_of(&h);
+		end(&h);
+	}
+}
+
 static void counts_and_averages_are_taken_back(void **state)
 {
 	struct held count = begin("count"), avg = begin("avg"), distinct = begin("count_distinct");
@@ -275,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_are_exact),
 		cmocka_unit_test(what_is_no_number_is_refused),
+		cmocka_unit_test(a_number_that_takes_too_many_zeros_is_refused),
 		cmocka_unit_test(counts_and_averages_are_taken_back),
 		cmocka_unit_test(the_least_the_first_and_their_like),
 		cmocka_unit_test(two_become_one),
