@@ -27,11 +27,16 @@ static void free_pane(struct pane *pane)
 
 static size_t place_of(const struct panes *panes, int64_t start)
 {
-	size_t at = panes->count;
+	size_t low = 0, high = panes->count;
 
-	while (at > 0 && panes->list[at - 1]->start >= start)
-		at--;
-	return at;
+	if (high && panes->list[high - 1]->start < start)
+		return high;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		*(panes->list[middle]->start < start ? &low : &high) = panes->list[middle]->start < start ? middle + 1 : middle;
+	}
+	return low;
 }
 
 static void insert(struct panes *panes, struct pane *pane)
@@ -244,11 +249,13 @@ static int64_t floor_to(int64_t at, int64_t step)
 
 static void touch_tumbling(struct window *window, struct panes *panes, int64_t at_ms, int64_t watermark)
 {
-	for (int64_t start = floor_to(at_ms, window->hop); start + window->size > at_ms; start -= window->hop) {
+	int64_t last = floor_to(at_ms, window->hop);
+
+	for (int64_t start = last - window->size + window->hop; start <= last; start += window->hop) {
 		size_t at = place_of(panes, start);
 
 		if (start + window->size <= watermark)
-			break;
+			continue;
 		if (at == panes->count || panes->list[at]->start != start)
 			insert(panes, new_pane(window, start, start + window->size));
 		touch(window, panes->list[at]);

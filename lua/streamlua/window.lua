@@ -4,6 +4,9 @@ local tag = require "streamlua.tag"
 
 local window = {}
 
+-- An event is in each of them, and a row of streamlua_state (1 MB) holds them all: of more there would be no room for what they count.
+local PANES_MOST = 5000
+
 local OPTIONS = { out_of_order = { check.duration, default = 0 } }
 
 local function length(where, name, value)
@@ -32,6 +35,8 @@ function window.hopping(where, size, hop, options)
   size, hop = length(where, "hopping", size), length(where, "hopping", hop)
   if hop > size or size % hop ~= 0 then
     check.fail(where, "hopping", "the size is a multiple of the hop, as in hopping('5m', '1m')")
+  elseif size / hop > PANES_MOST then
+    check.fail(where, "hopping", "an event would be in %d windows at once, and there may be %d: a larger hop is needed", size / hop, PANES_MOST)
   end
   return made(where, "hopping", { size = size, hop = hop }, options)
 end

@@ -133,6 +133,12 @@ test("a script that keeps state names what it is kept for, and makes its rows it
   refused("state: version: a whole number from 1", { process = fn, key_by = { "k" }, state = { version = 0 } })
 end)
 
+test("an event is in no more windows than a row of state can hold", function()
+  local sl = require "streamlua"
+  is.equal(sl.hopping("5000s", "1s").size, 5000000)
+  is.failing("hopping: an event would be in 86400 windows at once, and there may be 5000", sl.hopping, "1d", "1s")
+end)
+
 test("a version of the state above 1 needs upgrade, and nothing else does", function()
   local sl = require "streamlua"
   local window = { key_by = { "k" }, window = sl.tumbling "1m" }
