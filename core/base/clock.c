@@ -102,10 +102,10 @@ bad:
 
 char *clock_format(int64_t ms, char *out)
 {
-	time_t seconds = (time_t)(ms >= 0 ? ms / 1000 : (ms - 999) / 1000);
-	struct tm parts;
+	time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
+	struct tm parts = { 0 }; /* what stays for a year that is none */
 
 	gmtime_r(&seconds, &parts);
-	snprintf(out + strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &parts), 8, ".%03dZ", (int)(ms - (int64_t)seconds * 1000));
+	snprintf(out + strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &parts), 8, ".%03dZ", (int)(ms % 1000 + (ms % 1000 < 0 ? 1000 : 0)));
 	return out;
 }

@@ -95,8 +95,8 @@ static struct value time_value(struct script_window *made, int which, int64_t ms
 	if (made->shown_ms[which] != ms) {
 		size_t n = strlen(clock_format(ms, text));
 
-		text[10] = ' ';
-		text[n - 1] = 0; /* Z */
+		*strchr(text + 1, 'T') = ' '; /* not every year has four digits */
+		text[n - 1] = 0;              /* Z */
 		if (strcmp(text + n - 5, ".000") == 0)
 			text[n - 5] = 0;
 		made->shown_ms[which] = ms;

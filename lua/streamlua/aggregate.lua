@@ -7,7 +7,7 @@ local aggregate = {}
 -- Counted are the rows for which it is true: where SQL has count(*) FILTER (WHERE ...).
 local function where_true(call)
   return function(row)
-    return call(row) or nil
+    return call(row) and true or nil
   end
 end
 

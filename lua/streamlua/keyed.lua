@@ -16,6 +16,8 @@ local keyed = {
   opened = nil, opened_old = nil, -- the entries that the event at hand works on
 }
 
+local MS_MOST = 8.64e15 -- a hundred million days around the epoch: core/flow/script_time.c
+
 local function fail()
   error(ffi.string(C.sl_error(host.pointer)), 0)
 end
@@ -56,6 +58,12 @@ local function open(script, event, entry)
   return saved.open(entry, script.version, script.upgrades)
 end
 
+-- Times beyond what Lua calls one, of messages that say nonsense, are none.
+local function ms_of(number)
+  number = tonumber(number)
+  return number ~= 0 and math.abs(number) < MS_MOST and number or nil
+end
+
 -- When the event (old: its old image, which `this` is then) happened, in milliseconds; nil where nothing says so.
 local function event_time(script, event, this, old)
   local spec = script.time
@@ -63,9 +71,7 @@ local function event_time(script, event, this, old)
   if quick == quick then
     return quick
   elseif not spec then
-    local ms = tonumber(event.time_ms)
-    ms = ms ~= 0 and ms or tonumber(event.message.time_ms)
-    return ms ~= 0 and ms or nil
+    return ms_of(event.time_ms) or ms_of(event.message.time_ms)
   end
   local value
   if spec.call then
@@ -75,7 +81,7 @@ local function event_time(script, event, this, old)
   end
   if type(value) == "string" then
     return time.parse_of(spec.what, value)
-  elseif type(value) == "number" and value == value and value > -8.64e15 and value < 8.64e15 then
+  elseif type(value) == "number" and math.abs(value * spec.factor) < MS_MOST then -- and it is not NaN
     return math.floor(value * spec.factor)
   end
   error(("%s %s: milliseconds or a text such as 2024-01-31 12:00:00 is needed"):format(spec.what,

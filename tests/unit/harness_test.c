@@ -388,6 +388,41 @@ static void final_windows_close_at_the_watermark_and_at_the_end(void **state)
 	ended(f, 1, 0);
 }
 
+static void a_time_is_written_as_it_is_and_one_beyond_all_times_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua'\n"
+	    "return { key_by = { 'k' }, time = { 'at', unit = 's' }, target = 'w', window = sl.tumbling '1m', aggregate = { n = sl.count() } }\n",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { k = 1, at = 253402300859 } }\n"
+	    "h:expect { k = 1, window_start = '10000-01-01 00:00:00', window_end = '10000-01-01 00:01:00', n = 1 }\n"
+	    "h:feed { row = { k = 1, at = 8640000000000 } }\n"
+	    "h:expect { error = 'which is no time' }\n"
+	    "h:feed { row = { k = 1, at = -8e15 } }\n"
+	    "h:expect { error = 'which is no time' }\n");
+	ended(f, 1, 0);
+}
+
+static void rows_are_counted_for_which_a_function_is_true(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua'\n"
+	    "return { key_by = { 'k' }, time = 'at', target = 'w', window = sl.tumbling '1m',\n"
+	    "  aggregate = { n = sl.count(function(row) return row.v and { row.v } end), m = sl.count(function(row) return row.v == 2 end) } }\n",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { k = 1, at = 1, v = 1 } }\n"
+	    "h:expect { k = 1, n = 1, m = 0 }\n"
+	    "h:feed { row = { k = 1, at = 1, v = 2 } }\n"
+	    "h:expect { k = 1, n = 2, m = 1 }\n"
+	    "h:feed { row = { k = 1, at = 1 } }\n"
+	    "h:expect { k = 1, n = 2, m = 1 }\n");
+	ended(f, 1, 0);
+}
+
 /* What version 1 kept was a sum; version 2 keeps a list of what it is made of. */
 static const char versioned[] = "local M = { key_by = { 'k', 'l' }, target = 't', state = { version = 3 } }\n"
 				"function M.upgrade(state, from, map)\n"
@@ -560,6 +595,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(timers_fire_as_event_time_and_the_clock_go_on),
 		TEST(final_windows_close_at_the_watermark_and_at_the_end),
+		TEST(a_time_is_written_as_it_is_and_one_beyond_all_times_is_none),
+		TEST(rows_are_counted_for_which_a_function_is_true),
 		TEST(aggregates_take_functions_and_windows_the_clock),
 		TEST(state_outlives_a_restart_and_memory_does_not),
 		TEST(an_entry_of_a_map_is_read_when_it_is_needed_and_the_event_counts_once),
