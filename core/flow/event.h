@@ -82,14 +82,16 @@ enum change_op {
 struct change {
 	struct change *next; /* of the same event, in order */
 	struct target *target;
-	struct value *values; /* count of them, aligned with target->columns, all ready */
-	uint32_t count;       /* target->count when it was made; columns that an open target got since are ABSENT */
-	uint8_t op;           /* enum change_op */
-	bool waits;           /* an UPDATE whose row is to be there: where it is not, the event is parked */
-	bool partial;         /* it waits because its message has only a part of the row: an upsert behind it is what the row has become */
-	bool asked;           /* the sink asks whether it is there */
-	bool missed;          /* the sink says that it is not */
-	uint64_t key_hash;    /* parking_hash, where the target parks */
+	struct value *values;      /* count of them, aligned with target->columns, all ready */
+	uint32_t count;            /* target->count when it was made; columns that an open target got since are ABSENT */
+	uint8_t op;                /* enum change_op */
+	bool waits;                /* an UPDATE whose row is to be there: where it is not, the event is parked */
+	bool partial;              /* it waits because its message has only a part of the row: an upsert behind it is what the row has become */
+	bool asked;                /* the sink asks whether it is there */
+	bool missed;               /* the sink says that it is not */
+	uint32_t state_bytes;      /* what the row of state adds to the event's bytes */
+	uint64_t key_hash;         /* parking_hash, where the target parks */
+	struct state_entry *state; /* whose row of streamlua_state it is, as long as the event has it in its `uses`; NULL: another table's */
 };
 
 enum { PART_WHOLE = UINT32_MAX };

@@ -150,7 +150,7 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
-	uint32_t rows;
+	struct lane_load load;
 	bool any_held = lane->owner->held_until_ms > lane->owner->now_ms;
 	bool kept = false; /* what stands back has seen state: nothing that may have seen what it left goes before it */
 
@@ -177,10 +177,10 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
-		rows = lane_rows_of(lane, event);
-		if (count && rows && bytes + event->bytes > LANE_BYTES_MOST)
+		load = lane_load_of(lane, event);
+		if (count && bytes + load.bytes > LANE_BYTES_MOST)
 			break;
-		if (count && lane->tx_rows + rows > rows_most) {
+		if (count && lane->tx_rows + load.rows > rows_most) {
 			pace_short(&lane->owner->pace);
 			break;
 		}
@@ -188,8 +188,8 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 			break;
 		lane->events[count++] = event;
 		event->lane_state = LANE_SENT;
-		bytes += rows ? event->bytes : 0;
-		lane->tx_rows += rows;
+		bytes += load.bytes;
+		lane->tx_rows += load.rows;
 	}
 	return count;
 }

@@ -6,27 +6,36 @@ void lanes_limit(struct lanes *all, _Atomic int64_t *taken_us, double rows_per_s
 	rate_init(&all->rate, taken_us, rows_per_second);
 }
 
-/* How many of an event's rows of state are in the transaction already, and from now on all are. */
-static uint32_t states_met(const struct lane *lane, const struct event *event)
+/* Whether a row of state is in the transaction already: it is written once, as the last event leaves it. Whatever it was, it is from now on.
+ * bytes: what the change adds to the transaction. */
+static bool is_gathered(const struct lane *lane, const struct change *change, size_t *bytes)
 {
-	uint32_t met = 0;
+	struct state_entry *entry = change->state;
+	bool gathered = entry->gathered == lane->owner->gathered;
+	uint32_t before = gathered ? entry->gathered_bytes : 0;
 
-	for (const struct state_use *used = event->uses; used; used = used->next) {
-		met += used->entry->gathered == lane->owner->gathered;
-		used->entry->gathered = lane->owner->gathered;
-	}
-	return met;
+	entry->gathered = lane->owner->gathered;
+	entry->gathered_bytes = change->state_bytes > before ? change->state_bytes : before;
+	*bytes = entry->gathered_bytes - before;
+	return gathered;
 }
 
-uint32_t lane_rows_of(const struct lane *lane, const struct event *event)
+struct lane_load lane_load_of(const struct lane *lane, const struct event *event)
 {
-	uint32_t rows = 0, states = 0, met = states_met(lane, event);
+	struct lane_load load = { .bytes = event->bytes };
+	size_t bytes;
 
 	for (const struct change *change = event->changes; change; change = change->next) {
-		rows++;
-		states += met && change->target->own;
+		if (!change->state || !event->uses) {
+			load.rows++;
+			continue;
+		}
+		load.rows += !is_gathered(lane, change, &bytes);
+		load.bytes = load.bytes + bytes - change->state_bytes;
 	}
-	return rows ? rows - (states < met ? states : met) : 1;
+	if (!event->changes)
+		load.rows = 1;
+	return load;
 }
 
 uint32_t lanes_room(struct lanes *all)

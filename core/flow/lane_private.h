@@ -103,9 +103,13 @@ static inline bool lane_is_empty(const struct lane *lane)
 void lane_remove(struct lane *lane, struct event *const *events, size_t count);
 /* Gives back what waits of partitions that are no longer ours. */
 void lanes_drop_revoked(struct lanes *lanes);
-/* lane_pace.c: what the event counts for in the transaction that is gathered; a dead letter is a row too. 0: it only changes rows of
- * state that events before it change. */
-uint32_t lane_rows_of(const struct lane *lane, const struct event *event);
+/* lane_pace.c: what the event adds to the transaction that is gathered; a dead letter is a row too. No row: it only changes rows of state that
+ * events before it change. From then on its own are there. */
+struct lane_load {
+	uint32_t rows;
+	size_t bytes;
+};
+struct lane_load lane_load_of(const struct lane *lane, const struct event *event);
 /* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
 uint32_t lanes_room(struct lanes *lanes);
 /* What was answered since the last turn, now that the time is known. */

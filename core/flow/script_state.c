@@ -318,7 +318,8 @@ void state_put(struct event *event, struct state_entry *entry, const struct stat
 	change->values[STATE_SCRIPT] = text_value(script->name);
 	change->values[STATE_MAP] = text_value(arena_copy(arena, entry->map));
 	change->values[STATE_KEY] = text_value(arena_copy(arena, entry->key));
-	event->bytes += 64 + (uint32_t)(entry->map.n + entry->key.n);
+	change->state = entry;
+	change->state_bytes = 64 + (uint32_t)(entry->map.n + entry->key.n);
 	if (exists) {
 		const struct partition *owner = event->message->owner;
 
@@ -331,8 +332,9 @@ void state_put(struct event *event, struct state_entry *entry, const struct stat
 		change->values[STATE_PARTITION] = number_value(arena, owner ? owner->number : event->message->partition);
 		change->values[STATE_UPDATED] = text_value(
 			arena_copy(arena, (struct slice){ host->state_values[STATE_UPDATED].p, host->state_values[STATE_UPDATED].n }));
-		event->bytes += (uint32_t)(made->value.n + made->timers.n);
+		change->state_bytes += (uint32_t)(made->value.n + made->timers.n);
 	}
+	event->bytes += change->state_bytes;
 	state_set(&host->state, entry, event->message->owner, made->value, made->timers, made->at, made->version);
 }
 

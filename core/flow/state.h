@@ -59,7 +59,8 @@ struct state_entry {
 	bool met_end;                 /* the input has ended, and it was looked at since: */
 	int64_t end_ms[STATE_CLOCKS]; /* what is due until then runs now */
 	uint32_t stalled;             /* the host's pass in which an event stalled that ran with it (script_map.c) */
-	uint64_t gathered;            /* the transaction that has its row (lane_pace.c) */
+	uint64_t gathered;            /* the transaction that has its row (lane_pace.c), */
+	uint32_t gathered_bytes;      /* and how large it is there */
 	uint32_t users;               /* unsettled events that ran with it, or are about to */
 	size_t value_cap, timers_cap;
 	size_t place[STATE_CLOCKS];        /* in the heaps, from 1; 0: not in it */

@@ -11,6 +11,7 @@
 #include "flow/intake.h"
 #include "flow/lane.h"
 #include "flow/script.h"
+#include "flow/state.h"
 
 enum { LANES = 3, PARK_MS = 1000 };
 
@@ -143,7 +144,7 @@ static int close_lanes(void **state)
 }
 
 /* The next event of partition 0 or 1, for one lane, or (other >= 0) at home in one and a guest in another. */
-static void add(struct fixture *f, const char *name, int partition, int lane, int other)
+static struct event *add(struct fixture *f, const char *name, int partition, int lane, int other)
 {
 	struct message *message = arena_zalloc(&f->intake->arena, sizeof *message);
 	struct event *event = arena_zalloc(&f->intake->arena, sizeof *event);
@@ -160,6 +161,7 @@ static void add(struct fixture *f, const char *name, int partition, int lane, in
 	intake_add(f->intake, event);
 	partition_enter(message->owner, event);
 	lanes_add(f->lanes, event);
+	return event;
 }
 
 static void turn(struct fixture *f)
@@ -219,6 +221,69 @@ static void a_stuck_lane_does_not_use_up_a_small_window(void **state)
 	f->now_ms += 1500;
 	turn(f);
 	assert_string_equal(on_its_way(f, 1), "b");
+}
+
+/* ---- what a transaction holds ---- */
+
+/* An event of lane 0 that runs with the state of its key and changes this row of state, of the key itself or of a map. */
+static void add_change(struct fixture *f, struct state_entry *key, struct state_entry *changed, uint32_t bytes)
+{
+	static struct target target = { .own = true };
+	struct change *change = arena_zalloc(&f->intake->arena, sizeof *change);
+	struct state_use *uses = arena_zalloc(&f->intake->arena, 2 * sizeof *uses);
+	struct event *event = add(f, "", 0, 0, -1);
+
+	*change = (struct change){ .target = &target, .op = CHANGE_UPSERT, .state = changed, .state_bytes = bytes };
+	uses[0] = (struct state_use){ .next = changed == key ? NULL : &uses[1], .entry = key };
+	uses[1] = (struct state_use){ .entry = changed };
+	event->changes = change;
+	event->uses = uses;
+	event->bytes = bytes;
+}
+
+static void events_that_change_one_row_of_state_are_one_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct state_entry key = { 0 };
+
+	for (int i = 0; i < LANE_EVENTS_MOST + 1; i++)
+		add_change(f, &key, &key, 1000);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
+	answer(f, 0, SINK_COMMITTED);
+	assert_int_equal(f->on_its_way[0]->count, 1);
+}
+
+static void each_row_of_state_counts_whatever_else_their_events_share(void **state)
+{
+	struct fixture *f = *state;
+	struct state_entry key = { 0 }, *entries = calloc(LANE_ROWS_MOST + 1, sizeof *entries);
+
+	add_change(f, &key, &key, 10);
+	for (int i = 0; i < LANE_ROWS_MOST + 1; i++)
+		add_change(f, &key, &entries[i], 10);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST);
+	answer(f, 0, SINK_COMMITTED);
+	assert_int_equal(f->on_its_way[0]->count, 2);
+	free(entries);
+}
+
+static void rows_of_state_that_grow_fill_a_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct state_entry keys[4] = { 0 };
+
+	for (uint32_t i = 0; i < 4; i++)
+		add_change(f, &keys[i], &keys[i], 10);
+	for (uint32_t i = 0; i < 4; i++)
+		add_change(f, &keys[i], &keys[i], LANE_BYTES_MOST / 3);
+	for (uint32_t i = 0; i < 4; i++)
+		add_change(f, &keys[i], &keys[i], LANE_BYTES_MOST / 3);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, 6); /* two are large: a third would be too much */
+	answer(f, 0, SINK_COMMITTED);
+	assert_int_equal(f->on_its_way[0]->count, 3); /* of three keys: each is whole again */
 }
 
 /* ---- order ---- */
@@ -585,6 +650,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LANE_TEST(a_stuck_lane_does_not_use_up_a_small_window),
+		LANE_TEST(events_that_change_one_row_of_state_are_one_transaction),
+		LANE_TEST(each_row_of_state_counts_whatever_else_their_events_share),
+		LANE_TEST(rows_of_state_that_grow_fill_a_transaction),
 		LANE_TEST(a_lane_has_one_transaction_at_a_time_and_gathers_the_next),
 		LANE_TEST(an_event_of_two_lanes_is_written_once_when_both_have_come_to_it),
 		LANE_TEST(two_keys_in_one_lane_need_no_waiting),
