@@ -207,7 +207,7 @@ void versions_look(struct versions *versions)
 {
 	struct error err;
 
-	if (versions->next || versions->prepared || versions->preparing) /* bound a moment ago, or about to be */
+	if (versions->next) /* bound a moment ago */
 		return;
 	switch (script_host_schema_changed(versions->used->job->host, &err)) {
 	case 1:

@@ -1,5 +1,8 @@
 """The target's schema changes while a job runs: it goes on without a restart, and no value is lost on the way."""
 
+import os
+import signal
+
 import pytest
 
 from support.debezium import Table
@@ -7,12 +10,12 @@ from support.job import kafka_source, tidb_sink
 
 
 class Running:
-    def __init__(self, kafka, mariadb, topic, database, job, script="return {}", port=None, **more):
+    def __init__(self, kafka, mariadb, topic, database, job, script="return {}", port=None, partitions=1, options=(), **more):
         mariadb.execute("CREATE TABLE orders (id INT PRIMARY KEY, name VARCHAR(10))", database=database)
         self.kafka, self.mariadb, self.database, self.job = kafka, mariadb, database, job
-        self.orders = Table("orders", topic=topic("orders"), schemas=more.pop("schemas", False))
+        self.orders = Table("orders", topic=topic("orders", partitions=partitions), schemas=more.pop("schemas", False))
         job.write(orders=script)
-        job.job(kafka_source(kafka, self.orders.topic), tidb_sink(mariadb, database, port=port, lanes=1), **more).start()
+        job.job(kafka_source(kafka, self.orders.topic), tidb_sink(mariadb, database, port=port, lanes=1), **more).start(*options)
 
     def insert(self, **row):
         self.kafka.produce([self.orders.insert(row)])
@@ -114,3 +117,27 @@ def test_a_script_reloaded_after_a_change_meets_the_schema_as_it_is(run):
     orders.job.wait_for(lambda: len(orders.rows()) == 3, "the third row")
     assert orders.rows()[2] == (3, "Bonn")
     assert orders.job.stop().code == 0
+
+
+def test_a_column_that_comes_while_a_reload_is_made_ready_is_written(run):
+    # A worker that has the new scripts ready waits for the other one, which does not answer.
+    orders = run(partitions=2, options=("--workers", 2))
+    job = orders.job
+
+    def insert(id, **row):
+        orders.kafka.produce([orders.orders.insert({"id": id + partition, **row}, partition=partition) for partition in range(2)])
+
+    insert(0, name="a")
+    orders.expect([(0, "a"), (1, "a")])
+    job.wait_for(lambda: all(worker["read"] for worker in job.http_json("/status")["workers"]), "each worker to have a partition")
+    frozen = job.http_json("/status")["workers"][1]["pid"]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        job.write(orders="return { on_error = 'stop' }").reload()
+        for n in range(1, 7):
+            orders.alter(f"ADD COLUMN c{n} INT")
+            insert(10 * n, **{f"c{n}": n})
+            job.wait_for(lambda: len(orders.rows()) > 1 + n, f"row {n}")
+            assert set(orders.rows(f"c{n}")) == {(None,), (n,)}, n
+    finally:
+        os.kill(frozen, signal.SIGCONT)
