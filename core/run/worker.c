@@ -20,7 +20,8 @@ enum {
 	LOOK_MS = 10000,      /* the target's schema is looked at so often */
 	LOOK_AGAIN_MS = 1000, /* or as soon as there is doubt, but not more often than this */
 	LOOK_SHARE = 50,      /* nor so that it takes more than this part of the time */
-	PREPARE_MS = 3,       /* of work at new scripts, and then events have their turn */
+	PREPARE_MS = 3,       /* of work at new scripts, and then events have their turn; */
+	PREPARE_SHARE = 4,    /* where that takes longer than this many times as long, so that the master has its answer in time */
 };
 
 struct worker {
@@ -29,6 +30,7 @@ struct worker {
 	struct channel *channel;
 	struct event *turn, *beat, *look;
 	struct event *prepare; /* new scripts are being made ready */
+	int64_t prepared_ms;   /* when that was last worked at */
 	int64_t look_after_ms; /* when the schema may be looked at again */
 	struct shapes *shapes;
 	struct source *source;
@@ -181,14 +183,15 @@ static void go_on_preparing(struct worker *worker)
 static void on_prepare(evutil_socket_t fd, short what, void *ctx)
 {
 	struct worker *worker = ctx;
-	int64_t until_ms = clock_mono_ms() + PREPARE_MS;
+	int64_t now_ms = clock_mono_ms(), share_ms = (now_ms - worker->prepared_ms) / PREPARE_SHARE;
+	int64_t until_ms = now_ms + (share_ms > PREPARE_MS ? share_ms : PREPARE_MS);
 	struct error err;
 	int more;
 
 	(void)fd, (void)what;
 	do
 		more = versions_prepare_more(&worker->versions, &err);
-	while (more == 1 && clock_mono_ms() < until_ms);
+	while (more == 1 && (worker->prepared_ms = clock_mono_ms()) < until_ms);
 	beat(worker);
 	if (more == 1)
 		go_on_preparing(worker);
@@ -202,6 +205,7 @@ static void prepare(struct worker *worker, struct slice packed)
 {
 	struct error err;
 
+	worker->prepared_ms = clock_mono_ms();
 	if (versions_prepare(&worker->versions, packed, &err) == 0)
 		go_on_preparing(worker);
 	else
