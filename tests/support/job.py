@@ -101,6 +101,7 @@ class Job:
         self.port = None
         self._log = self.folder / "stderr.log"
         self._out = self.folder / "stdout.log"
+        self._killed = []
 
     def write(self, **files):
         """scripts by name: write(orders="return {}") is scripts/orders.lua."""
@@ -205,6 +206,7 @@ class Job:
     def kill_worker(self, number=0):
         pid = self.workers()[number]
         os.kill(pid, signal.SIGKILL)
+        self._killed.append(pid)
         return pid
 
     def freeze(self):
@@ -226,7 +228,8 @@ class Job:
         return Result(code, self.out(), self.log())
 
     def stop(self, timeout=180):
-        """A clean end."""
+        """A clean end. It is not asked for before the master has noticed who was killed: that such a worker did not drain is no clean end."""
+        self.wait_for(lambda: not set(self._killed) & set(self.workers()), "the master to notice who was killed")
         self.terminate()
         return self.wait(timeout)
 
