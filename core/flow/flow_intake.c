@@ -137,9 +137,12 @@ bool flow_intake_has_room(const struct flow *flow)
 static size_t room(const struct flow *flow)
 {
 	size_t careful = script_host_intake_most(flow->host), most = careful < INTAKE_MESSAGES_MOST ? careful : INTAKE_MESSAGES_MOST;
+	size_t fitting = flow->event_bytes ? flow->options.memory_bytes / flow->event_bytes : most;
 
 	if (!flow_intake_has_room(flow))
 		return 0;
+	if (fitting < most) /* large rows, or each leaves a large state */
+		most = fitting ? fitting : 1;
 	if (flow->options.events_most) {
 		int64_t left = flow->options.events_most - (int64_t)flow->messages_read;
 

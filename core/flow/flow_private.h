@@ -39,6 +39,7 @@ struct flow {
 	struct intakes intakes;
 	struct intake *intake;             /* being filled, or full and waiting for what its format needs; NULL between turns otherwise */
 	struct intake *unrun, **unrun_end; /* those whose events have not run, in the order in which they will */
+	size_t event_bytes;                /* what each event of the intake that ran last took, with the state that it left */
 	bool again;                        /* all events that are not settled run anew once nothing is on its way */
 	struct {                           /* what the events of `unrun` wait for */
 		struct state_load load;

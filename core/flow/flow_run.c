@@ -210,6 +210,8 @@ static bool run_now(struct flow *flow, struct intake *intake)
 	/* Before these events are on their way: they may bring the first values of a new column. */
 	flow_look_at_schema(flow);
 	intake->ran = true;
+	if (intake->count)
+		flow->event_bytes = intake->arena.bytes / intake->count;
 	return true;
 }
 

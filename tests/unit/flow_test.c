@@ -413,6 +413,24 @@ static void max_events_ends_the_run(void **state)
 	assert_int_equal(f->told[0], 2);
 }
 
+/* memory_bytes is 64 MB. */
+static void events_that_take_much_are_read_a_few_at_a_time(void **state)
+{
+	enum { FIRST = 5, MB = 4 };
+	struct fixture *f = *state;
+
+	start(f, "return { " KEYED ", key_by = 'table', columns = { id = 'id', v = function() return ('x'):rep(4 * 1024 * 1024) end } }", 0);
+	take(f, 1);
+	for (int i = 0; i < FIRST; i++)
+		queue(f, 0, "{\"id\":1,\"v\":\"a\"}");
+	flow_turn(f->flow, ++f->now_ms, 1700000000000);
+	assert_int_equal(f->delivered, FIRST);
+	while (f->queued < QUEUED_MOST)
+		queue(f, 0, "{\"id\":1,\"v\":\"a\"}");
+	turn(f);
+	assert_in_range(f->delivered, FIRST + 1, FIRST + 64 / MB);
+}
+
 static void what_waits_goes_through_the_new_scripts(void **state)
 {
 	struct fixture *f = *state;
@@ -684,6 +702,7 @@ int main(void)
 		TEST(a_bounded_run_ends_when_all_is_committed),
 		TEST(progress_of_what_is_filtered_is_written_with_the_tick),
 		TEST(max_events_ends_the_run),
+		TEST(events_that_take_much_are_read_a_few_at_a_time),
 		TEST(what_waits_goes_through_the_new_scripts),
 		TEST(what_failed_keeps_its_place_in_a_reload),
 		TEST(what_failed_without_a_key_stays_dead_in_a_reload),
