@@ -32,7 +32,8 @@ void maps_release(struct event *event)
 {
 	struct state_use **at = &event->uses;
 
-	while (*at && !(*at)->entry->map.n)
+	/* The first is the event's own: of a timer of an entry that expires, that entry. */
+	while (*at && (*at == event->uses || !(*at)->entry->map.n))
 		at = &(*at)->next;
 	for (struct state_use *used = *at; used; used = used->next)
 		used->entry->users--;

@@ -14,6 +14,7 @@
 #include "flow/plan.h"
 #include "flow/progress.h"
 #include "flow/script.h"
+#include "flow/script_private.h"
 
 enum { EVENTS_MOST = 16 };
 
@@ -740,6 +741,24 @@ static void print_names_the_script(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
+/* Where a timer fails or runs once more, for lack of memory or because the sink refused it. */
+static void an_entry_of_a_map_that_expires_stays_with_its_timer(void **state)
+{
+	struct state_entry key = { .users = 1 }, entry = { .map = SLICE("m"), .users = 1 };
+	struct state_use of_entry = { .entry = &entry }, of_key = { .next = &of_entry, .entry = &key };
+	struct event timer = { .op = OP_TIMER, .uses = &of_entry }, event = { .uses = &of_key };
+
+	(void)state;
+	maps_release(&timer);
+	assert_ptr_equal(timer.uses, &of_entry);
+	assert_int_equal(entry.users, 1);
+	maps_release(&event);
+	assert_ptr_equal(event.uses, &of_key);
+	assert_null(of_key.next);
+	assert_int_equal(key.users, 1);
+	assert_int_equal(entry.users, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -773,6 +792,7 @@ int main(void)
 		TEST(examples_say_what_differs),
 		TEST(a_table_without_a_script_is_unmatched),
 		TEST(print_names_the_script),
+		TEST(an_entry_of_a_map_that_expires_stays_with_its_timer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
