@@ -123,15 +123,12 @@ int sum_take(const struct aggregate *aggregate, struct accumulator *acc, const s
 {
 	if (sign < 0 && !acc->set)
 		return accumulator_never_counted(aggregate, err);
-	if (sign < 0 && acc->n == 1) { /* of nothing there is no sum, as in SQL */
-		acc->set = false;
-		buf_clear(&acc->text);
-		return 0;
-	}
 	if (add(aggregate, acc, value, sign, err) < 0)
 		return -1;
 	acc->n = acc->set ? acc->n + sign : 1;
-	acc->set = true;
+	acc->set = acc->n > 0; /* of nothing there is no sum, as in SQL */
+	if (!acc->set)
+		buf_clear(&acc->text);
 	return 0;
 }
 

@@ -169,6 +169,8 @@ static void counts_and_averages_are_taken_back(void **state)
 	assert_string_equal(text_of(&avg), "[3.5,2]");
 	assert_string_equal(result_of(&avg), "1.75");
 	assert_int_equal(take(&avg, VALUE_NUMBER, "1", 0, -1), 0);
+	assert_int_equal(take(&avg, VALUE_TEXT, "none", 0, -1), -1); /* what was refused was never counted */
+	assert_string_equal(text_of(&avg), "[2.5,1]");
 	assert_int_equal(take(&avg, VALUE_NUMBER, "2.5", 0, -1), 0);
 	assert_string_equal(result_of(&avg), "NULL");
 	assert_int_equal(take(&avg, VALUE_NUMBER, "7", 0, 1), 0);
