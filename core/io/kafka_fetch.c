@@ -10,6 +10,9 @@
 enum {
 	FETCH_BACKOFF_MS = 20,
 	NUDGE_MS = 30, /* no more often than this */
+	/* Of a partition in one response. With librdkafka's 1 MB a response holds few partitions, those it asks for first get ahead by minutes of event
+	 * time where there is much to catch up with, and windows stay open for the last of them. */
+	PARTITION_BYTES = 128 << 10,
 };
 
 int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
@@ -25,6 +28,7 @@ int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
 		{ "queued.min.messages", 10000000, NULL }, /* bounded by bytes alone */
 		{ "queued.max.messages.kbytes", kbytes, NULL },
 		{ "fetch.max.bytes", response, NULL },
+		{ "max.partition.fetch.bytes", PARTITION_BYTES, NULL },
 		{ "fetch.queue.backoff.ms", FETCH_BACKOFF_MS, &kafka->nudges },
 	};
 
