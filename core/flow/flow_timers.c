@@ -104,11 +104,8 @@ static bool fire(struct flow *flow, struct script *script, enum state_clock cloc
 	if (!entry)
 		return false;
 	intake = intake_new(&flow->intakes);
-	for (; entry && intake->count < INTAKE_MESSAGES_MOST; entry = script_host_first_due(script, clock, until_ms, flow->at_end)) {
-		struct event *event = script_host_timer(script, intake, entry, clock, flow->watermark);
-
-		event->ended = event->at_ms > until_ms;
-	}
+	for (; entry && intake->count < INTAKE_MESSAGES_MOST; entry = script_host_first_due(script, clock, until_ms, flow->at_end))
+		script_host_timer(script, intake, entry, clock, flow->watermark, entry->at[clock] > until_ms);
 	return flow_run_timers(flow, intake) || flow->loading.active; /* it came to an entry of a map that is not at hand */
 }
 

@@ -230,9 +230,7 @@ struct event *sl_harness_fire(struct harness *h, double now_ms)
 		load_due(h, (enum state_clock)clock);
 		entry = script_host_first_due(script, (enum state_clock)clock, until_ms, h->finished);
 		if (entry) {
-			struct event *event = script_host_timer(script, h->intake, entry, (enum state_clock)clock, clock_ms);
-
-			event->ended = event->at_ms > until_ms;
+			script_host_timer(script, h->intake, entry, (enum state_clock)clock, clock_ms, entry->at[clock] > until_ms);
 			return run(h, now_ms);
 		}
 	}

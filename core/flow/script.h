@@ -140,8 +140,9 @@ size_t script_host_state_keys(struct script_host *host, struct arena *arena, con
 /* A row of streamlua_state, which came from that partition (NULL: none of ours). want: it is taken in although nobody wanted it. */
 void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want);
 /* The event of a row that is due, added to the intake; its entry is not due any more until it is set. at_ms: what the clock says (INT64_MIN
- * unknown). */
-struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms);
+ * unknown). ended: it is not due by that, but the input has ended. */
+struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms,
+				bool ended);
 /* The latest of the timers that a row has by that clock; INT64_MIN: it has none. */
 int64_t script_host_last_timer(struct script *script, const struct state_entry *entry, enum state_clock clock);
 /* The first of a script's rows that is due until then. At the end of the input all are, but those that have had their turn are put aside. */

@@ -157,7 +157,7 @@ static void run_due(struct script_host *host, struct script *script, struct even
 
 	if (!entry->partition) /* its last event came from one that is another's now, and this key is ours */
 		entry->partition = event->message->owner;
-	timer = script_host_timer(script, event->intake, entry, STATE_EVENT_TIME, event->clock_ms);
+	timer = script_host_timer(script, event->intake, entry, STATE_EVENT_TIME, event->clock_ms, false);
 	put_before(event->intake, timer, event);
 	if (guard_times(host, timer->message) > 1) {
 		script_event_fault(timer, STAGE_SCRIPT, slice_of(guard_given_up));

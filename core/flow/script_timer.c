@@ -101,7 +101,8 @@ static struct slice owner_of(struct script_host *host, const struct state_entry 
 	return buf_view(&host->key);
 }
 
-struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms)
+struct event *script_host_timer(struct script *script, struct intake *intake, struct state_entry *entry, enum state_clock clock, int64_t at_ms,
+				bool ended)
 {
 	struct arena *arena = &intake->arena;
 	struct event *event = arena_zalloc(arena, sizeof *event);
@@ -129,8 +130,8 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 	intake_add(intake, event);
 	state_use(event, entry, false);
 	state_take_due(entry, clock);
-	if (script->closes && entry->met_end)
-		entry->end_ms[clock] = INT64_MIN; /* all of its windows in one */
+	event->ended = ended;
+	entry->met_end |= script->closes && ended; /* all of its windows in one */
 	return event;
 }
 
@@ -157,13 +158,16 @@ int64_t script_host_last_timer(struct script *script, const struct state_entry *
 	return last_ms;
 }
 
-/* At the end of the input: whether it is one of those that were to come. What is set meanwhile stays for the next run. */
+/* At the end of the input: whether it is one of those that were to come: windows that are open, timers that were set before the end was met. What
+ * is set meanwhile stays for the next run. */
 static bool is_due_at_end(struct script *script, struct state_entry *entry, enum state_clock clock)
 {
+	if (script->closes)
+		return !entry->met_end;
 	if (!entry->met_end) {
 		entry->met_end = true;
 		for (int c = 0; c < STATE_CLOCKS; c++)
-			entry->end_ms[c] = script->closes ? entry->at[c] : script_host_last_timer(script, entry, (enum state_clock)c);
+			entry->end_ms[c] = script_host_last_timer(script, entry, (enum state_clock)c);
 	}
 	return entry->at[clock] <= entry->end_ms[clock];
 }

@@ -56,8 +56,8 @@ struct state_entry {
 	struct state_owner *owner;
 	struct panes *panes;          /* what `value` says, of a window, taken apart; NULL: nobody has */
 	struct partition *partition;  /* where its last event came from, whose progress guards it; NULL: not ours, and never due */
-	bool met_end;                 /* the input has ended, and it was looked at since: */
-	int64_t end_ms[STATE_CLOCKS]; /* what is due until then runs now */
+	bool met_end;                 /* the input has ended, and its windows were closed, or its timers looked at since: */
+	int64_t end_ms[STATE_CLOCKS]; /* those until then run now */
 	uint32_t stalled;             /* the host's pass in which an event stalled that ran with it (script_map.c) */
 	uint64_t gathered;            /* the transaction that has its row (lane_pace.c), */
 	uint32_t gathered_bytes;      /* and how large it is there */
