@@ -143,6 +143,7 @@ class Soak:
         self.workers = [2, 1, 1]
         self.version = 1
         self.survived, self.recovery, self.trouble = Counter(), defaultdict(list), []
+        self.ending = threading.Lock()  # of two faults at a time one ends a process at most: what the other asked to stop is not killed
         self.rounds = 0
         self.begin = time.monotonic()
 
@@ -170,24 +171,27 @@ class Soak:
             os.kill(self.dice.choice(workers), signal.SIGKILL)
 
     def kill_master(self):
-        job = self.dice.choice(self.running())
-        job.kill_master()
-        job.kill()
-        self.start(job)
+        with self.ending:
+            job = self.dice.choice(self.running())
+            job.kill_master()
+            job.kill()
+            self.start(job)
 
     def kill_a_whole_process_for_a_while(self):
-        job = self.dice.choice(self.running())
-        job.kill()
-        self.for_a_while()
-        self.start(job)
+        with self.ending:
+            job = self.dice.choice(self.running())
+            job.kill()
+            self.for_a_while()
+            self.start(job)
 
     def leave_and_join(self):
-        job = self.dice.choice(self.running())
-        code = job.stop(90).code
-        if code != 0:
-            raise Difference(f"a job that was stopped ended with {code}:\n{job.log()[-3000:]}")
-        self.for_a_while(0, 1)
-        self.start(job)
+        with self.ending:
+            job = self.dice.choice(self.running())
+            code = job.stop(90).code
+            if code != 0:
+                raise Difference(f"a job that was stopped ended with {code}:\n{job.log()[-3000:]}")
+            self.for_a_while(0, 1)
+            self.start(job)
 
     def freeze_worker(self):
         job = self.dice.choice(self.running())
