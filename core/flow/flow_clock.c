@@ -5,10 +5,10 @@
  * of it. So what it brings later is late to whoever has it by then, and no window is written twice. Where all are idle nothing moves. */
 #include "flow/flow_private.h"
 
-/* Its events keep no state: they have no times. */
+/* Its events keep no state: they have no times. What was done before a restart and was not read again may have had some. */
 static bool has_no_times(const struct partition *partition)
 {
-	return partition->clock_ms == INT64_MIN && partition->next != 0 && partition_unfinished(partition) == 0;
+	return partition->clock_ms == INT64_MIN && partition->next != 0 && partition_unfinished(partition) == 0 && !partition_skips(partition);
 }
 
 static bool is_at_rest(const struct partition *partition)

@@ -101,7 +101,15 @@ static bool was_done(struct partition *p, struct done at)
 
 	while (skip->first < skip->count && compare_done(&skip->items[skip->first], &at) < 0)
 		skip->first++;
-	return skip->first < skip->count && compare_done(&skip->items[skip->first], &at) == 0;
+	if (skip->first == skip->count || compare_done(&skip->items[skip->first], &at) != 0)
+		return false;
+	skip->first++;
+	return true;
+}
+
+bool partition_skips(const struct partition *p)
+{
+	return p->skip.first < p->skip.count;
 }
 
 bool partition_enter(struct partition *p, struct event *event)

@@ -90,6 +90,8 @@ int partition_load(struct partition *partition, const struct progress_loaded *lo
 /* Gives the event its place. Returns true where it was done before the restart: it is to be finished (partition_finish) once its time is known,
  * not before: next_offset would be written without the watermark. */
 bool partition_enter(struct partition *partition, struct event *event);
+/* Events that were done before the restart are still to be read. */
+bool partition_skips(const struct partition *partition);
 /* The event at this place happened then (INT64_MIN: that does not count). Returns the largest event time before. */
 int64_t partition_clock(struct partition *partition, uint32_t ordinal, int64_t at_ms);
 void partition_finish(struct partition *partition, uint32_t ordinal);

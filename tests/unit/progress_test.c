@@ -132,7 +132,7 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 		struct event *events[EVENTS];
 		struct arena arena = ARENA_INIT;
 		bool committed[EVENTS] = { false };
-		int lane_of[EVENTS], entered = 0, steps;
+		int lane_of[EVENTS], entered = 0, last = -1, steps;
 		struct error err;
 
 		srand(seed);
@@ -164,6 +164,9 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 		}
 		loaded.fresh = loaded.next_offset < 0;
 		assert_int_equal(partition_load(again, &loaded, &err), 0);
+		for (int i = 0; i < EVENTS; i++)
+			if (committed[i])
+				last = i;
 		for (int i = 0; i < EVENTS; i++) {
 			bool below = events[i]->message->position < again->next_offset;
 
@@ -173,6 +176,7 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 				continue;
 			}
 			assert_int_equal(partition_enter(again, events[i]), committed[i]);
+			assert_int_equal(partition_skips(again), i < last);
 		}
 		for (int i = 0; i < EVENTS; i++)
 			event_free(events[i]);
