@@ -12,6 +12,7 @@
 #include "io/change_text.h"
 #include "io/dead_letter_file.h"
 #include "io/kafka_producer.h"
+#include "io/origin.h"
 
 enum {
 	BACK_OFF_MS = 1000,
@@ -143,31 +144,21 @@ static int kafka_sink_open(struct sink *sink, struct error *err)
 
 /* ---- a transaction ---- */
 
-static rd_kafka_headers_t *identity(const struct event *event, uint32_t number)
+static rd_kafka_headers_t *identity(const char *job, const struct event *event, uint32_t number)
 {
-	const struct message *message = event->message;
-	rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
-	struct {
-		const char *name;
-		int64_t value;
-	} numbers[] = {
-		{ "streamlua.partition", message->partition },
-		{ "streamlua.offset", message->offset },
-		{ "streamlua.part", event->part },
-		{ "streamlua.change", number },
-	};
-	char text[24];
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(ORIGIN_FIELDS);
+	struct origin origin;
 
-	rd_kafka_header_add(headers, "streamlua.topic", -1, message->topic.p, (ssize_t)message->topic.n);
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		rd_kafka_header_add(headers, numbers[i].name, -1, text, (ssize_t)int_text(numbers[i].value, text));
+	origin_of(&origin, job, event, number);
+	for (unsigned i = 0; i < origin.count; i++)
+		rd_kafka_header_add(headers, origin.fields[i].name, -1, origin.fields[i].text.p, (ssize_t)origin.fields[i].text.n);
 	return headers;
 }
 
 /* Hands one change over. The code of librdkafka where it does not take it. */
 static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct event *event, const struct change *change)
 {
-	rd_kafka_headers_t *headers = identity(event, k->number);
+	rd_kafka_headers_t *headers = identity(k->dead_letters.job, event, k->number);
 	rd_kafka_resp_err_t code;
 	bool has_key;
 

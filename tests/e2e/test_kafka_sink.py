@@ -57,6 +57,7 @@ def test_what_is_written(copying, kafka):
         ('{"id":2}', {"op": "upsert", "table": "t", "row": {"id": 2, "v": "b"}}),
         ('{"id":2}', {"op": "delete", "table": "t", "row": {"id": 2}})]
     assert [identity(r) for r in found] == [(copying.topic, 0, offset, 0, change) for offset, change in ((0, 0), (1, 0), (1, 1), (2, 0))]
+    assert {(dict(r.headers)["streamlua.job"].decode(), dict(r.headers)["streamlua.script"]) for r in found} == {(copying.name, b"t")}
     [letter] = [json.loads(line) for line in (copying.folder / f"{copying.name}.dead-letters.jsonl").read_text().splitlines()]
     assert (letter["value"], letter["stage"], letter["offset"]) == ("no json", "decode", sent[-1].offset)
     assert sum(o or 0 for o in kafka.committed(f"streamlua-{copying.name}", copying.topic).values()) == 5
@@ -78,6 +79,21 @@ def test_several_messages_in_one_and_several_changes_of_one(job, kafka, topic):
     found = kafka.consume(out)
     assert sorted(identity(r) for r in found) == [("shop.t", 0, 0, part, change) for part in (0, 1) for change in (0, 1)]
     assert sorted((json.loads(r.value)["table"], json.loads(r.value)["row"]["id"]) for r in found) == [("log", 1), ("log", 2), ("t", 1), ("t", 2)]
+
+
+def test_what_timers_and_windows_write_tells_them_apart(job, kafka, topic):
+    """They come from no message: the key, the clock and when they were due say which one it was."""
+    out = topic("out")
+    job.file("in.jsonl", "".join(f'{{"id":{i},"at":{1000 * i}}}\n' for i in range(1, 4)))
+    job.write(t="""return { key_by = { 'id' }, time = 'at',
+      process = function(row, state, ctx) ctx:timer(row.at + 500, 'a') ctx:timer(row.at + 500, 'b') ctx:timer(row.at + 600, 'c') end,
+      on_timer = function(state, ctx) ctx:emit('log', { id = ctx.key.id, name = ctx.timer_name }) end }""")
+    job.job(file_source("in.jsonl", "json", topic="shop.t"), kafka_sink(out, brokers=kafka.address)).run().ok()
+    found = {(headers["streamlua.key"], int(headers["streamlua.at"]), int(headers["streamlua.change"])): json.loads(record.value)["row"]["name"]
+             for record in kafka.consume(out) for headers in [dict(record.headers)]
+             if (headers["streamlua.offset"], headers["streamlua.timer"]) == (b"-1", b"event")}
+    assert found == {(f"[{i}]".encode(), 1000 * i + after, change): name
+                     for i in range(1, 4) for after, change, name in ((500, 0, "a"), (500, 1, "b"), (600, 0, "c"))}
 
 
 def test_nothing_is_lost_when_it_is_killed_and_the_broker_too(copying, kafka):
