@@ -53,15 +53,10 @@ $(BUILD)/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(SAY)$(CXX) -std=c++17 -fno-exceptions $(FLAGS) -MMD -MP -c -o $@ $<
 
-# The runtime is compiled into the program, and with it the files that `streamlua new` makes: its text, one array a module, named
-# by its path below lua/.
-$(BUILD)/lua_modules.c: $(LUA) Makefile
+# The runtime is part of the program, and with it the files that `streamlua new` makes.
+$(BUILD)/lua_modules.c: core/flow/lua_modules.lua $(LUA)
 	@mkdir -p $(@D)
-	@{ echo '#include "flow/lua_modules.h"'; \
-	   i=0; for f in $(LUA); do echo "static const char m$$i[] = {"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo "};"; i=$$((i+1)); done; \
-	   echo "const struct lua_module lua_modules[] = {"; \
-	   i=0; for f in $(LUA); do n=$${f#lua/}; n=$${n%.lua}; echo "{ \"$${n//\//.}\", m$$i, sizeof m$$i },"; i=$$((i+1)); done; \
-	   echo "{ 0, 0, 0 } };"; } > $@
+	@luajit $^ >$@.new && mv $@.new $@
 
 $(BUILD)/lua_modules.o: $(BUILD)/lua_modules.c
 	$(SAY)$(CC) -std=gnu17 $(FLAGS) -c -o $@ $<
@@ -119,7 +114,7 @@ spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that 
 .PHONY: lint fmt
 lint: ## the rules of the house, luacheck
 	@/usr/bin/python3 tests/lint/house.py
-	@luacheck -q lua scripts examples tests/spec
+	@luacheck -q core lua scripts examples tests/spec
 	@clang-format --dry-run --Werror $(FORMATTED)
 
 FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] tests/sim/*.[ch] tests/fuzz/*.[ch])

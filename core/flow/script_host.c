@@ -13,7 +13,29 @@ enum { MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 8 << 20, MEMORY_PARTS = 4 };
 
 /* ---- the VM ---- */
 
-/* require() of the runtime itself: the modules that were compiled in. */
+static bool takes_code(lua_State *lua)
+{
+	bool takes;
+
+	lua_getglobal(lua, "jit");
+	lua_getfield(lua, -1, "version");
+	takes = strcmp(lua_tostring(lua, -1), lua_modules_made_by) == 0;
+	lua_pop(lua, 2);
+	return takes;
+}
+
+/* Its code, or its text where the library that runs is not the one that compiled it. */
+static int load_module(lua_State *lua, const struct lua_module *module, const char *chunk)
+{
+	if (takes_code(lua)) {
+		if (luaL_loadbuffer(lua, module->code, module->code_size, chunk) == 0)
+			return 0;
+		lua_pop(lua, 1);
+	}
+	return luaL_loadbuffer(lua, module->text, module->size, chunk);
+}
+
+/* require() of the runtime itself: the modules that are in the program. */
 static int load_own_module(lua_State *lua)
 {
 	const char *name = luaL_checkstring(lua, 1);
@@ -21,13 +43,13 @@ static int load_own_module(lua_State *lua)
 	for (const struct lua_module *module = lua_modules; module->name; module++) {
 		char chunk[128];
 
-		if (strcmp(module->name, name) != 0)
+		if (!module->code || strcmp(module->name, name) != 0)
 			continue;
 		snprintf(chunk, sizeof chunk, "=%s", name);
 		for (char *c = chunk; *c; c++)
 			if (*c == '.')
 				*c = '/';
-		if (luaL_loadbuffer(lua, module->text, module->size, chunk) != 0)
+		if (load_module(lua, module, chunk) != 0)
 			return lua_error(lua);
 		return 1;
 	}

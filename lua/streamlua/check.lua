@@ -144,6 +144,20 @@ function check.fail(where, what, message, ...)
   error((where and where .. ": " or "") .. (what and what .. ": " or "") .. message:format(...), 0)
 end
 
+-- With two mistakes, always the same one first. Which options there are does not change, and there may be a thousand scripts.
+local names_of = setmetatable({}, {
+  __mode = "k",
+  __index = function(all, known)
+    local names = {}
+    for name in pairs(known) do
+      names[#names + 1] = name
+    end
+    table.sort(names)
+    all[known] = names
+    return names
+  end,
+})
+
 -- Checks every option of a table; comes to a new one. known: name -> { checker, needed = true or why, default = }.
 function check.options(where, what, given, known)
   if given == nil then
@@ -163,12 +177,8 @@ function check.options(where, what, given, known)
     check.fail(where, what, "unknown option '%s'%s", unknown[1], nearest.hint(unknown[1], known))
   end
 
-  local names, result = {}, {}
-  for name in pairs(known) do
-    names[#names + 1] = name
-  end
-  table.sort(names) -- with two mistakes, always the same one first
-  for _, name in ipairs(names) do
+  local result = {}
+  for _, name in ipairs(names_of[known]) do
     local option, value = known[name], given[name]
     if value == nil then
       if option.needed then

@@ -79,13 +79,22 @@ local function new_require(options, libraries)
   end
 end
 
-local function undefined(names)
-  return function(_, name)
-    if ABSENT[name] then
-      error(("'%s' is not available in scripts"):format(name), 2)
-    end
-    error(("global '%s' is not defined%s"):format(name, nearest.hint(name, names)), 2)
+-- The metatable of globals, the same for all chunks: they have the same names.
+local missing
+
+local function missing_in(globals)
+  local names = {}
+  for name in pairs(globals) do
+    names[name] = true
   end
+  return {
+    __index = function(_, name)
+      if ABSENT[name] then
+        error(("'%s' is not available in scripts"):format(name), 2)
+      end
+      error(("global '%s' is not defined%s"):format(name, nearest.hint(name, names)), 2)
+    end,
+  }
 end
 
 local function undeclared(_, name, value)
@@ -97,12 +106,8 @@ end
 local function new_environment(options, path)
   local globals = stdlib.new(options, path)
   globals.require = new_require(options, globals)
-
-  local names = {}
-  for name in pairs(globals) do
-    names[name] = true
-  end
-  setmetatable(globals, { __index = undefined(names) })
+  missing = missing or missing_in(globals)
+  setmetatable(globals, missing)
   return setmetatable({}, { __index = globals, __newindex = undeclared, __metatable = "protected" })
 end
 

@@ -11,6 +11,7 @@
 
 #include "flow/format.h"
 #include "flow/json.h"
+#include "flow/lua_modules.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
 #include "flow/script.h"
@@ -759,6 +760,28 @@ static void an_entry_of_a_map_that_expires_stays_with_its_timer(void **state)
 	assert_int_equal(entry.users, 0);
 }
 
+/* Otherwise its text is compiled, which works and takes ten times as long. */
+static void the_runtime_is_compiled_already(void **state)
+{
+	lua_State *lua = luaL_newstate();
+	lua_Debug debug;
+
+	(void)state;
+	luaL_openlibs(lua);
+	lua_getglobal(lua, "jit");
+	lua_getfield(lua, -1, "version");
+	assert_string_equal(lua_tostring(lua, -1), lua_modules_made_by);
+	for (const struct lua_module *module = lua_modules; module->name; module++) {
+		assert_int_equal(module->code != NULL, strncmp(module->name, "templates.", 10) != 0);
+		if (!module->code)
+			continue;
+		assert_int_equal(luaL_loadbuffer(lua, module->code, module->code_size, module->name), 0);
+		lua_getinfo(lua, ">S", &debug);
+		assert_string_equal(debug.source, strcmp(module->name, "streamlua.row") == 0 ? "=streamlua/row" : debug.source);
+	}
+	lua_close(lua);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -793,6 +816,7 @@ int main(void)
 		TEST(a_table_without_a_script_is_unmatched),
 		TEST(print_names_the_script),
 		TEST(an_entry_of_a_map_that_expires_stays_with_its_timer),
+		TEST(the_runtime_is_compiled_already),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
