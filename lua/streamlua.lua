@@ -9,6 +9,7 @@ local host = require "streamlua.host"
 local int64 = require "streamlua.int64"
 local job = require "streamlua.job"
 local json = require "streamlua.json"
+local pattern = require "streamlua.pattern"
 local readonly = require "streamlua.readonly"
 local sink = require "streamlua.sink"
 local source = require "streamlua.source"
@@ -103,6 +104,7 @@ return readonly.new("sl", {
   decimal = readonly.new("sl.decimal", all_blaming_caller(decimal)),
   int64 = readonly.new("sl.int64", all_blaming_caller(int64)),
   time = readonly.new("sl.time", all_blaming_caller { parse = time.parse, format = time.format, convert = time.convert }),
+  pattern = readonly.new("sl.pattern", {}, { begin = placed(pattern.begin) }),
   test = readonly.new("sl.test", { case = test.case, harness = test.harness }),
 }, {
   job = placed(job.new),

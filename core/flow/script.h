@@ -62,6 +62,7 @@ struct script {
 	int64_t park_for_ms;
 
 	bool stateful;   /* process, window: rows of streamlua_state belong to it */
+	bool patterned;  /* ... a pattern */
 	bool windowed;   /* ... window: all open panes of a key are a row */
 	bool has_target; /* `target` is named, so its table is described; of a stateful script only */
 	int32_t state_version;

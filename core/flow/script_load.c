@@ -144,6 +144,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	if (script->stateful) {
 		script->enters_lua = script->lua_makes_rows = true;
 		script->copies_all = false;
+		script->patterned = has_field(host->lua, "pattern", LUA_TTABLE);
 		script->windowed = has_field(host->lua, "window", LUA_TTABLE);
 		lua_getfield(host->lua, -1, "version");
 		script->state_version = (int32_t)lua_tointeger(host->lua, -1);
@@ -155,7 +156,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 		script->idle_after_ms = (int64_t)lua_tonumber(host->lua, -1);
 		lua_pop(host->lua, 1);
 		script->closes = slice_is(text_field(host, "emit"), "final");
-		script->ends = script->closes || has_field(host->lua, "on_timer", LUA_TFUNCTION);
+		script->ends = script->closes || has_field(host->lua, "ends", LUA_TBOOLEAN);
 		lua_getfield(host->lua, -1, "time");
 		if (lua_istable(host->lua, -1)) {
 			script->time_column = text_field(host, "column");

@@ -11,7 +11,10 @@ static const char *rows_of(const struct script *script)
 		return ", columns of the same name";
 	if (script->copy_count + script->computed_count)
 		return ", columns";
-	return script->windowed ? ", a row a window" : script->stateful ? ", rows made by process" : ", rows made by map";
+	return script->windowed    ? ", a row a window"
+	       : script->patterned ? ", rows made by match"
+	       : script->stateful  ? ", rows made by process"
+				   : ", rows made by map";
 }
 
 static void report_target(const struct script *script, struct buf *line)

@@ -1,10 +1,11 @@
--- An event of a script with process(row, state, ctx), and the timers that such scripts set.
+-- An event of a script with process(row, state, ctx) or a pattern, and the timers that such scripts set.
 local ffi = require "ffi"
 local context = require "streamlua.context"
 local keyed = require "streamlua.keyed"
 local map = require "streamlua.map"
 local native = require "streamlua.native"
 local output = require "streamlua.output"
+local patterned = require "streamlua.patterned"
 local row = require "streamlua.row"
 local saved = require "streamlua.state"
 local timer = require "streamlua.timer"
@@ -13,16 +14,26 @@ local C, current = native.C, row.state
 local fired = timer.fired
 local NEVER = keyed.NEVER
 
-local function write_row(script, values)
-  if not script.has_target then
-    error("process returned a value, and the script names no target: return the row of a table that `target` names, or use ctx:emit", 0)
+-- What a function of the script returned, as a row of its target.
+local function write_row(script, name, values)
+  if values == nil then
+    return
+  elseif not script.has_target then
+    error(("%s returned a value, and the script names no target: return the row of a table that `target` names, or use ctx:emit"):format(name), 0)
   elseif type(values) ~= "table" and not row.is_row(values) then
-    error(("process returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
+    error(("%s returned a %s: a table of target columns is needed, or nil for no row"):format(name, type(values)), 0)
   end
   local change = output.write(script.target_id, values, native.CHANGE_UPSERT, native.DEFAULT)
   if script.owns then
     C.sl_disown(current.event, change)
   end
+end
+
+local function encode(script, value)
+  if script.pattern then
+    return patterned.encode(value)
+  end
+  return saved.encode(value, "state")
 end
 
 -- When the state of this entry expires; nil: never.
@@ -37,7 +48,7 @@ end
 -- What the entry's row is from now on: the state, the timers, and when the first of all this is due. expired: it had been too old to count, so what
 -- it is now begins now, also where it is the same.
 local function keep(script, event, entry, value, at, timers, expired)
-  local text = saved.encode(value, "state")
+  local text = encode(script, value)
   map.encode()
   if C.sl_finish(event) ~= 0 then
     keyed.fail()
@@ -102,11 +113,12 @@ local function process(script, event)
   local value = keyed.open(script, event, entry)
   timer.begin(work)
   map.begin(script, event, at, over)
-  local made = script.process(this, value, context)
-  timer.begin(nil)
-  if made ~= nil then
-    write_row(script, made)
+  if script.pattern then
+    patterned.advance(script, event, this, value, at, work, write_row)
+  else
+    write_row(script, "process", script.process(this, value, context))
   end
+  timer.begin(nil)
   keep(script, event, entry, value, at, work.data, expired)
 end
 
@@ -140,7 +152,7 @@ local function fire(script, event)
   elseif entry.map.n > 0 then
     expire(event, entry)
     return
-  elseif #due > 0 and not script.on_timer then
+  elseif #due > 0 and not script.on_timer and not script.pattern then
     error("a timer is due, and the script has no function on_timer(state, ctx) any more", 0)
   end
   if expired then
@@ -155,7 +167,11 @@ local function fire(script, event)
     fired.name, fired.at, fired.key = one.name, one.at, keyed.key_of(script, entry)
     timer.begin(work)
     map.begin(script, event, now, now)
-    script.on_timer(value, context)
+    if script.pattern then
+      patterned.expire(script, value, one.at, work, write_row)
+    else
+      script.on_timer(value, context)
+    end
     timer.begin(nil)
   end
   keep(script, event, entry, value, now, timers, expired)

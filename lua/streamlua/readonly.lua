@@ -54,4 +54,4 @@ local function sentinel(text)
   return proxy
 end
 
-return { new = new, sentinel = sentinel }
+return { new = new, sentinel = sentinel, reader = reader }

@@ -2,6 +2,7 @@
 local check = require "streamlua.check"
 local example_form = require "streamlua.example_form"
 local nearest = require "streamlua.nearest"
+local patterns = require "streamlua.pattern"
 local tag = require "streamlua.tag"
 
 local NAME_MOST = 96 -- streamlua_state.script
@@ -126,6 +127,13 @@ local function window(value)
   return nil, ('sl.tumbling("1m"), sl.hopping("5m", "1m") or sl.session("30m") is needed, not %s'):format(check.kind_of(value))
 end
 
+local function pattern(value)
+  if tag.get(value) == "pattern" then
+    return patterns.compile(value)
+  end
+  return nil, ("sl.pattern.begin(name, function(row) ... end) is needed, not %s"):format(check.kind_of(value))
+end
+
 -- { views = sl.count() } comes to a list of { name =, aggregate = }, by name.
 local function aggregates(value)
   if type(value) ~= "table" or next(value) == nil then
@@ -171,6 +179,8 @@ local FIELDS = {
   merge = { check.func },
   result = { check.func },
   late = { check.func },
+  pattern = { pattern },
+  match = { check.func },
   emit = { check.choice("changes", "final") },
 }
 
@@ -205,7 +215,7 @@ local function check_row(script, path)
   if not script.owns then
     return
   end
-  if not script.columns and not script.map and not script.process then
+  if not script.columns and not script.map and not script.process and not script.pattern then
     check.fail(path, "owns", "it names the columns that map or columns write, and the script has neither")
   end
 end
@@ -242,6 +252,23 @@ local function check_window(script, path)
   end
 end
 
+local function check_pattern(script, path)
+  if not script.pattern then
+    if script.match then
+      check.fail(path, "match", "it is for patterns: pattern = sl.pattern.begin(...)")
+    end
+    return
+  end
+  for _, name in ipairs { "process", "window", "on_timer", "state", "upgrade" } do
+    if script[name] then
+      check.fail(path, name, "a pattern keeps its partial matches by itself: %s does not go with it", name)
+    end
+  end
+  if not script.match then
+    check.fail(script.pattern.where, "pattern", "it needs a function match(match, ctx), which says what becomes of what is found")
+  end
+end
+
 -- Of what an older version of the script kept, upgrade makes what this one expects.
 local function check_version(script, path)
   local version = script.state and script.state.version or 1
@@ -258,10 +285,11 @@ end
 
 -- What only makes sense with state, and what does not go with it.
 local function check_state(script, path)
-  if not script.process and not script.window then
+  check_pattern(script, path)
+  if not script.process and not script.window and not script.pattern then
     for _, name in ipairs { "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
       if script[name] then
-        check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), or a window")
+        check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), a window or a pattern")
       end
     end
     return
@@ -274,7 +302,8 @@ local function check_state(script, path)
   end
   for _, name in ipairs { "map", "columns", "where" } do
     if script[name] and not (name == "columns" and script.window) then
-      check.fail(path, name, "a script has process or %s, not both: process returns the row of `target`, or uses ctx:emit", name)
+      local what = script.pattern and "match" or "process"
+      check.fail(path, name, "a script has %s or %s, not both: %s returns the row of `target`, or uses ctx:emit", what, name, what)
     end
   end
   if script.write == "update" then
@@ -318,11 +347,13 @@ local function validate(script, path, table_name)
     result.sources[i] = served(name)
   end
   result.source = nil
-  result.stateful = (result.process or result.window) and true or nil
+  result.stateful = (result.process or result.window or result.pattern) and true or nil
   result.has_target = (result.target or result.window) and true or nil
   result.aggregates, result.aggregate = result.aggregate, nil
   result.version = result.stateful and (result.state or { version = 1 }).version
-  result.uses_time = result.window or result.time or result.on_timer or (result.state and result.state.ttl) and true or nil
+  result.uses_time = result.window or result.time or result.on_timer or (result.state and result.state.ttl) or
+    (result.pattern and result.pattern.within) and true or nil
+  result.ends = (result.on_timer or (result.pattern and #result.pattern.nots > 0)) and true or nil -- all timers fire where the input does
   local marks = result.watermark or check.options(path, "watermark", nil, WATERMARK)
   result.idle_after, result.ahead, result.on_ahead = marks.idle_after, marks.ahead, marks.on_ahead
   result.out_of_order = result.stateful and (result.watermark and result.watermark.out_of_order or result.window and result.window.out_of_order or 0)

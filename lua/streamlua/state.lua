@@ -88,10 +88,11 @@ function state.encode_value(value, label)
   return text
 end
 
--- The text of a table, unless it is too long. label: what the script calls it.
-function state.check_size(text, label)
+-- The text of a table, unless it is too long. label: what the script calls it. hint: what to do then.
+function state.check_size(text, label, hint)
   if #text > state.BYTES_MOST then
-    error(("%s takes %d bytes, and a row of streamlua_state holds %d: keep many things in ctx:map"):format(label, #text, state.BYTES_MOST), 0)
+    hint = hint or "keep many things in ctx:map"
+    error(("%s takes %d bytes, and a row of streamlua_state holds %d: %s"):format(label, #text, state.BYTES_MOST, hint), 0)
   end
   return text
 end

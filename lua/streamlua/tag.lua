@@ -2,8 +2,9 @@
 -- the host sees it too (the field __metatable: "streamlua job").
 local PREFIX = "streamlua "
 
-local function set(value, kind)
-  return setmetatable(value, { __metatable = PREFIX .. kind })
+-- index (may be nil): what its fields are asked for that it does not have.
+local function set(value, kind, index)
+  return setmetatable(value, { __metatable = PREFIX .. kind, __index = index })
 end
 
 -- "job", "source", "sink", "format", or nil for what is none of ours.

@@ -112,6 +112,18 @@ function timer.cancel(_, name)
   return had
 end
 
+-- The timer of event time that a kind of script sets itself; at: nil for none. work: as of timer.begin.
+function timer.keep(work, name, at)
+  local data = work.data or timer.open(work.entry)
+  if (data.event and data.event[name]) ~= at then
+    remove(data, name)
+    if at then
+      set("pattern", data, timer.EVENT, name, at)
+    end
+    work.data = data
+  end
+end
+
 -- Takes out what is due by that clock: a list of { name =, at = } by time, then name.
 function timer.take(data, clock, at)
   local list = {}

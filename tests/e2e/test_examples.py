@@ -58,7 +58,7 @@ def dead_letters(folder):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 8
+    assert len(EXAMPLES) >= 9
 
 
 @each_example()
@@ -134,7 +134,7 @@ def shown_in_mariadb(mariadb, database, table, columns):
 
 
 @pytest.mark.parametrize("example, topics", [(ROOT / "examples" / name, topics) for name, topics in (
-    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
+    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
     ids=lambda value: value.name if isinstance(value, Path) else None, indirect=["example"])
 def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, database, example, topics):
     [_, words] = shell_of(example.folder)

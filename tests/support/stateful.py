@@ -249,6 +249,86 @@ class Payments(Model):
             self.until[account] = until if small else at + self.ttl
 
 
+class Logins(Model):
+    """examples/failed-logins, a pattern whose match follows from its last event: within 40 s."""
+
+    key, out_of_order, within = "account", 10_000, 40_000
+    script = example("failed-logins", "logins", ('"10m"', '"40s"'), ('target = "alerts"', 'target = "intruders"'), ('idle_after', 'out_of_order = "10s", idle_after'))
+    schema = "CREATE TABLE intruders (login_id INT PRIMARY KEY, account VARCHAR(20), first_at DATETIME, last_at DATETIME, last_ip VARCHAR(20));"
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.intruders = self.table("intruders", "login_id")
+        self.begun = collections.defaultdict(list)  # account -> lists of the failures of partial matches, by their beginning
+
+    def make(self, number, at):
+        return {"op": "insert", "row": {"id": number, "account": f"a{self.dice.randrange(8)}", "at": text(at), "ip": f"::{number}",
+                                        "result": self.dice.choice(["failure", "failure", "failure", "locked", "success"])}}
+
+    def feed(self, row, op, old, at, watermark):
+        account, result, kept = row["account"], row["result"], []
+        for failures in self.begun[account]:
+            end = ms_of(failures[0]["at"]) + self.within
+            if end <= watermark or (at < end and result == "success"):
+                continue
+            if at < end and result == "failure":
+                failures.append(row)
+            if len(failures) == 3:
+                put(self.intruders, {"login_id": row["id"], "account": account, "first_at": failures[0]["at"], "last_at": row["at"], "last_ip": row["ip"]})
+                self.begun[account] = []
+                return
+            kept.append(failures)
+        self.begun[account] = kept + [[row]] * (result == "failure")
+
+
+class Carts(Model):
+    """A pattern that ends with what does not come: two goods in a cart, and no order for 40 s."""
+
+    key, out_of_order, within = "cart", 10_000, 40_000
+    script = """local sl = require "streamlua"
+    local M = { key_by = { "cart" }, time = "at", target = "left_carts", watermark = { out_of_order = "10s", idle_after = "1d" } }
+    M.pattern = sl.pattern.begin("good", function(row) return row.what == "good" end):times_or_more(2)
+      :not_followed_by("order", function(row) return row.what == "order" end):within("40s"):keep { "id", "cart" }
+    function M.match(m, ctx)
+      return { first = m.good[1].id, last = m.good[#m.good].id, goods = #m.good, cart = ctx.key.cart, at = ctx.time }
+    end
+    return M"""
+    schema = "CREATE TABLE left_carts (first INT PRIMARY KEY, last INT, goods INT, cart INT, at BIGINT);"
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.left = self.table("left_carts", "first")
+        self.begun = collections.defaultdict(list)  # cart -> [when it is over, numbers of its goods]
+        self.taken = collections.Counter()
+
+    def make(self, number, at):
+        return {"op": "insert", "row": {"id": number, "cart": self.dice.randrange(20), "at": text(at), "what": self.dice.choice(["good", "good", "look", "order"])}}
+
+    def fire(self, cart, watermark):
+        while due := min((end for end, _ in self.begun[cart] if end <= watermark), default=None):
+            last = -1
+            for end, goods in [one for one in self.begun[cart] if one[0] == due]:
+                if len(goods) > 1 and goods[0] > last:
+                    last = goods[-1]
+                    put(self.left, {"first": goods[0], "last": last, "goods": len(goods), "cart": cart, "at": due})
+            self.begun[cart] = [one for one in self.begun[cart] if one[0] != due and one[1][0] > last]
+
+    def feed(self, row, op, old, at, watermark):
+        cart, kept = row["cart"], []
+        self.fire(cart, watermark)
+        for end, goods in self.begun[cart]:
+            if at < end and row["what"] == "order" and len(goods) > 1:
+                continue
+            if at < end and row["what"] == "good":
+                goods.append(row["id"])
+            kept.append((end, goods))
+        self.begun[cart] = kept + [(at + self.within, [row["id"]])] * (row["what"] == "good")
+
+    def end(self):
+        for cart in list(self.begun):
+            self.fire(cart, FAR)
+
+
 class Parcels(Model):
     """Timers: one of event time that is replaced and taken back, one by the clock that only the end of the input brings."""
 
@@ -351,7 +431,7 @@ class Visits(Model):
         put(self.log, {"id": row["id"], "n": len(seen), "pages": len(set(seen))})
 
 
-MODELS = {"views": Views, "minutes": Minutes, "clicks": Clicks, "sittings": Sittings, "walks": Walks, "orders": Orders, "deals": Deals, "payments": Payments, "parcels": Parcels, "visits": Visits}
+MODELS = {"views": Views, "minutes": Minutes, "clicks": Clicks, "sittings": Sittings, "walks": Walks, "orders": Orders, "deals": Deals, "payments": Payments, "logins": Logins, "carts": Carts, "parcels": Parcels, "visits": Visits}
 
 
 def ms_of(moment):

@@ -588,6 +588,122 @@ static void aggregates_take_functions_and_windows_the_clock(void **state)
 	ended(f, 1, 0);
 }
 
+static const char small_then_large[] =
+	"local sl = require 'streamlua' local M = { key_by = { 'account' }, target = 'alerts' }\n"
+	"M.pattern = sl.pattern.begin('small', function(row) return row.amount < 1 end):next('large', function(row) return row.amount > 500 end)\n"
+	"function M.match(m) return { id = m.large.id, account = m.large.account, tried_by = m.small.id } end\n"
+	"return M";
+
+static void fraud_by_hand_and_by_pattern_are_the_same(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "scripts/byhand.lua",
+	    "local M = { source = 'orders', key_by = { 'account' }, target = 'alerts' }\n"
+	    "function M.process(row, state)\n"
+	    "  local small = state.small\n"
+	    "  state.small = row.amount < 1 and row.id or nil\n"
+	    "  if small and row.amount > 500 then return { id = row.id, account = row.account, tried_by = small } end\n"
+	    "end\n"
+	    "return M");
+	run(f, small_then_large,
+	    "sl.test.case('each alert', function()\n"
+	    "  local found, small, dice = 0, {}, 3\n"
+	    "  local function random(n) dice = dice * 48271 % 2147483647 return dice % n + 1 end\n"
+	    "  local a, b = sl.test.harness 'scripts/orders.lua', sl.test.harness 'scripts/byhand.lua'\n"
+	    "  for id = 1, 500 do\n"
+	    "    local row = { id = id, account = random(5), amount = ({ 0.5, 1, 500, 501 })[random(4)] }\n"
+	    "    local before = small[row.account]\n"
+	    "    small[row.account] = row.amount < 1 and id or nil\n"
+	    "    local wanted = before and row.amount > 500 and { id = id, account = row.account, tried_by = before } or {}\n"
+	    "    found = found + (wanted.id and 1 or 0)\n"
+	    "    for _, h in ipairs { a, b } do\n"
+	    "      h:feed { row = row }\n"
+	    "      h:expect(wanted)\n"
+	    "      if random(50) == 1 then h:restart() end\n"
+	    "    end\n"
+	    "  end\n"
+	    "  assert(found > 20)\n"
+	    "end)");
+	ended(f, 1, 0);
+}
+
+static void a_pattern_keeps_what_can_be_read_and_ends_with_its_time(void **state)
+{
+	struct fixture *f = *state;
+
+	run_examples(
+		f,
+		"local sl = require 'streamlua'\n"
+		"local M = { key_by = { 'order' }, time = 'at', target = 'unpaid' }\n"
+		"local function is(what) return function(row) return row.what == what end end\n"
+		"M.pattern = sl.pattern.begin('ordered', is 'order'):not_followed_by('paid', is 'payment'):within('30m'):keep { 'at', 'price' }\n"
+		"function M.match(m, ctx)\n"
+		"  return { order = ctx.key.order, since = m.ordered.at, price = m.ordered.price, ids = m.ordered.id, op = ctx.op, at = ctx.time }\n"
+		"end\n"
+		"local function event(what, minute)\n"
+		"  return { id = 1, order = 7, what = what, at = ('2024-01-31 12:%02d:00'):format(minute), price = 2.5 }\n"
+		"end\n"
+		"local left = { order = 7, since = '2024-01-31 12:00:00', price = 2.5, op = 'timer', at = 1706704200000 }\n"
+		"M.examples = {\n"
+		"  { name = 'not paid', steps = {\n"
+		"    { row = event('order', 0) },\n"
+		"    { state = { 7 }, expect = { partial = { { step = 'ordered', n = 1, at = 1706702400000, first = 1, last = 1,\n"
+		"      rows = { ordered = { at = '2024-01-31 12:00:00', price = 2.5 } } } }, taken = 1 } },\n"
+		"    { restart = true },\n"
+		"    { advance_to = '2024-01-31 12:29:59' },\n"
+		"    { advance_to = '2024-01-31 12:30:00', expect = left },\n"
+		"    { state = { 7 }, expect = false } } },\n"
+		"  { name = 'the next event tells the time', steps = { { row = event('order', 0) }, { row = event('look', 31), expect = left },\n"
+		"    { row = event('payment', 32) } } },\n"
+		"  { name = 'the end of the input', steps = { { row = event('order', 0) }, { row = event('order', 5) },\n"
+		"    { finish = true, expect = { { row = left }, { row = { since = '2024-01-31 12:05:00', at = 1706704500000 } } } } } },\n"
+		"  { name = 'paid', steps = { { row = event('order', 0) }, { row = event('payment', 29) }, { finish = true },\n"
+		"    { state = { 7 }, expect = false } } },\n"
+		"  { name = 'paid too late', steps = { { row = event('order', 0) }, { row = event('payment', 30), expect = left }, { finish = true } "
+		"} },\n"
+		"}\n"
+		"return M");
+	ended(f, 5, 0);
+}
+
+static void a_pattern_is_bounded_and_its_faults_leave_it_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f,
+	    "local sl = require 'streamlua' local M = { key_by = { 'k' }, time = 'at' }\n"
+	    "M.pattern = sl.pattern.begin('a', function(row) return row.a end)\n"
+	    "  :followed_by('b', function(row, match) return row.b and row.id > match.a.id end):within '1d'\n"
+	    "function M.match(m, ctx)\n"
+	    "  if m.b.bad then error 'bad match' end\n"
+	    "  ctx:emit('found', { a = m.a.id, b = m.b.id })\n"
+	    "  if m.b.timer then ctx:timer(1e12, 'mine') end\n"
+	    "  return m.b.returns\n"
+	    "end\n"
+	    "return M",
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "local function feed(row) row.k, row.at = row.k or 1, '2024-01-31 12:00:00' h:feed { row = row } end\n"
+	    "for id = 1, 1000 do feed { id = id, a = true } end\n"
+	    "feed { id = 1001, a = true }\n"
+	    "h:expect { error = 'this key has 1000 partial matches already' }\n"
+	    "feed { id = 1002, b = true, bad = true }\n"
+	    "h:expect { error = 'scripts/orders.lua:5: bad match' }\n"
+	    "feed { id = 1003, b = true, timer = true }\n"
+	    "h:expect { error = 'ctx:timer: this script has no function on_timer(state, ctx)' }\n"
+	    "feed { id = 1004, b = true, returns = 5 }\n"
+	    "h:expect { error = 'match returned a value, and the script names no target' }\n"
+	    "assert(#h:state({ 1 }).partial == 1000)\n"
+	    "feed { id = 1005, b = true }\n"
+	    "h:expect { target = 'found', row = { a = 1, b = 1005 } }\n"
+	    "assert(h:state { 1 } == nil)\n"
+	    "feed { id = 1, k = 2, a = true, text = ('x'):rep(1100000) }\n"
+	    "h:expect { error = 'what the pattern keeps of this key takes' }\n"
+	    "h:feed { row = { id = 1, k = 2, a = true } }\n"
+	    "h:expect { error = 'time: column at is missing' }");
+	ended(f, 1, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -611,6 +727,9 @@ int main(void)
 		TEST(what_older_versions_kept_is_restored_and_upgraded),
 		TEST(accumulators_of_older_versions_are_restored_by_their_windows),
 		TEST(steps_are_what_a_harness_does),
+		TEST(fraud_by_hand_and_by_pattern_are_the_same),
+		TEST(a_pattern_keeps_what_can_be_read_and_ends_with_its_time),
+		TEST(a_pattern_is_bounded_and_its_faults_leave_it_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
