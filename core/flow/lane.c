@@ -146,13 +146,16 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 	return true;
 }
 
-/* Chooses the events of the next transaction; stands still where another lane's event comes first. Returns how many. */
+/* Chooses the events of the next transaction; stands still where another lane's event comes first. Returns how many. Once there is no room for
+ * further rows, those go along that only change rows of state which are in it: that costs the target nothing, and so a row of state is written
+ * once for all that waits for it. */
 static size_t gather(struct lane *lane, uint32_t rows_most)
 {
 	size_t count = 0, bytes = 0;
 	struct lane_load load;
 	bool any_held = lane->owner->held_until_ms > lane->owner->now_ms;
 	bool kept = false; /* what stands back has seen state: nothing that may have seen what it left goes before it */
+	bool full = false;
 
 	lane->tx_rows = 0;
 	lane->owner->gathered++;
@@ -177,12 +180,20 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		}
 		if (event->lane_hashes == 2 && event->lanes_waited > 0)
 			break;
+		if (full && !lane_goes_along(lane, event)) {
+			if (!lane_is_passed_over(event))
+				break;
+			continue;
+		}
 		load = lane_load_of(lane, event);
 		if (count && bytes + load.bytes > LANE_BYTES_MOST)
 			break;
 		if (count && lane->tx_rows + load.rows > rows_most) {
 			pace_short(&lane->owner->pace);
-			break;
+			full = true;
+			if (!lane_is_passed_over(event))
+				break;
+			continue;
 		}
 		if ((event->parks || event->parked) && !lane_admits(lane, event))
 			break;

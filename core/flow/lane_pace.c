@@ -38,6 +38,26 @@ struct lane_load lane_load_of(const struct lane *lane, const struct event *event
 	return load;
 }
 
+bool lane_goes_along(const struct lane *lane, const struct event *event)
+{
+	if (!event->uses || event->outcome != OUTCOME_PENDING)
+		return false;
+	for (const struct state_use *used = event->uses; used; used = used->next)
+		if (used->entry->gathered != lane->owner->gathered)
+			return false;
+	for (const struct change *change = event->changes; change; change = change->next)
+		if (!change->state)
+			return false;
+	return event->changes != NULL;
+}
+
+bool lane_is_passed_over(const struct event *event)
+{
+	for (struct state_use *used = event->uses; used; used = used->next)
+		used->entry->gathered = 0;
+	return event->uses || !event->script || !event->script->stateful;
+}
+
 uint32_t lanes_room(struct lanes *all)
 {
 	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck);

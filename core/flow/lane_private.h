@@ -110,6 +110,10 @@ struct lane_load {
 	size_t bytes;
 };
 struct lane_load lane_load_of(const struct lane *lane, const struct event *event);
+/* The event adds no row to the transaction that is gathered, and nothing that it follows from was passed over. */
+bool lane_goes_along(const struct lane *lane, const struct event *event);
+/* The event stays for a later transaction. What changes the same rows of state does not go along any more; false: nothing may go before it. */
+bool lane_is_passed_over(const struct event *event);
 /* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
 uint32_t lanes_room(struct lanes *lanes);
 /* What was answered since the last turn, now that the time is known. */

@@ -286,6 +286,31 @@ static void rows_of_state_that_grow_fill_a_transaction(void **state)
 	assert_int_equal(f->on_its_way[0]->count, 3); /* of three keys: each is whole again */
 }
 
+/* No row more fits, but what changes rows of state that are in the transaction goes along, unless it follows from what stays. */
+static void a_full_transaction_takes_along_what_changes_its_rows_of_state(void **state)
+{
+	struct fixture *f = *state;
+	struct state_entry *keys = calloc(LANE_ROWS_MOST + 1, sizeof *keys), *first = &keys[0], *second = &keys[1], *outside = &keys[LANE_ROWS_MOST];
+
+	for (int i = 0; i < LANE_ROWS_MOST; i++)
+		add_change(f, &keys[i], &keys[i], 10);
+	add_change(f, outside, outside, 10);
+	add_change(f, first, first, 10);   /* goes along */
+	add(f, "x", 0, 0, -1);             /* a row of another script's, that holds nothing up */
+	add_change(f, second, second, 10); /* goes along */
+	add_change(f, first, outside, 10);
+	add_change(f, first, first, 10);   /* it has seen what the one before left */
+	add_change(f, second, second, 10); /* goes along */
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST + 3);
+	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST]->message->offset, LANE_ROWS_MOST + 1);
+	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST + 1]->message->offset, LANE_ROWS_MOST + 3);
+	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST + 2]->message->offset, LANE_ROWS_MOST + 6);
+	answer(f, 0, SINK_COMMITTED);
+	assert_int_equal(f->on_its_way[0]->count, 4);
+	free(keys);
+}
+
 /* ---- order ---- */
 
 static void a_lane_has_one_transaction_at_a_time_and_gathers_the_next(void **state)
@@ -653,6 +678,7 @@ int main(void)
 		LANE_TEST(events_that_change_one_row_of_state_are_one_transaction),
 		LANE_TEST(each_row_of_state_counts_whatever_else_their_events_share),
 		LANE_TEST(rows_of_state_that_grow_fill_a_transaction),
+		LANE_TEST(a_full_transaction_takes_along_what_changes_its_rows_of_state),
 		LANE_TEST(a_lane_has_one_transaction_at_a_time_and_gathers_the_next),
 		LANE_TEST(an_event_of_two_lanes_is_written_once_when_both_have_come_to_it),
 		LANE_TEST(two_keys_in_one_lane_need_no_waiting),
