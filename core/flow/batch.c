@@ -212,6 +212,8 @@ static void find_changes(struct arena *arena, struct found *found, const struct 
 		for (const struct change *change = event->changes; change; change = change->next) {
 			uint32_t id = change->target->id;
 
+			if (change->target->side != tx->side)
+				continue;
 			if (found->count == found->cap) {
 				const struct change **more = arena_alloc(arena, 2 * found->cap * sizeof *more);
 

@@ -31,7 +31,7 @@ struct batch {
 	struct arena arena; /* everything above; reset by the next batch_build */
 };
 
-/* Merges the changes of the events that are PENDING. Borrows from tx until the next build. */
+/* Merges the changes of the events that are PENDING, as far as they are for the transaction's sink. Borrows from tx until the next build. */
 void batch_build(struct batch *batch, const struct tx *tx);
 void batch_free(struct batch *batch);
 

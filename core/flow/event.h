@@ -89,6 +89,7 @@ struct change {
 	bool partial;              /* it waits because its message has only a part of the row: an upsert behind it is what the row has become */
 	bool asked;                /* the sink asks whether it is there */
 	bool missed;               /* the sink says that it is not */
+	bool told;                 /* the side sink that it is for has it: where its event is written again, it is not */
 	uint32_t state_bytes;      /* what the row of state adds to the event's bytes */
 	uint64_t key_hash;         /* parking_hash, where the target parks */
 	struct state_entry *state; /* whose row of streamlua_state it is, as long as the event has it in its `uses`; NULL: another table's */

@@ -159,6 +159,11 @@ void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t s
 
 /* ---- targets ---- */
 
+int32_t sl_sink(struct script_host *host, const char *name, size_t size)
+{
+	return script_host_side(host, (struct slice){ name, size }, &host->error);
+}
+
 int32_t sl_target(struct script_host *host, const char *name, size_t size)
 {
 	struct target *target = script_host_target(host, (struct slice){ name, size }, &host->error);

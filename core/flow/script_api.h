@@ -32,6 +32,8 @@ SL_EXPORT void sl_no_memory(struct script_host *host);
 SL_EXPORT void sl_again(struct event *event);
 SL_EXPORT void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 
+/* Which of the job's sinks the name of a target is for (struct target, side); -1: none that it declares. */
+SL_EXPORT int32_t sl_sink(struct script_host *host, const char *name, size_t size);
 SL_EXPORT int32_t sl_target(struct script_host *host, const char *name, size_t size);
 SL_EXPORT int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
 SL_EXPORT int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);

@@ -220,6 +220,11 @@ int script_host_settle(struct script_host *host, void (*warn_line)(void *ctx, co
 
 		return bind_script(&b) < 0 ? -1 : 1;
 	}
+	if (host->sink) {
+		host_push_engine(host, "check_sinks");
+		if (host_call(host, 0, 0, err) < 0)
+			return -1;
+	}
 	guard_settled(host);
 	return routes_build(host, err);
 }

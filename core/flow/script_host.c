@@ -308,9 +308,30 @@ struct target *script_host_target_own(struct script_host *host, struct slice nam
 	return keep_target(host, target);
 }
 
+int script_host_side(const struct script_host *host, struct slice name, struct error *err)
+{
+	const char *colon = memchr(name.p, ':', name.n);
+	struct slice wanted = { name.p, colon ? (size_t)(colon - name.p) : 0 };
+	const char *const *sides = host->sink->sides;
+	char known[200] = "";
+	size_t n = 0;
+
+	if (!colon)
+		return 0;
+	for (uint32_t i = 0; sides && sides[i]; i++) {
+		if (slice_is(wanted, sides[i]))
+			return colon + 1 < name.p + name.n ? (int)i + 1 : error_set(err, "'%.*s' names a sink, and no table", SLICE_ARG(name));
+		if (n < sizeof known)
+			n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "; it has ", sides[i]);
+	}
+	return error_set(err, "'%.*s': the job declares no sink '%.*s' (sinks = { %.*s = ... })%s", SLICE_ARG(name), SLICE_ARG(wanted),
+			 SLICE_ARG(wanted), known);
+}
+
 struct target *script_host_target(struct script_host *host, struct slice name, struct error *err)
 {
 	struct target *target;
+	int side;
 
 	for (uint32_t i = 0; i < host->target_count; i++)
 		if (slice_equal(host->targets[i]->name, name) && !host->targets[i]->own)
@@ -319,7 +340,11 @@ struct target *script_host_target(struct script_host *host, struct slice name, s
 		error_set(err, "more than %d target tables", TARGETS_MOST);
 		return NULL;
 	}
+	side = host->sink ? script_host_side(host, name, err) : 0;
+	if (side < 0)
+		return NULL;
 	target = new_target(host, name);
+	target->side = (uint32_t)side;
 	if (!host->sink) {
 		target->open = target->exists = true;
 	} else if (host->sink->ops->describe(host->sink, target, err) < 0) {

@@ -99,6 +99,8 @@ struct script_host {
 
 /* The functions of streamlua.host, as a table on the stack. */
 void host_functions_push(struct script_host *host);
+/* Which of the sinks a target's name is for: 0 the job's, from 1 a side sink ("kafka:alerts"); -1: it is declared nowhere. */
+int script_host_side(const struct script_host *host, struct slice name, struct error *err);
 /* Reads the normalised script at the top of the stack into `script`. */
 void script_from_lua(struct script_host *host, struct script *script);
 /* Calls a function of streamlua.engine that lies below its `args` arguments; -1: err has its message. */

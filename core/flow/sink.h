@@ -36,6 +36,7 @@ struct progress_row {
 
 struct tx {
 	int32_t lane;
+	uint32_t side; /* of all changes of its events, only those for this one of the job's sinks are written (target->side) */
 	/* In the order in which the lane got them. DEAD ones are written as dead letters, PARKED ones parked; those that were parked before
 	 * (event->parked) are taken from there, unless they are PARKED again. Changes are written of PENDING ones. */
 	struct event **events;
@@ -46,6 +47,12 @@ struct tx {
 	void (*done)(struct tx *tx, enum sink_result result, const struct error *err); /* exactly once, never from within commit() */
 	void *ctx;
 };
+
+/* The change is one that whoever writes the transaction's rows writes now; false also for rows of streamlua_state. */
+static inline bool tx_takes(const struct tx *tx, const struct change *change)
+{
+	return change->target->side == tx->side && !change->target->own && !change->told;
+}
 
 /* One event of streamlua_parked, as far as order needs it. */
 struct parked_loaded {
@@ -164,6 +171,8 @@ struct sink_ops {
 struct sink {
 	const struct sink_ops *ops;
 	int32_t lanes; /* how many transactions can be on their way; 1 for a file */
+	/* Names of its side sinks (flow/sides.h): the first is side 1. NULL-terminated; NULL: it has none. */
+	const char *const *sides;
 };
 
 #endif

@@ -38,6 +38,14 @@ int target_add(struct target *target, struct slice name)
 	return (int)target->count++;
 }
 
+struct slice target_table(const struct target *target)
+{
+	const char *colon = target->side ? memchr(target->name.p, ':', target->name.n) : NULL;
+	size_t before = colon ? (size_t)(colon + 1 - target->name.p) : 0;
+
+	return (struct slice){ target->name.p + before, target->name.n - before };
+}
+
 bool target_is_key(const struct target *target, uint32_t column)
 {
 	for (uint32_t i = 0; i < target->key_count; i++)

@@ -42,7 +42,8 @@ struct target_column {
 enum { TARGET_KEY_MOST = 16 };
 
 struct target {
-	struct slice name; /* may be "schema.table" */
+	struct slice name; /* may be "schema.table"; of a side sink's, "sink:table" */
+	uint32_t side;     /* which of the job's side sinks takes its rows, from 1; 0: the job's sink */
 	uint32_t id;       /* 0, 1, 2 ... within a script host */
 	struct target_column *columns;
 	uint32_t count;
@@ -64,6 +65,8 @@ int target_find(const struct target *target, struct slice name);
 /* Open targets only: the column with this name, added where it is new. */
 int target_add(struct target *target, struct slice name);
 bool target_is_key(const struct target *target, uint32_t column);
+/* Its name in its own sink. Ends with a NUL where `name` does. */
+struct slice target_table(const struct target *target);
 
 /* How a source column is read on its way into this target column (NULL: none is known): by its own schema if the message
  * had one, else by the column's type. `settings` say what neither can (format = { "debezium", decimal = ... }). */

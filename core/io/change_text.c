@@ -56,13 +56,13 @@ static void put_column(struct buf *out, const struct change *change, uint32_t co
 	put_value(out, &change->values[column]);
 }
 
-void change_put(struct buf *out, const struct change *change)
+void change_put(struct buf *out, const struct change *change, const struct origin *origin)
 {
 	static const char *const names[] = { [CHANGE_UPSERT] = "upsert", [CHANGE_UPDATE] = "update", [CHANGE_DELETE] = "delete" };
 	bool first = true;
 
 	buf_printf(out, "{\"op\":\"%s\",\"table\":", names[change->op]);
-	buf_json_string(out, change->target->name);
+	buf_json_string(out, target_table(change->target));
 	buf_text(out, ",\"row\":{");
 	for (uint32_t i = 0; i < change->count; i++) {
 		if (change->values[i].kind == VALUE_ABSENT || change->values[i].kind == VALUE_DEFAULT)
@@ -70,7 +70,12 @@ void change_put(struct buf *out, const struct change *change)
 		put_column(out, change, i, first);
 		first = false;
 	}
-	buf_text(out, "}}");
+	buf_char(out, '}');
+	if (origin) {
+		buf_text(out, ",\"from\":");
+		origin_put(out, origin);
+	}
+	buf_char(out, '}');
 }
 
 bool change_put_key(struct buf *out, const struct change *change)
@@ -90,26 +95,30 @@ bool change_put_key(struct buf *out, const struct change *change)
 	return true;
 }
 
-void change_show(const struct tx *tx, const char *job, bool keyed, void (*line)(void *ctx, struct slice text), void *ctx)
+void change_show(const struct tx *tx, const struct change_form *form, void (*line)(void *ctx, struct slice text), void *ctx)
 {
 	struct buf out = BUF_INIT;
+	struct origin origin;
 
 	for (size_t i = 0; i < tx->count; i++) {
 		const struct event *event = tx->events[i];
+		uint32_t number = 0;
 
 		if (event->outcome == OUTCOME_DEAD) {
 			buf_clear(&out);
-			dead_letter_file_line(&out, job, tx, event);
+			dead_letter_file_line(&out, form->job, tx, event);
 			line(ctx, buf_view(&out));
 			continue;
 		}
 		for (const struct change *change = event->changes; change; change = change->next) {
-			if (change->target->own)
+			if (!tx_takes(tx, change))
 				continue;
 			buf_clear(&out);
-			if (keyed && change_put_key(&out, change))
+			if (form->keyed && change_put_key(&out, change))
 				buf_char(&out, '\t');
-			change_put(&out, change);
+			if (form->origins)
+				origin_of(&origin, form->job, event, number++);
+			change_put(&out, change, form->origins ? &origin : NULL);
 			line(ctx, buf_view(&out));
 		}
 	}

@@ -17,6 +17,7 @@ struct jsonl {
 	struct line_writer out;
 	struct dead_letter_file dead_letters;
 	struct answers answers;
+	bool origins;  /* each line says which event it was made of */
 	struct tx *tx; /* being written: waits for the pipe's reader */
 	struct event *writable;
 };
@@ -94,29 +95,39 @@ static void go_on(struct jsonl *j)
 		       &err, result == LINES_WRITTEN ? 0 : BACK_OFF_MS);
 }
 
+static void put_changes(struct jsonl *j, const struct tx *tx, const struct event *event)
+{
+	struct origin origin;
+	uint32_t number = 0;
+
+	for (const struct change *change = event->changes; change; change = change->next) {
+		if (!tx_takes(tx, change))
+			continue;
+		if (j->origins)
+			origin_of(&origin, j->dead_letters.job, event, number++);
+		change_put(&j->out.text, change, j->origins ? &origin : NULL);
+		buf_char(&j->out.text, '\n');
+	}
+}
+
 static void jsonl_commit(struct sink *sink, struct tx *tx)
 {
 	struct jsonl *j = self(sink);
 
 	BUG_IF(j->tx);
 	j->tx = tx;
-	for (size_t i = 0; i < tx->count; i++) {
-		if (tx->events[i]->outcome == OUTCOME_DEAD)
-			continue;
-		for (const struct change *change = tx->events[i]->changes; change; change = change->next) {
-			if (change->target->own)
-				continue;
-			change_put(&j->out.text, change);
-			buf_char(&j->out.text, '\n');
-		}
-	}
+	for (size_t i = 0; i < tx->count; i++)
+		if (tx->events[i]->outcome != OUTCOME_DEAD)
+			put_changes(j, tx, tx->events[i]);
 	dead_letter_file_add(&j->dead_letters, tx);
 	go_on(j);
 }
 
 static void jsonl_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
 {
-	change_show(tx, self(sink)->dead_letters.job, false, line, ctx);
+	const struct jsonl *j = self(sink);
+
+	change_show(tx, &(struct change_form){ .job = j->dead_letters.job, .origins = j->origins }, line, ctx);
 }
 
 static void jsonl_close(struct sink *sink)
@@ -154,11 +165,11 @@ static const struct sink_ops jsonl_ops = {
 	.close = jsonl_close,
 };
 
-struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job, struct error *err)
+struct sink *jsonl_new(struct event_base *loop, const struct jsonl_options *options, struct error *err)
 {
 	struct jsonl *j;
 
-	if (!*path) {
+	if (!*options->path) {
 		error_set(err, "the path of the jsonl sink is empty: write a file's path, or \"-\" for standard output");
 		return NULL;
 	}
@@ -166,10 +177,11 @@ struct sink *jsonl_new(struct event_base *loop, const char *path, const char *de
 	BUG_IF(!j);
 	j->sink = (struct sink){ .ops = &jsonl_ops, .lanes = 1 };
 	j->loop = loop;
-	j->path = strdup(path);
+	j->path = strdup(options->path);
 	BUG_IF(!j->path);
 	j->out = LINE_WRITER_INIT;
-	dead_letter_file_init(&j->dead_letters, dead_letters_path, job);
+	j->origins = options->origins;
+	dead_letter_file_init(&j->dead_letters, options->dead_letters, options->job);
 	answers_init(&j->answers, loop);
 	return &j->sink;
 }

@@ -7,7 +7,14 @@
 
 #include "flow/sink.h"
 
-/* path "-" is stdout. Strings are copied. NULL with err. */
-struct sink *jsonl_new(struct event_base *loop, const char *path, const char *dead_letters_path, const char *job, struct error *err);
+struct jsonl_options {
+	const char *path;         /* "-" is stdout */
+	const char *dead_letters; /* a file's path */
+	const char *job;
+	bool origins; /* each line says which event it was made of (io/origin.h) */
+};
+
+/* Strings are copied. NULL with err. */
+struct sink *jsonl_new(struct event_base *loop, const struct jsonl_options *options, struct error *err);
 
 #endif

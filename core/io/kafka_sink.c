@@ -18,13 +18,14 @@ enum {
 	BACK_OFF_MS = 1000,
 	LATE_MS = 3000,  /* what is on its way for so long is a problem */
 	FLUSH_MS = 2000, /* for what is on its way when the sink is closed; it is written again by the next run */
-	FULL_MS = 20,    /* until a full queue is tried again */
+	TOPIC_NAME_MOST = 249,
+	FULL_MS = 20, /* until a full queue is tried again */
 };
 
 struct kafka_sink {
 	struct sink sink;
 	struct event_base *loop;
-	char *topic;
+	char *topic; /* NULL: that of a change's target */
 	struct dead_letter_file dead_letters;
 	struct answers answers;
 
@@ -35,7 +36,7 @@ struct kafka_sink {
 	struct tx *tx; /* being written; NULL: none */
 	size_t at;     /* of its events: the next to produce */
 	const struct change *change;
-	uint32_t number;  /* of that change within its event */
+	uint32_t number;  /* of that change among those of its event that are written here */
 	uint64_t pending; /* messages that are not answered yet */
 	int64_t since_ms;
 	enum sink_result result; /* of those that are answered */
@@ -70,14 +71,16 @@ static enum sink_result kind_of(rd_kafka_resp_err_t code)
 }
 
 /* The first failure is told; but one that only a person can mend, or that an event is to blame for, goes before those that pass. */
-static void note(struct kafka_sink *k, rd_kafka_resp_err_t code)
+static void note(struct kafka_sink *k, const char *topic, rd_kafka_resp_err_t code)
 {
 	enum sink_result kind = kind_of(code);
 
 	if (k->result != SINK_COMMITTED && (k->result != SINK_RETRY || kind == SINK_RETRY))
 		return;
 	k->result = kind;
-	error_set(&k->err, "topic %s: %s", k->topic, rd_kafka_err2str(code));
+	error_set(&k->err, "%s", rd_kafka_err2str(code));
+	if (topic)
+		error_prefix(&k->err, "topic %s", topic);
 }
 
 static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -87,7 +90,7 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void
 	(void)rk;
 	k->pending--;
 	if (message->err)
-		note(k, message->err);
+		note(k, rd_kafka_topic_name(message->rkt), message->err);
 	else
 		k->problem[0] = 0;
 }
@@ -136,7 +139,7 @@ static int kafka_sink_open(struct sink *sink, struct error *err)
 {
 	struct kafka_sink *k = self(sink);
 
-	if (kafka_producer_start(&k->producer, err) < 0 || kafka_producer_check_topic(&k->producer, k->topic, err) < 0)
+	if (kafka_producer_start(&k->producer, err) < 0 || (k->topic && kafka_producer_check_topic(&k->producer, k->topic, err) < 0))
 		return -1;
 	event_add(k->wake, NULL);
 	return 0;
@@ -155,6 +158,11 @@ static rd_kafka_headers_t *identity(const char *job, const struct event *event, 
 	return headers;
 }
 
+static const char *topic_of(const struct kafka_sink *k, const struct target *target)
+{
+	return k->topic ? k->topic : target_table(target).p;
+}
+
 /* Hands one change over. The code of librdkafka where it does not take it. */
 static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct event *event, const struct change *change)
 {
@@ -165,8 +173,8 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct event *eve
 	buf_clear(&k->key);
 	buf_clear(&k->value);
 	has_key = change_put_key(&k->key, change);
-	change_put(&k->value, change);
-	code = rd_kafka_producev(k->producer.rk, RD_KAFKA_V_TOPIC(k->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+	change_put(&k->value, change, NULL);
+	code = rd_kafka_producev(k->producer.rk, RD_KAFKA_V_TOPIC(topic_of(k, change->target)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 				 RD_KAFKA_V_KEY(has_key ? k->key.p : NULL, has_key ? k->key.n : 0), RD_KAFKA_V_VALUE(k->value.p, k->value.n),
 				 RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
 	if (code)
@@ -186,20 +194,21 @@ static bool produce_all(struct kafka_sink *k)
 			continue;
 		if (!k->change)
 			k->change = event->changes;
-		for (; k->change; k->change = k->change->next, k->number++) {
+		for (; k->change; k->change = k->change->next) {
 			rd_kafka_resp_err_t code;
 
-			if (k->change->target->own)
+			if (!tx_takes(k->tx, k->change))
 				continue;
 			code = produce(k, event, k->change);
 			if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 				return false;
 			if (code)
-				note(k, code);
+				note(k, topic_of(k, k->change->target), code);
 			if (k->result != SINK_COMMITTED) { /* nothing more of it: it is to be written again */
 				k->at = k->tx->count;
 				return true;
 			}
+			k->number++;
 		}
 	}
 	return true;
@@ -234,7 +243,7 @@ static void go_on(struct kafka_sink *k)
 	if (k->pending)
 		return;
 	if (k->broken && k->result == SINK_COMMITTED && k->at < k->tx->count)
-		note(k, RD_KAFKA_RESP_ERR__FATAL);
+		note(k, NULL, RD_KAFKA_RESP_ERR__FATAL);
 	answer(k);
 }
 
@@ -274,9 +283,18 @@ static const char *kafka_sink_problem(struct sink *sink)
 
 /* ---- the rest ---- */
 
+static bool can_be_topic(struct slice name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", name.p[i]) || !name.p[i])
+			return false;
+	return name.n > 0 && name.n <= TOPIC_NAME_MOST;
+}
+
 static int kafka_sink_describe(struct sink *sink, struct target *target, struct error *err)
 {
-	(void)sink, (void)err;
+	if (!self(sink)->topic && !can_be_topic(target_table(target)))
+		return error_set(err, "'%.*s' can be no topic's name", SLICE_ARG(target_table(target)));
 	target->open = true;
 	target->exists = true;
 	target->key_exact = true;
@@ -290,7 +308,7 @@ static void kafka_sink_take_over(struct sink *sink, struct takeover *takeover)
 
 static void kafka_sink_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
 {
-	change_show(tx, self(sink)->dead_letters.job, true, line, ctx);
+	change_show(tx, &(struct change_form){ .job = self(sink)->dead_letters.job, .keyed = true }, line, ctx);
 }
 
 /* There is nothing to look at. */
@@ -341,8 +359,10 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 	/* One lane: what comes from one partition goes out in its order. */
 	k->sink = (struct sink){ .ops = &ops, .lanes = 1 };
 	k->loop = loop;
-	k->topic = strdup(options->topic);
-	BUG_IF(!k->topic);
+	if (options->topic) {
+		k->topic = strdup(options->topic);
+		BUG_IF(!k->topic);
+	}
 	k->producer = (struct kafka_producer){ .on_delivered = on_delivered, .on_error = on_error, .ctx = k };
 	wrong = kafka_producer_init(&k->producer, options->brokers, options->config, err) < 0;
 	k->wake = event_new(loop, k->producer.wake_fd, EV_READ | EV_PERSIST, on_wake, k);

@@ -8,7 +8,8 @@
 #include "flow/sink.h"
 
 struct kafka_sink_options {
-	const char *brokers, *topic;
+	const char *brokers;
+	const char *topic;         /* NULL: each target is a topic of its name */
 	const char *const *config; /* librdkafka's properties: name, value ... NULL. They override ours */
 	const char *dead_letters;  /* a file's path */
 	const char *job;

@@ -74,13 +74,14 @@ static int find_all(struct letters *own, struct error *err)
 	return ask(own, keep_letter, own, err);
 }
 
-static int open_target(struct letters *own, const char *job_path, struct error *err)
+/* replays: rows may be written, to side sinks too. */
+static int open_target(struct letters *own, const char *job_path, bool replays, struct error *err)
 {
 	own->loop = event_base_new();
 	own->job = job_read(&own->bundle, job_path, err);
 	if (!own->job)
 		return -1;
-	own->sink = job_sink(own->job, own->loop, err);
+	own->sink = (replays ? job_sink : job_sink_alone)(own->job, own->loop, err);
 	if (!own->sink)
 		return -1;
 	if (!own->sink->ops->query)
@@ -421,7 +422,7 @@ static int run(struct letters *own, const struct run_options *options, char *con
 		error_set(err, "dead-letters: %s %s", verb, count > 1 ? "takes no id" : "needs an id, as `list` shows it");
 		return 2;
 	}
-	if ((count > 1 && read_id(words[1], &id, err) < 0) || open_target(own, options->job_path, err) < 0)
+	if ((count > 1 && read_id(words[1], &id, err) < 0) || open_target(own, options->job_path, replays, err) < 0)
 		return 2;
 	return shows ? show(own, id, err) : drops ? drop(own, id, err) : replays ? replay(own, options, id, err) : list(own, err);
 }

@@ -85,7 +85,7 @@ struct sink *dry_run_new(struct event_base *loop, struct sink *shown)
 	struct dry_run *dry = calloc(1, sizeof *dry);
 
 	BUG_IF(!dry);
-	dry->sink = (struct sink){ .ops = &dry_run_ops, .lanes = 1 };
+	dry->sink = (struct sink){ .ops = &dry_run_ops, .lanes = 1, .sides = shown->sides };
 	dry->shown = shown;
 	answers_init(&dry->answers, loop);
 	return &dry->sink;

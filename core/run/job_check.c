@@ -159,6 +159,18 @@ static int check_versions(struct job *job, struct sink *sink, struct error *err)
 	return result;
 }
 
+static void report_side(struct job *job, const char *name, void (*report)(void *ctx, const char *line), void *ctx)
+{
+	struct buf line = BUF_INIT;
+	char path[200];
+
+	snprintf(path, sizeof path, "sinks.%s.kind", name);
+	buf_printf(&line, "sinks.%s: %s; its rows are written before the transaction that they belong to: at least once, after a crash perhaps twice",
+		   name, job_text(job, path));
+	report(ctx, buf_cstr(&line));
+	buf_free(&line);
+}
+
 static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct error first = { .text = "" };
@@ -173,6 +185,8 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 		report_script(script_host_script(job->host, i), report, ctx);
 	if (report && !sink->ops->transactional)
 		report(ctx, "the sink is no database: each change is written at least once, after a crash perhaps twice");
+	for (size_t i = 0; report && sink->sides && sink->sides[i]; i++)
+		report_side(job, sink->sides[i], report, ctx);
 	if (report && !sink->ops->load_state && is_stateful(job))
 		report(ctx, "the sink keeps no state: what scripts keep is in memory only, and begins empty at each start");
 	if (script_host_examples(job->host, keep_first, &first, &passed, &failed, err) < 0)
@@ -225,7 +239,7 @@ int job_check_state(struct job *job, const struct run_options *options, bool fir
 int job_forget(struct job *job, bool state, struct error *err)
 {
 	struct event_base *loop = event_base_new();
-	struct sink *sink = job_sink(job, loop, err);
+	struct sink *sink = job_sink_alone(job, loop, err);
 	int result = sink && !sink->ops->reset ? 0 : sink && sink->ops->open(sink, err) == 0 ? sink->ops->reset(sink, state, err) : -1;
 
 	if (sink)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "flow/sides.h"
 #include "io/blackhole.h"
 #include "io/file.h"
 #include "io/jsonl.h"
@@ -154,6 +155,15 @@ struct source *job_source(struct job *job, struct event_base *loop, const struct
 	return job->bounded ? file_source(job, loop, run, err) : kafka_source(job, loop, run, err);
 }
 
+/* A field of one of the job's sinks; `at` is where it stands in the job: "sink", "sinks.alerts". */
+static const char *sink_text(struct job *job, const char *at, const char *field)
+{
+	char path[200];
+
+	snprintf(path, sizeof path, "%s.%s", at, field);
+	return job_text(job, path);
+}
+
 static struct sink *server_sink(struct job *job, struct event_base *loop, struct error *err)
 {
 	struct mysql_options options = {
@@ -177,42 +187,86 @@ static struct sink *server_sink(struct job *job, struct event_base *loop, struct
 	return mysql_new(loop, &options, job->name, err);
 }
 
-static struct sink *broker_sink(struct job *job, struct event_base *loop, const char *dead_letters, struct error *err)
+static struct sink *broker_sink(struct job *job, const char *at, struct event_base *loop, const char *dead_letters, struct error *err)
 {
 	struct texts config = { 0 };
 	struct kafka_sink_options options = {
-		.brokers = job_text(job, "sink.brokers"),
-		.topic = job_text(job, "sink.topic"),
+		.brokers = sink_text(job, at, "brokers"),
+		.topic = sink_text(job, at, "topic"),
 		.dead_letters = dead_letters,
 		.job = job->name,
 	};
+	char path[200];
 	struct sink *sink;
 
-	read_pairs(job, "sink.config", &config);
+	snprintf(path, sizeof path, "%s.config", at);
+	read_pairs(job, path, &config);
 	options.config = (const char *const *)config.items;
 	sink = kafka_sink_new(loop, &options, err);
 	texts_free(&config);
 	return sink;
 }
 
-struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err)
+static struct sink *lines_sink(struct job *job, const char *at, struct event_base *loop, const char *dead_letters, struct error *err)
 {
+	char path[PATH_MAX], identity[200];
+	struct jsonl_options options = { .path = path, .dead_letters = dead_letters, .job = job->name };
+
+	resolve(job, sink_text(job, at, "path"), path);
+	snprintf(identity, sizeof identity, "%s.identity", at);
+	options.origins = job_flag(job, identity);
+	return jsonl_new(loop, &options, err);
+}
+
+static struct sink *one_sink(struct job *job, const char *at, struct event_base *loop, struct error *err)
+{
+	const char *kind = sink_text(job, at, "kind");
 	char path[PATH_MAX], dead_letters[PATH_MAX];
 
 	resolve(job, job_text(job, "dead_letters"), dead_letters);
-	if (strcmp(job->sink_name, "sqlite") == 0) {
-		resolve(job, job_text(job, "sink.path"), path);
+	if (strcmp(kind, "sqlite") == 0) {
+		resolve(job, sink_text(job, at, "path"), path);
 		return sqlite_new(loop, path, job->name, err);
 	}
-	if (strcmp(job->sink_name, "jsonl") == 0) {
-		resolve(job, job_text(job, "sink.path"), path);
-		return jsonl_new(loop, path, dead_letters, job->name, err);
-	}
-	if (strcmp(job->sink_name, "kafka") == 0)
-		return broker_sink(job, loop, dead_letters, err);
-	if (strcmp(job->sink_name, "blackhole") == 0)
+	if (strcmp(kind, "jsonl") == 0)
+		return lines_sink(job, at, loop, dead_letters, err);
+	if (strcmp(kind, "kafka") == 0)
+		return broker_sink(job, at, loop, dead_letters, err);
+	if (strcmp(kind, "blackhole") == 0)
 		return blackhole_new(loop, BLACKHOLE_LANES, dead_letters, job->name, err);
 	return server_sink(job, loop, err);
+}
+
+struct sink *job_sink_alone(struct job *job, struct event_base *loop, struct error *err)
+{
+	return one_sink(job, "sink", loop, err);
+}
+
+struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err)
+{
+	struct texts names = { 0 };
+	struct side_sink sides[SIDES_MOST];
+	struct sink *sink = job_sink_alone(job, loop, err);
+	size_t count = 0;
+	char at[200];
+
+	read_list(job, "side_names", &names);
+	for (; sink && count < names.count; count++) {
+		snprintf(at, sizeof at, "sinks.%s", names.items[count]);
+		sides[count] = (struct side_sink){ names.items[count], one_sink(job, at, loop, err) };
+		if (sides[count].sink)
+			continue;
+		error_prefix(err, "%s", at);
+		while (count--)
+			sides[count].sink->ops->close(sides[count].sink);
+		sink->ops->close(sink);
+		sink = NULL;
+		break;
+	}
+	if (sink && count)
+		sink = sides_new(sink, sides, count);
+	texts_free(&names);
+	return sink;
 }
 
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err)

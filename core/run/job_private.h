@@ -38,7 +38,8 @@ struct job_run {
 
 /* run/job_connect.c: the source and sink that job.lua names. NULL with err. */
 struct source *job_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err);
-struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err);
+struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err); /* with its side sinks */
+struct sink *job_sink_alone(struct job *job, struct event_base *loop, struct error *err);
 /* The registry that the job's format needs; *schemas is NULL where it needs none. wake: what it was asked for has come. */
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err);
 

@@ -100,7 +100,7 @@ static int open_target(struct kept *own, const char *job_path, struct error *err
 	own->job = job_read(&own->bundle, job_path, err);
 	if (!own->job)
 		return -1;
-	own->sink = job_sink(own->job, own->loop, err);
+	own->sink = job_sink_alone(own->job, own->loop, err);
 	if (!own->sink)
 		return -1;
 	if (!own->sink->ops->load_state)

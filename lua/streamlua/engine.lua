@@ -11,6 +11,7 @@ local decode = require "streamlua.decode"
 local example_form = require "streamlua.example_form"
 local examples = require "streamlua.examples"
 local jobs = require "streamlua.job"
+local literals = require "streamlua.literals"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
 local null = require("streamlua").null
@@ -26,8 +27,11 @@ local test = require "streamlua.test"
 -- LuaJIT's own bounds are for one program: a thousand scripts, each with a loop and branches, would throw each other's compiled code away.
 jit.opt.start("maxtrace=20000", "maxmcode=65536")
 
+local named = {} -- path -> what its text says of sinks
+
 local loader = sandbox.new {
   read = host.read,
+  loading = function(path, text) named[path] = literals(text) end,
   shared = {},
   sl = require "streamlua",
   pairs = row.pairs,
@@ -54,6 +58,22 @@ function engine.load_script(path, served)
   script.served = served
   engine.scripts[#engine.scripts + 1] = script
   return script
+end
+
+-- Every sink that a script's text names has to be one of the job's.
+function engine.check_sinks()
+  local paths = {}
+  for path in pairs(named) do
+    paths[#paths + 1] = path
+  end
+  table.sort(paths)
+  for _, path in ipairs(paths) do
+    for _, one in ipairs(named[path]) do
+      if native.C.sl_sink(host.pointer, one.name, #one.name) < 0 then
+        error(("%s:%d: %s"):format(path, one.line, ffi.string(native.C.sl_error(host.pointer))), 0)
+      end
+    end
+  end
 end
 
 -- Columns of which some are functions, as a map: needed where one of them makes the key.

@@ -52,6 +52,37 @@ local function tables(value)
   return { map = map }
 end
 
+local SIDES_MOST = 32
+-- Their rows go before the transaction commits, and may come twice: what is no database has readers who can tell.
+local ASIDE = { kafka = true, jsonl = true, blackhole = true }
+
+-- alerts -> sink; scripts write to "alerts:table".
+local function sinks(value)
+  if type(value) ~= "table" then
+    return nil, ("sinks by their names are needed, { alerts = sl.sink.kafka { ... } }, not %s"):format(check.kind_of(value))
+  end
+  local names = {}
+  for given in pairs(value) do
+    names[#names + 1] = given
+  end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, given in ipairs(names) do
+    local sink = value[given]
+    if type(given) ~= "string" or not given:find "^[%a_][%w_-]*$" or #given > NAME_MOST then
+      return nil, ("'%s': letters, digits, '-' and '_' make the name of a sink"):format(tostring(given))
+    elseif tag.get(sink) ~= "sink" then
+      return nil, ("%s: a sink is made by sl.sink.kafka { ... } or sl.sink.jsonl { ... }, this is %s"):format(given, check.kind_of(sink))
+    elseif not ASIDE[sink.kind] then
+      return nil, ("%s: %s is a database: only the job's own sink is one, with progress in its transactions; what goes into a second one is " ..
+        "a job of its own"):format(given, sink.kind)
+    end
+  end
+  if #names > SIDES_MOST then
+    return nil, ("%d sinks: %d are the most"):format(#names, SIDES_MOST)
+  end
+  return value
+end
+
 local CONTROL = check.choice("ignore", "stop", "dead-letter")
 
 local OPTIONS = {
@@ -59,6 +90,7 @@ local OPTIONS = {
   source = { made_by("source", "sl.source.kafka { ... } or sl.source.file { ... }"), needed = true },
   tables = { tables, default = "scripts" },
   sink = { made_by("sink", "sl.sink.tidb { ... } or another of sl.sink"), needed = true },
+  sinks = { sinks, default = {} },
   dead_letters = { check.text },
   dead_letter_limit = { check.whole(0, 2 ^ 31 - 1) },
   on_ddl = { CONTROL, default = "ignore" },
@@ -70,15 +102,15 @@ local OPTIONS = {
 }
 
 -- The sink's brokers are the source's where it names none; and what it writes must not be what the job reads.
-local function into_kafka(where, sink, from)
+local function into_kafka(where, what, sink, from)
   local same = from.kind == "kafka" and (not sink.brokers or sink.brokers == from.brokers)
   sink.brokers = sink.brokers or from.brokers
   if not sink.brokers then
-    check.fail(where, "job", 'sink: write brokers = "HOST:9092"')
+    check.fail(where, "job", '%s: write brokers = "HOST:9092"', what)
   end
   for _, topic in ipairs(same and from.topics or {}) do
     if topic == sink.topic then
-      check.fail(where, "job", "sink: the job would read what it writes into topic '%s'", topic)
+      check.fail(where, "job", "%s: the job would read what it writes into topic '%s'", what, topic)
     end
   end
 end
@@ -94,8 +126,19 @@ local function new(where, options)
     job.tables = { folder = job.tables }
   end
   if job.sink.kind == "kafka" then
-    into_kafka(where, job.sink, job.source)
+    if not job.sink.topic then
+      check.fail(where, "job", "sink: option 'topic' is needed: write topic = \"NAME\"")
+    end
+    into_kafka(where, "sink", job.sink, job.source)
   end
+  job.side_names = {}
+  for given, sink in pairs(job.sinks) do
+    job.side_names[#job.side_names + 1] = given
+    if sink.kind == "kafka" then
+      into_kafka(where, "sinks." .. given, sink, job.source)
+    end
+  end
+  table.sort(job.side_names)
   if job.source.kind == "kafka" and not job.source.group then
     job.source.group = "streamlua-" .. job.name
   end
@@ -151,7 +194,7 @@ end
 -- (may be nil) makes a password's change visible without the password.
 local function outside(job, digest)
   local out = {}
-  serialise({ name = job.name, source = job.source, sink = job.sink }, out, "", digest)
+  serialise({ name = job.name, source = job.source, sink = job.sink, sinks = job.sinks }, out, "", digest)
   return table.concat(out, "\n") .. "\n"
 end
 

@@ -15,7 +15,7 @@ struct message {
 };
 struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
 struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;
-  bool waits, partial, asked, missed; uint32_t state_bytes; uint64_t key_hash; void *state; };
+  bool waits, partial, asked, missed, told; uint32_t state_bytes; uint64_t key_hash; void *state; };
 struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; uint32_t part, parts;
   const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
@@ -48,6 +48,7 @@ void sl_fault(struct event *event, const char *text, size_t size);
 void sl_no_memory(struct script_host *host);
 void sl_again(struct event *event);
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
+int32_t sl_sink(struct script_host *host, const char *name, size_t size);
 int32_t sl_target(struct script_host *host, const char *name, size_t size);
 int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
 int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);

@@ -120,6 +120,9 @@ function load_file(options, path, text)
       error(("%s: %s"):format(path, reason or "there is no such file"), 0)
     end
   end
+  if options.loading then
+    options.loading(path, text)
+  end
   local chunk, reason = load(text, "@" .. path, "t", new_environment(options, path))
   if not chunk then
     if reason:find "wrong mode" or reason:find "malformed bytecode" then -- words that say nothing to anybody
@@ -133,6 +136,7 @@ end
 -- A loader of closed chunks. options:
 --   read(path)  -> text, or nil and why: the only way to a file
 --   shared      modules that are loaded already (name -> value); one table a VM, so that each runs once
+--   loading(path, text) (may be nil) is told of each file
 --   sl          what `require "streamlua"` gives
 --   pairs(v)    (may be nil) -> iterator, state, first for an object of the host's (a row), nil for any other value
 --   is_interrupted() (may be nil) -> whether the engine has interrupted the script that runs: then no pcall of it goes on

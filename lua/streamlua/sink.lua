@@ -67,7 +67,7 @@ local function topic(value)
 end
 
 local KAFKA = {
-  topic = { topic, needed = 'write topic = "NAME"' },
+  topic = { topic }, -- a side sink without one writes to topics by the names that scripts give
   brokers = { kafka.brokers }, -- default: the source's, which the job knows
   config = { kafka.config { ["bootstrap.servers"] = "brokers", ["metadata.broker.list"] = "brokers" }, default = {} },
 }
@@ -78,6 +78,6 @@ return {
   mysql = server("mysql", 3306),
   mariadb = server("mariadb", 3306),
   sqlite = simple("sqlite", { path = { check.text, needed = 'write path = "FILE"' } }),
-  jsonl = simple("jsonl", { path = { check.text, default = "-" } }),
+  jsonl = simple("jsonl", { path = { check.text, default = "-" }, identity = { check.boolean } }),
   blackhole = simple("blackhole", {}),
 }

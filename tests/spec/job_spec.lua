@@ -55,6 +55,7 @@ return sl.job {
     },
     tables = { folder = "scripts" },
     sink = { kind = "tidb", host = "127.0.0.1", port = 4000, user = "sync", password = "s3cret", database = "dw", lanes = 8 },
+    sinks = {}, side_names = {},
     dead_letters = "shop.dead-letters.jsonl", on_ddl = "ignore", on_truncate = "ignore",
     memory = 256 * 1024 * 1024, park_for = 600000, script_timeout = 2000,
   })
@@ -252,6 +253,31 @@ test("the other sinks", function()
     "sl.sink.kafka { topic = 'x', config = { ['bootstrap.servers'] = 'x' } }")
   is.same(sink "sl.sink.jsonl()", { kind = "jsonl", path = "-" })
   is.same(sink "sl.sink.blackhole {}", { kind = "blackhole" })
+end)
+
+test("sinks beside the job's", function()
+  local function sinks(text)
+    return with { ("sinks = %s"):format(text) }
+  end
+  local it = sinks "{ log = sl.sink.jsonl { path = 'x', identity = true }, kafka = sl.sink.kafka {}, \
+    alerts = sl.sink.kafka { topic = 'a', brokers = 'b:1' } }"
+  is.same(it.side_names, { "alerts", "kafka", "log" })
+  is.same(it.sinks.log, { kind = "jsonl", path = "x", identity = true })
+  is.equal(it.sinks.kafka.brokers, "h:9092")
+  is.equal(it.sinks.kafka.topic, nil)
+  is.equal(it.sinks.alerts.brokers, "b:1")
+  is.same(with({}).side_names, {})
+  refused("job: sinks: sinks by their names are needed", sinks, "5")
+  refused("sinks: 'a b': letters, digits, '-' and '_' make the name of a sink", sinks, "{ ['a b'] = sl.sink.blackhole() }")
+  refused("sinks: '1': letters", sinks, "{ sl.sink.blackhole() }")
+  refused("sinks: log: a sink is made by sl.sink.kafka", sinks, "{ log = 'x.jsonl' }")
+  refused("sinks: two: mariadb is a database: only the job's own sink is one", sinks, "{ two = sl.sink.mariadb { user = 'u', database = 'd' } }")
+  refused("sinks: two: sqlite is a database", sinks, "{ two = sl.sink.sqlite { path = 'x' } }")
+  refused("job: sinks.out: write brokers", with,
+    { "sinks = { out = sl.sink.kafka {} }", source = "sl.source.file { path = 'x', format = 'json' }" })
+  refused("job: sinks.out: the job would read what it writes into topic 'x'", with,
+    { "sinks = { out = sl.sink.kafka { topic = 'x' } }", source = KAFKA:gsub("shop%.%*", "x") })
+  is.equal(job.outside(sinks "{ a = sl.sink.blackhole() }") == job.outside(sinks "{ b = sl.sink.blackhole() }"), false)
 end)
 
 test("limits and rules of the job", function()

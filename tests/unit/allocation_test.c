@@ -226,7 +226,7 @@ static void start(struct fixture *f, const char *script)
 	struct error err;
 
 	f->source.ops = &source_ops;
-	f->sink = (struct sink){ &sink_ops, LANES };
+	f->sink = (struct sink){ .ops = &sink_ops, .lanes = LANES };
 	f->shapes = options.shapes = shapes_new();
 	options.format = format_find(SLICE("debezium"));
 	f->readings.decimal = MEANING_PLAIN;

@@ -334,7 +334,7 @@ static int open_fixture(void **state)
 	struct fixture *f = calloc(1, sizeof *f);
 
 	f->source.ops = &source_ops;
-	f->sink = (struct sink){ &sink_ops, LANES };
+	f->sink = (struct sink){ .ops = &sink_ops, .lanes = LANES };
 	f->shapes = shapes_new();
 	f->readings.plain = true;
 	f->now_ms = 10000;

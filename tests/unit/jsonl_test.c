@@ -86,7 +86,7 @@ static enum sink_result commit(struct event_base *loop, struct sink *sink, struc
 static struct sink *open_jsonl(struct event_base *loop, const char *path)
 {
 	struct error err = { .text = "" };
-	struct sink *sink = jsonl_new(loop, path, dead_path, "shop", &err);
+	struct sink *sink = jsonl_new(loop, &(struct jsonl_options){ .path = path, .dead_letters = dead_path, .job = "shop" }, &err);
 
 	if (!sink || sink->ops->open(sink, &err) < 0)
 		fail_msg("open: %s", err.text);
@@ -363,7 +363,8 @@ static void rows_go_with_their_dead_letters_or_not_at_all(void **state)
 {
 	struct event_base *loop = event_base_new();
 	struct error err = { .text = "" };
-	struct sink *sink = jsonl_new(loop, out_path, "/is-not-there/dead.jsonl", "shop", &err);
+	struct sink *sink = jsonl_new(loop, &(struct jsonl_options){ .path = out_path, .dead_letters = "/is-not-there/dead.jsonl", .job = "shop" },
+				      &err);
 	struct message message = { .topic = SLICE("t") };
 	struct event dead = { .message = &message, .outcome = OUTCOME_DEAD };
 	struct row good;
@@ -381,7 +382,8 @@ static void a_folder_that_is_not_there_is_refused_at_open(void **state)
 {
 	struct event_base *loop = event_base_new();
 	struct error err = { .text = "" };
-	struct sink *sink = jsonl_new(loop, "/is-not-there/out.jsonl", dead_path, "shop", &err);
+	struct sink *sink = jsonl_new(loop, &(struct jsonl_options){ .path = "/is-not-there/out.jsonl", .dead_letters = dead_path, .job = "shop" },
+				      &err);
 
 	(void)state;
 	assert_int_equal(sink->ops->open(sink, &err), -1);

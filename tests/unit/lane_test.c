@@ -120,7 +120,7 @@ static int open_lanes(void **state)
 				       .wake = wake,
 				       .ctx = f };
 
-	f->sink = (struct sink){ &ops, LANES };
+	f->sink = (struct sink){ .ops = &ops, .lanes = LANES };
 	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);
 	f->intake = intake_new(&f->intakes);
 	for (int i = 0; i < 2; i++)

@@ -87,7 +87,7 @@ static int set_up(void **state)
 				       .wake = ignore,
 				       .ctx = f };
 
-	f->sink = (struct sink){ &ops, 1 };
+	f->sink = (struct sink){ .ops = &ops, .lanes = 1 };
 	f->lanes = lanes_new(&f->sink, 1, &f->parking, &events);
 	f->intake = intake_new(&f->intakes);
 	f->partition = partition_new(SLICE("payments"), 0, 0, 1);

@@ -256,7 +256,7 @@ static int open_fixture(void **state)
 	static const struct sink_ops ops = { .name = "schema", .describe = describe };
 	struct fixture *f = calloc(1, sizeof *f);
 
-	f->sink = (struct sink){ &ops, 1 };
+	f->sink = (struct sink){ .ops = &ops, .lanes = 1 };
 	f->shapes = shapes_new();
 	f->decoder = (struct decoder){ .shapes = f->shapes, .json = json_new() };
 	format(f, &format_debezium);
