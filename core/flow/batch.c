@@ -5,6 +5,7 @@
 
 #include "flow/batch_key.h"
 #include "flow/batch_sort.h"
+#include "flow/merge.h"
 
 enum { AHEAD = 8 }; /* how many changes ahead memory is asked for */
 
@@ -54,17 +55,18 @@ bool batch_covers(const struct change *over, const struct change *base)
 	return true;
 }
 
-/* What both do, one after the other: base's columns where `over` leaves them alone. */
-static void overlay(struct merger *m, struct batch_row *row, const struct change *over)
+/* What both do, one after the other: base's columns where `over` leaves them alone, and columns that are merged with both. False: the database
+ * alone can tell what that is. */
+static bool overlay(struct merger *m, struct batch_row *row, const struct change *over)
 {
 	const struct change *base = row->put;
 	uint32_t count = base->count > over->count ? base->count : over->count;
 	struct change *made;
 
-	if (over->op == base->op && over->waits >= base->waits && batch_covers(over, base)) {
+	if (over->op == base->op && over->waits >= base->waits && !m->target->merged && batch_covers(over, base)) {
 		row->put = over;
 		row->own = false;
-		return;
+		return true;
 	}
 	if (row->own && base->count == count) {
 		made = (struct change *)base;
@@ -75,14 +77,20 @@ static void overlay(struct merger *m, struct batch_row *row, const struct change
 		made->count = count;
 		memcpy(made->values, base->values, base->count * sizeof *made->values);
 	}
-	for (uint32_t i = 0; i < over->count; i++)
-		if (VALUE_IS_SET(&over->values[i]))
+	for (uint32_t i = 0; i < over->count; i++) {
+		if (m->target->columns[i].merge) {
+			if (!merge_join(&made->values[i], &over->values[i], &m->target->columns[i], m->arena))
+				return false;
+		} else if (VALUE_IS_SET(&over->values[i])) {
 			made->values[i] = over->values[i];
+		}
+	}
 	if (over->op == CHANGE_UPSERT)
 		made->op = CHANGE_UPSERT;
 	made->waits = made->op == CHANGE_UPDATE && (base->waits || over->waits);
 	row->put = made;
 	row->own = true;
+	return true;
 }
 
 /* False where no one change does what the two do. */
@@ -98,16 +106,16 @@ static bool merge_into(struct merger *m, struct batch_row *row, const struct cha
 		row->own = false;
 	} else if (change->op == CHANGE_UPSERT && row->put->op == CHANGE_UPDATE) {
 		/* What the update set stays only if the row was there, and that nobody knows here. But of a part of a row it is known. */
-		if (batch_covers(change, row->put)) {
+		if (batch_covers(change, row->put) && !m->target->merged) {
 			row->put = change;
 			row->own = false;
 		} else if (row->put->partial) {
-			overlay(m, row, change);
+			return overlay(m, row, change);
 		} else {
 			return false;
 		}
 	} else {
-		overlay(m, row, change);
+		return overlay(m, row, change);
 	}
 	return true;
 }
@@ -185,13 +193,35 @@ static bool put_in_order(struct merger *m, struct batch_table *table)
 	return true;
 }
 
+/* All that it does is to add: where one key may be spelled in several ways, it does not matter whose turn comes first. */
+static bool only_adds(const struct target *target, const struct change *change)
+{
+	if (change->op != CHANGE_UPSERT)
+		return false;
+	for (uint32_t i = 0; i < change->count; i++)
+		if (VALUE_IS_SET(&change->values[i]) && !target->columns[i].merge && !target_is_key(target, i))
+			return false;
+	return true;
+}
+
+/* Whether rows can be told apart here. */
+static bool is_exact(const struct target *target, const struct batch_table *table)
+{
+	if (target->key_exact || !target->merged)
+		return target->key_exact;
+	for (size_t i = 0; i < table->count; i++)
+		if (!only_adds(target, table->changes[i]))
+			return false;
+	return true;
+}
+
 static void merge_table(struct arena *arena, struct batch_table *table)
 {
 	struct merger m = { .arena = arena, .target = table->target, .key = { .arena = arena } };
 
 	table->mode = BATCH_ORDERED;
 	table->deletes = 0;
-	if (!m.target->key_exact || !m.target->key_count)
+	if (!is_exact(m.target, table) || !m.target->key_count)
 		return;
 	if (merge_all(&m, table->changes, table->count))
 		put_in_order(&m, table);

@@ -2,7 +2,7 @@
  * are to be written.
  *
  * MERGED: rows are told apart by their key's bytes (target->key_exact), so the last change of a row is all that is
- *   written: deletes first, then upserts, sorted by key (two lanes that meet take their locks in one order). A row that was
+ *   written (of columns that are merged: all that came, as one): deletes first, then upserts, sorted by key (two lanes that meet take their locks in one order). A row that was
  *   deleted and then made anew of some columns only is in both.
  * MERGED_UNIQUE: the same where the target has another unique key, or no primary key, and every upsert is a whole row:
  *   every touched key is deleted and what is left is plainly inserted. An upsert would overwrite the row that holds the

@@ -273,6 +273,11 @@ static int copy_values(struct event *event, struct image *image, const struct pl
 	return plan->path_count ? copy_paths(event, image, plan, only_key, change, err) : 0;
 }
 
+int plan_copy(struct event *event, struct image *image, struct change *change, struct error *err)
+{
+	return copy_values(event, image, plan_for(event->script, image->shape), false, change, err);
+}
+
 /* 1: the target's k-th key column as this image has it, read; 0: it does not have it. */
 static int read_key(struct event *event, struct image *image, uint32_t k, struct value *value, struct error *err)
 {
@@ -357,6 +362,8 @@ int plan_apply(struct event *event, struct change **row, struct error *err)
 
 	if (row)
 		*row = NULL;
+	if (script->merges)
+		return plan_merge_apply(event, err);
 	if (delete_old(event, err) < 0)
 		return -1;
 	if (!event->row_matches && event->op == OP_INSERT)

@@ -36,10 +36,20 @@ int plan_read(struct event *event, struct image *image, uint32_t column, struct 
 int plan_apply(struct event *event, struct change **row, struct error *err);
 /* Deletes of the same rows, from which the lanes of an event that failed follow. -1: its keys cannot be read. */
 int plan_apply_keys(struct event *event, struct error *err);
+/* The script's copies of an image, into a change. */
+int plan_copy(struct event *event, struct image *image, struct change *change, struct error *err);
 /* A change with all its values `fill` (ABSENT or DEFAULT; generated columns are ABSENT). */
 struct change *plan_change(struct event *event, struct target *target, enum change_op op, enum value_kind fill);
 /* Whether an update gave the source row another key: 1 yes, 0 no, -1 the message does not say. */
 int plan_key_changed(struct event *event, struct error *err);
+/* For a script with `merge` (plan_merge.c): the copies of a row, as what is added or, with take_back, as a delete that has all columns. NULL: err. */
+struct change *plan_merge_copy(struct event *event, bool old, bool take_back, struct error *err);
+/* Both, of an event whose script is nothing but copies. */
+int plan_merge_apply(struct event *event, struct error *err);
+/* Sets the column of `shard`. */
+void plan_merge_shard(struct event *event);
+/* Of an event that adds: what it takes back and what it adds are one for each row; deletes are none any more. */
+int plan_merge_finish(struct event *event, struct error *err);
 /* Whether every message tells its row's key. Rows that are no captured changes (json, sl.format) need not, and often their deletes alone do. */
 bool plan_source_keyed(const struct script *script);
 /* The last step: checks the keys of all changes, applies `write` and `owns`, and chooses the event's lanes. */

@@ -126,7 +126,7 @@ bool plan_source_keyed(const struct script *script)
 /* A key that Lua makes follows from the source's own; where that is not told, what stays in order is the table. */
 static int hash_row(struct event *event, uint64_t hashes[2], struct error *err)
 {
-	if (event->script->key_copied)
+	if (event->script->key_copied || event->script->merges)
 		return hash_changes(event, hashes, err);
 	if (event->key.state == IMAGE_ABSENT || !plan_source_keyed(event->script))
 		return 0;
@@ -172,7 +172,10 @@ int plan_failed(struct event *event)
 
 	if (script->stateful || script->key_by == KEY_BY_FUNCTION)
 		return event->lane_hashes ? 0 : -1;
+	if (script->merges && !script->key_copied)
+		return -1; /* sums need no order */
 	result = script->key_by == KEY_BY_ROW && script->key_copied ? plan_apply_keys(event, &err) : 0;
+	plan_merge_shard(event);
 	result = result < 0 ? -1 : choose_lanes(event, &err);
 	event->changes = NULL;
 	event->changes_end = &event->changes;
@@ -188,7 +191,7 @@ static int check_key(const struct change *change, struct error *err)
 	for (uint32_t k = 0; k < target->key_count; k++) {
 		const struct target_column *column = &target->columns[target->key[k]];
 		const struct value *value = target->key[k] < change->count ? &change->values[target->key[k]] : NULL;
-		bool made_by_database = column->auto_increment && change->op == CHANGE_UPSERT;
+		bool made_by_database = column->auto_increment && change->op == CHANGE_UPSERT && !target->merged;
 
 		if (!value || value->kind == VALUE_ABSENT || value->kind == VALUE_DEFAULT) {
 			if (made_by_database || (value && value->kind == VALUE_DEFAULT && column->has_default && change->op != CHANGE_DELETE))
@@ -221,7 +224,7 @@ static bool is_part(const struct event *event)
 	const struct script *script = event->script;
 
 	return event->op == OP_UPDATE && event->row.state == IMAGE_PARTIAL && plan_source_keyed(script) && !script->stateful && !script->owned &&
-	       !script->updates && !script->target->open;
+	       !script->merges && !script->updates && !script->target->open;
 }
 
 /* map makes whole rows, where it does not ask for what the message does not have. */
@@ -258,9 +261,13 @@ static void remember_parked(const struct event *event)
 int plan_finish(struct event *event, struct error *err)
 {
 	struct script *script = event->script;
-	bool part = is_part(event);
+	bool part = is_part(event), merged = false;
 
 	remember_parked(event);
+	for (struct change *change = event->changes; change && !merged; change = change->next)
+		merged = change->target->merged;
+	if (merged && plan_merge_finish(event, err) < 0)
+		return -1;
 	for (struct change *change = event->changes; change; change = change->next) {
 		if (change->target == script->target) {
 			if (script->owned && change->op == CHANGE_DELETE)

@@ -32,6 +32,12 @@ struct copy {
 	int32_t column; /* index of `to` in the target, once bound */
 };
 
+/* A column that is merged, by its name until a schema says which it is. */
+struct merge {
+	struct slice name;
+	enum merge_kind kind;
+};
+
 struct script {
 	struct script_host *host;
 	uint32_t index;
@@ -51,8 +57,12 @@ struct script {
 	bool lua_makes_rows; /* map, or a key column that is a function */
 	struct slice *owns;
 	uint32_t own_count;
-	bool *owned;  /* by target column, where there is `owns`; else NULL */
-	bool updates; /* write = "update" */
+	struct merge *merges; /* columns of `merge`; NULL: none */
+	uint32_t merge_count;
+	struct slice shard;                 /* the column of `shard` */
+	uint32_t shard_column, shard_count; /* 0: no shards */
+	bool *owned;                        /* by target column, where there is `owns`; else NULL */
+	bool updates;                       /* write = "update" */
 
 	enum key_by key_by; /* as written; bound: TABLE, ROW, COLUMNS or FUNCTION */
 	bool key_copied;    /* all key columns of the target are plain copies */

@@ -184,6 +184,11 @@ int sl_target_is_key(struct script_host *host, uint32_t id, uint32_t column)
 	return target_is_key(host->targets[id], column) || (host->targets[id]->open && !host->targets[id]->key_count);
 }
 
+bool sl_target_is_merged(struct script_host *host, uint32_t id)
+{
+	return host->targets[id]->merged;
+}
+
 int sl_target_makes_key(struct script_host *host, uint32_t id)
 {
 	const struct target *target = host->targets[id];
@@ -222,6 +227,14 @@ struct change *sl_change(struct event *event, uint32_t id, uint32_t op, uint32_t
 
 	host->filled_event = event;
 	return host->filled = plan_change(event, host->targets[id], (enum change_op)op, (enum value_kind)fill);
+}
+
+struct change *sl_merge_copy(struct event *event, bool old, bool take_back)
+{
+	struct script_host *host = event->script->host;
+
+	host->filled_event = event;
+	return host->filled = plan_merge_copy(event, old, take_back, &host->error);
 }
 
 void sl_disown(struct event *event, struct change *change)

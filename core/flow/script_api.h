@@ -37,6 +37,8 @@ SL_EXPORT int32_t sl_sink(struct script_host *host, const char *name, size_t siz
 SL_EXPORT int32_t sl_target(struct script_host *host, const char *name, size_t size);
 SL_EXPORT int32_t sl_target_column(struct script_host *host, uint32_t target, const char *name, size_t size);
 SL_EXPORT int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
+/* What comes is added to its rows (`merge`). */
+SL_EXPORT bool sl_target_is_merged(struct script_host *host, uint32_t target);
 /* The key column that the database fills by itself, or -1. */
 SL_EXPORT int sl_target_makes_key(struct script_host *host, uint32_t target);
 SL_EXPORT uint32_t sl_target_count(struct script_host *host, uint32_t target);
@@ -45,6 +47,8 @@ SL_EXPORT const struct slice *sl_target_name(struct script_host *host, uint32_t 
 SL_EXPORT int32_t sl_target_of(const struct change *change);
 
 SL_EXPORT struct change *sl_change(struct event *event, uint32_t target, uint32_t op, uint32_t fill);
+/* The copies of a row of the event (its old one, or the one that it has now), as what is added or taken back; NULL: sl_error. */
+SL_EXPORT struct change *sl_merge_copy(struct event *event, bool old, bool take_back);
 /* Columns that the script does not own are left alone. */
 SL_EXPORT void sl_disown(struct event *event, struct change *change);
 SL_EXPORT int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);

@@ -116,7 +116,7 @@ static int settle_columns(const struct binding *b)
 		return 0;
 	script->owned = arena_zalloc(&b->host->arena, script->target->count + script->own_count + 1);
 	for (uint32_t i = 0; i < script->own_count; i++) {
-		int column = find_column(b, script->owns[i], "owns");
+		int column = share_find(b->host, script, script->owns[i], "owns", b->err);
 
 		if (column < 0)
 			return -1;
@@ -131,14 +131,32 @@ static int settle_columns(const struct binding *b)
 	return 0;
 }
 
+/* Or made by the engine. */
 static bool is_copied(const struct script *script, uint32_t column)
 {
-	if (script->copies_all)
+	if (script->copies_all || (script->shard_count && script->shard_column == column))
 		return true;
 	for (uint32_t i = 0; i < script->copy_count; i++)
 		if (script->copies[i].column == (int32_t)column)
 			return true;
 	return false;
+}
+
+/* Nothing that it writes depends on what was written before: lanes need no order, and rows go to lanes so that no two of these meet in one. */
+static bool adds_only(const struct script *script)
+{
+	const struct target *target = script->target;
+
+	for (uint32_t i = 0; i < script->copy_count; i++)
+		if (!target->columns[script->copies[i].column].merge && !target_is_key(target, (uint32_t)script->copies[i].column))
+			return false;
+	for (uint32_t i = 0; i < script->computed_count; i++) {
+		int column = target_find(target, script->computed[i]);
+
+		if (!target->columns[column].merge && !target_is_key(target, (uint32_t)column))
+			return false;
+	}
+	return script->merges && script->copy_count + script->computed_count > 0;
 }
 
 /* Order by key is enough where keys can be compared here as the database compares them, where no other unique index lets one row's change
@@ -148,12 +166,14 @@ static void settle_order(const struct binding *b)
 	struct script *script = b->script;
 	const struct target *target = script->target;
 	bool exact = target->key_exact || target->open;
-	bool known = !script->lua_makes_rows || plan_source_keyed(script);
+	bool known = !script->lua_makes_rows || plan_source_keyed(script) || script->merges;
 
 	script->key_copied = target->key_count > 0 && !script->lua_makes_rows;
 	for (uint32_t k = 0; k < target->key_count; k++)
 		script->key_copied &= is_copied(script, target->key[k]);
-	if (script->key_by == KEY_BY_DEFAULT)
+	if (script->key_by == KEY_BY_DEFAULT && adds_only(script))
+		script->key_by = KEY_BY_ROW;
+	else if (script->key_by == KEY_BY_DEFAULT)
 		script->key_by = exact && known && !target->other_unique ? KEY_BY_ROW : KEY_BY_TABLE;
 	else if (script->key_by != KEY_BY_TABLE && target->other_unique)
 		warn(b,
@@ -180,6 +200,8 @@ static int bind_script(const struct binding *b)
 	bool key_is_function = false;
 
 	if (script->has_target && (settle_key(b) < 0 || settle_columns(b) < 0))
+		return -1;
+	if (script->has_target && share_settle_merges(host, script, b->err) < 0)
 		return -1;
 	for (uint32_t k = 0; k < script->target->key_count; k++)
 		key_is_function |= script->enters_lua && !is_copied(script, script->target->key[k]);
@@ -226,6 +248,8 @@ int script_host_settle(struct script_host *host, void (*warn_line)(void *ctx, co
 			return -1;
 	}
 	guard_settled(host);
+	if (share_settle(host, err) < 0)
+		return -1;
 	return routes_build(host, err);
 }
 

@@ -1,4 +1,5 @@
 /* A table script as streamlua.script validated it, read into C. Everything is checked there; nothing is decided here. */
+#include "flow/merge.h"
 #include "flow/script_private.h"
 
 static struct slice text_at(struct script_host *host, int index)
@@ -111,6 +112,30 @@ static void read_key_by(struct script_host *host, struct script *script)
 	}
 }
 
+/* merges: { { column =, kind = }, ... }; shard: { column =, count = } */
+static void read_merges(struct script_host *host, struct script *script)
+{
+	lua_getfield(host->lua, -1, "merges");
+	if (lua_istable(host->lua, -1)) {
+		script->merge_count = (uint32_t)lua_objlen(host->lua, -1);
+		script->merges = arena_zalloc(&host->arena, (script->merge_count + 1) * sizeof *script->merges);
+		for (uint32_t i = 0; i < script->merge_count; i++) {
+			lua_rawgeti(host->lua, -1, (int)i + 1);
+			script->merges[i] = (struct merge){ text_field(host, "column"), merge_named(text_field(host, "kind")) };
+			lua_pop(host->lua, 1);
+		}
+	}
+	lua_pop(host->lua, 1);
+	lua_getfield(host->lua, -1, "shard");
+	if (lua_istable(host->lua, -1)) {
+		script->shard = text_field(host, "column");
+		lua_getfield(host->lua, -1, "count");
+		script->shard_count = (uint32_t)lua_tointeger(host->lua, -1);
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+}
+
 static int64_t default_park_for(struct script_host *host)
 {
 	int64_t ms = 10 * 60 * 1000;
@@ -137,6 +162,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	read_key_by(host, script);
 	script->key_count = list_field(host, "key", &script->keys);
 	script->own_count = list_field(host, "owns", &script->owns);
+	read_merges(host, script);
 	script->lua_makes_rows = has_field(host->lua, "map", LUA_TFUNCTION);
 	script->enters_lua |= script->lua_makes_rows || has_field(host->lua, "filter", LUA_TFUNCTION) || has_field(host->lua, "where", LUA_TFUNCTION);
 	script->stateful = has_field(host->lua, "stateful", LUA_TBOOLEAN);

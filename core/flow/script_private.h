@@ -142,6 +142,13 @@ void timers_free(struct script_host *host);
 /* Sets a column of a change to a value that lives as long as the event does; text becomes what the column is of. -1: host->error. */
 int script_set(struct event *event, struct change *change, uint32_t column, struct value value);
 
+/* script_share.c: a column of the script's target that `field` names; -1: err says with file and line that there is none. */
+int share_find(struct script_host *host, const struct script *script, struct slice name, const char *field, struct error *err);
+/* `merge` and `shard` of a script whose key is known. */
+int share_settle_merges(struct script_host *host, struct script *script, struct error *err);
+/* Once all scripts are bound: no two of them have one column. */
+int share_settle(struct script_host *host, struct error *err);
+
 /* script_map.c: the event has nothing to do any more with entries of maps. */
 void maps_release(struct event *event);
 /* The timer fails, and is not due any more. */

@@ -9,6 +9,11 @@ void sql_text_end(struct sql_text *sql, enum sql_part part);
 
 void sql_rows_write(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table);
 
+/* What a merged column of a row that is there becomes, as an expression. literal: with the value in it; otherwise with what the statement's row has. */
+void sql_merge_put(struct buf *out, enum sql_dialect dialect, const struct target_column *column, const struct value *value, bool literal);
+/* The expression holds the value in any case, so the row is no other's statement. */
+bool sql_merge_is_alone(const struct target_column *column, const struct value *value);
+
 /* Each begins after a separator of its own; the guard that ends progress needs what no other statement may stand between. */
 void sql_progress_write(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);
 /* The guard of a table's updates that wait for their rows; nothing where there are none. */

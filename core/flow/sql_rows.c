@@ -36,6 +36,14 @@ static bool same_columns(const struct change *a, const struct change *b)
 	return true;
 }
 
+static bool is_alone(const struct change *change)
+{
+	for (uint32_t i = 0; change->target->merged && i < change->count; i++)
+		if (sql_merge_is_alone(&change->target->columns[i], &change->values[i]))
+			return true;
+	return false;
+}
+
 /* A key's columns are set only where one value has many spellings ('A' is 'a', and 'a ' too): the row then has the last one. */
 static bool is_set(const struct writer *w, const struct change *change, uint32_t column)
 {
@@ -190,11 +198,16 @@ static void end_overwrite(struct writer *w, const struct change *change)
 			continue;
 		set++;
 		buf_text(w->out, separator);
+		separator = ", ";
 		name(w, i);
+		if (w->target->columns[i].merge) {
+			buf_text(w->out, " = ");
+			sql_merge_put(w->out, w->dialect, &w->target->columns[i], &change->values[i], false);
+			continue;
+		}
 		buf_text(w->out, sqlite ? " = excluded." : " = VALUES(");
 		name(w, i);
 		buf_text(w->out, sqlite ? "" : ")");
-		separator = ", ";
 	}
 	if (!set && sqlite) {
 		buf_text(w->out, "\nON CONFLICT DO NOTHING");
@@ -251,7 +264,10 @@ static void write_update(struct writer *w, const struct change *change)
 		buf_text(w->out, separator);
 		name(w, i);
 		buf_text(w->out, " = ");
-		literal(w, change, i);
+		if (w->target->columns[i].merge)
+			sql_merge_put(w->out, w->dialect, &w->target->columns[i], &change->values[i], true);
+		else
+			literal(w, change, i);
 		separator = ", ";
 	}
 	if (*separator == ' ') {
@@ -279,6 +295,8 @@ static void write_new_row(struct writer *w, const struct change *change, bool na
 		separator = ", ";
 		if (names)
 			name(w, i);
+		else if (given && column->merge == MERGE_SUM)
+			buf_char(w->out, '0');
 		else if (given)
 			literal(w, change, i);
 		else
@@ -286,10 +304,12 @@ static void write_new_row(struct writer *w, const struct change *change, bool na
 	}
 }
 
-/* An upsert that meets its own row only, never another one that holds a unique value of it. */
+/* An upsert that meets its own row only, never another one that holds a unique value of it. What adds to the row comes behind its making (with
+ * nothing in its sums): others may make it in between. */
 static void write_upsert_by_key(struct writer *w, const struct change *change)
 {
-	write_update(w, change);
+	if (!w->target->merged)
+		write_update(w, change);
 	buf_text(w->out, "INSERT INTO ");
 	sql_table(w->out, w->target->name);
 	buf_text(w->out, " (");
@@ -301,6 +321,8 @@ static void write_upsert_by_key(struct writer *w, const struct change *change)
 	where_key(w, change);
 	buf_char(w->out, ')');
 	end(w);
+	if (w->target->merged)
+		write_update(w, change);
 }
 
 /* Changes in this order, as few statements as that allows. */
@@ -319,7 +341,8 @@ static void write_changes(struct writer *w, const struct change *const *changes,
 		} else if (by_key || lacks_required(w, changes[i])) {
 			write_upsert_by_key(w, changes[i]);
 		} else {
-			while (i + run < count && changes[i + run]->op == CHANGE_UPSERT && same_columns(changes[i], changes[i + run]))
+			while (i + run < count && changes[i + run]->op == CHANGE_UPSERT && same_columns(changes[i], changes[i + run]) &&
+			       !is_alone(changes[i]) && !is_alone(changes[i + run]))
 				run++;
 			write_inserts(w, changes + i, run, OVERWRITE);
 		}

@@ -26,10 +26,14 @@ enum column_type {
 	COLUMN_GEOMETRY,
 };
 
+/* What becomes of a value that comes for a row that is there (`merge` of a script; flow/merge.h). */
+enum merge_kind { MERGE_NONE = 0 /* it takes the other's place */, MERGE_SUM, MERGE_MAX, MERGE_MIN, MERGE_SET };
+
 struct target_column {
 	struct slice name;
 	struct slice sql_type; /* as the database prints it: "bigint(20) unsigned" */
 	uint8_t type;          /* enum column_type */
+	uint8_t merge;         /* enum merge_kind; set by the script that says so, whoever writes the column */
 	bool is_unsigned, nullable, generated, has_default, auto_increment;
 	uint32_t length;          /* characters, bytes or bits; of an integer its width in bits */
 	int16_t scale;            /* DECIMAL: digits after the point; times: digits of the fraction */
@@ -54,6 +58,7 @@ struct target {
 	bool other_unique; /* a unique index beside the primary key: an upsert could overwrite another row */
 	bool open;         /* the sink has no schema: columns are added as they are named (target_add) */
 	bool exists;
+	bool merged;         /* a column of it is merged: its rows stand for many of the source, and none is deleted */
 	bool unanswered;     /* describe() failed because the sink could not be reached: it is no fault of whoever asked */
 	bool parks;          /* a script updates rows of it that may not be there yet */
 	bool own;            /* streamlua_state, or the stand-in of a script without a table of its own */

@@ -219,8 +219,25 @@ static size_t count_files(struct job *job)
 	return count;
 }
 
+/* What was added is in rows that are no longer told apart: a job that reads it again adds it again. */
+static int check_added(struct job *job, struct error *err)
+{
+	for (uint32_t i = 0; i < script_host_count(job->host); i++) {
+		const struct script *script = script_host_script(job->host, i);
+
+		if (script->merges)
+			return error_set(err,
+					 "--from moves the progress, and %.*s would add to %.*s what is in it already: empty the table, and give "
+					 "--reset-state too, which says that you have",
+					 SLICE_ARG(script->path), SLICE_ARG(script->target_name));
+	}
+	return 0;
+}
+
 int job_check_state(struct job *job, const struct run_options *options, bool first, struct error *err)
 {
+	if (first && options->from && !options->reset_state && !options->dry_run && job_keeps_progress(job) && check_added(job, err) < 0)
+		return -1;
 	if (!is_stateful(job))
 		return 0;
 	/* From where no state is left, nothing counts twice. */

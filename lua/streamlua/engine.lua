@@ -120,6 +120,7 @@ function engine.bind(index, target_id, key_is_function)
   engine.loops[index] = loop.new {
     name = script.name, filter = script.filter, where = script.where, map = script.map, functions = functions,
     key_by = type(script.key_by) == "function" and script.key_by or nil, fill = script.fill, target_id = target_id, owns = script.owns,
+    merges = script.merges,
   }
 end
 

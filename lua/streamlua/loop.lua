@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
+local merged = require "streamlua.merged"
 local native = require "streamlua.native"
 local null = require("streamlua").null
 local output = require "streamlua.output"
@@ -108,13 +109,6 @@ local function apply(event, this, functions)
   end
 end
 
-local function check_made(values)
-  if type(values) ~= "table" and not row.is_row(values) then
-    error(("map returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
-  end
-  return values
-end
-
 -- What map leaves out of a part of a row keeps its value, where map looked for more than there was.
 local function check_part(event)
   state.part = row.is_part() and state.lacks
@@ -129,7 +123,7 @@ local function map_old(script)
   state.op = native.DELETE
   local values = script.map(row.new(state.generation, row.OLD), context)
   if values ~= nil then
-    output.write(script.target_id, check_made(values), native.CHANGE_DELETE, native.ABSENT)
+    output.write(script.target_id, output.check(values), native.CHANGE_DELETE, native.ABSENT)
   end
 end
 
@@ -156,13 +150,13 @@ local function map(event, script, this)
   if not script.owns then
     check_part(event)
   end
-  return values ~= nil and check_made(values) or nil
+  return values ~= nil and output.check(values) or nil
 end
 
 -- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
 local script, state, watch, native, C, row_new, null, context, apply, map, check_where, lane_key, fault, again, traceback, put, fill_change,
-  xpcall, type = ...
+  merges, xpcall, type = ...
 local filter, where, functions, maps, key_by = script.filter, script.where, script.functions, script.map, script.key_by
 local target_id, fill, owns = script.target_id, script.fill or native.DEFAULT, script.owns
 local FILTERED, DELETE, NEW, UPSERT, ERASE, ABSENT = native.FILTERED, native.DELETE, 0, native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT
@@ -173,6 +167,12 @@ local function step()
   if filter and not filter(row, context) then
     event.outcome = FILTERED
     return nil
+  end
+  if merges then
+    if key_by then
+      lane_key(event, script)
+    end
+    return merges(event)
   end
   if where and event.op ~= DELETE then
     state.lacks = false
@@ -234,7 +234,7 @@ local BYTECODE = string.dump(assert(loadstring(TEMPLATE, "=streamlua/loop")))
 local function new(script)
   local chunk = assert(loadstring(BYTECODE))
   return chunk(script, state, watch, native, C, row.new, null, context, apply, map, check_where, lane_key, fault, again, traceback, host.put,
-    output.fill, xpcall, type)
+    output.fill, script.merges and merged.new(script) or false, xpcall, type)
 end
 
 return { new = new, traceback = traceback, watch = watch, make_room = make_room, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

@@ -96,12 +96,20 @@ local function fill_change(id, change, values, keys_only)
   end
 end
 
--- One change with these values.
+-- One change with these values. Of a row that others are added to, what is taken back is all that it had brought.
 local function write(id, values, op, fill)
-  local change = C.sl_change(state.event, id, op, fill)
-  if type(values) ~= "table" or not host.put(values, null, op == DELETE) then
-    fill_change(id, change, values, op == DELETE)
+  local change, keys_only = C.sl_change(state.event, id, op, fill), op == DELETE and not C.sl_target_is_merged(host.pointer, id)
+  if type(values) ~= "table" or not host.put(values, null, keys_only) then
+    fill_change(id, change, values, keys_only)
   end
+end
+
+-- What a script's map returned.
+local function check(values)
+  if type(values) ~= "table" and not row.is_row(values) then
+    error(("map returned a %s: a table of target columns is needed, or nil for no row"):format(type(values)), 0)
+  end
+  return values
 end
 
 -- A row whose key the database makes: each is a new one, and none can be taken back.
@@ -122,7 +130,11 @@ local function emit(target, values)
 end
 
 local function delete(target, values)
-  write(target_id(target), values, DELETE, ABSENT)
+  local id = target_id(target)
+  if C.sl_target_is_merged(host.pointer, id) then
+    error(("ctx:delete: rows of %s are added up (merge) from many, and none of these deletes one"):format(target), 0)
+  end
+  write(id, values, DELETE, ABSENT)
 end
 
-return { set = set, write = write, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of }
+return { set = set, write = write, check = check, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of }

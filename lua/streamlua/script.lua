@@ -152,6 +152,46 @@ local function aggregates(value)
   return list
 end
 
+local MERGES = { sum = true, max = true, min = true, set = true }
+
+-- merge = { n = "sum", last_seen = "max" } comes to a list of { column =, kind = }, by name; of a window it is a function.
+local function merge(value)
+  if type(value) == "function" then
+    return value
+  elseif type(value) ~= "table" or next(value) == nil then
+    return nil, ('columns are needed, as in { n = "sum", last_seen = "max" }, or of a window a function, not %s')
+      :format(type(value) == "table" and "an empty table" or check.kind_of(value))
+  end
+  local list, seen = {}, {}
+  for name, kind in pairs(value) do
+    if type(name) ~= "string" or name == "" then
+      return nil, ("[%s]: a column has a name"):format(tostring(name))
+    elseif type(kind) ~= "string" or not MERGES[kind] then
+      return nil, ("%s: '%s' is none of 'sum', 'max', 'min', 'set'%s"):format(name, tostring(kind), nearest.hint(kind, MERGES))
+    elseif seen[name:lower()] then
+      return nil, ("'%s' is in it twice"):format(name)
+    end
+    seen[name:lower()] = true
+    list[#list + 1] = { column = name, kind = kind }
+  end
+  table.sort(list, function(a, b) return a.column < b.column end)
+  return list
+end
+
+-- shard = { column = "shard", count = 16 }
+local SHARD = {
+  column = { check.text, needed = true },
+  count = { check.whole(2, 128), needed = true },
+}
+
+local function shard(value)
+  local ok, result = pcall(check.options, nil, nil, value, SHARD)
+  if not ok then
+    return nil, result
+  end
+  return result
+end
+
 local FIELDS = {
   source = { check.texts },
   target = { check.text },
@@ -176,7 +216,8 @@ local FIELDS = {
   aggregate = { aggregates },
   add = { check.func },
   sub = { check.func },
-  merge = { check.func },
+  merge = { merge },
+  shard = { shard },
   result = { check.func },
   late = { check.func },
   pattern = { pattern },
@@ -217,6 +258,38 @@ local function check_row(script, path)
   end
   if not script.columns and not script.map and not script.process and not script.pattern then
     check.fail(path, "owns", "it names the columns that map or columns write, and the script has neither")
+  end
+end
+
+-- merge as columns: what is added to rows.
+local function check_merge(script, path)
+  local merges = type(script.merge) == "table" and script.merge
+  if script.shard and not merges then
+    check.fail(path, "shard", 'it is for merge = { n = "sum" }: rows that are added up are kept in several')
+  elseif not merges then
+    return
+  end
+  for _, name in ipairs { "window", "process" } do
+    if script[name] then
+      check.fail(path, "merge", "it adds to rows without any state, and a script with %s counts in its state: leave one of them out", name)
+    end
+  end
+  if script.write == "update" then
+    check.fail(path, "merge", 'it makes the row where there is none: leave write = "update" out')
+  elseif script.owns then
+    check.fail(path, "merge", "the script writes the columns that it gives, and no others: leave owns out")
+  end
+  local given = {}
+  for _, column in ipairs(script.columns or {}) do
+    given[column.target:lower()] = true
+  end
+  for _, one in ipairs(merges) do
+    if script.columns and not given[one.column:lower()] then
+      check.fail(path, "merge", "columns does not give %s%s", one.column, nearest.hint(one.column, given))
+    end
+  end
+  if script.shard and given[script.shard.column:lower()] then
+    check.fail(path, "shard", "columns gives %s, which is filled by the engine", script.shard.column)
   end
 end
 
@@ -329,6 +402,7 @@ end
 --   sources          list of { database = (or nil: any), table = } or { default = true }
 --   target           by default the table of its name
 --   columns          list of { target =, source = } or { target =, call = fn }, or nil
+--   merges           list of { column =, kind = }, or nil; shard: { column =, count = }
 --   filter, where, map, write, on_error, examples; key, owns: lists; key_by: a word, list or function; park_for in ms, or nil
 local function validate(script, path, table_name)
   if type(script) ~= "table" then
@@ -338,6 +412,10 @@ local function validate(script, path, table_name)
 
   local result = check.options(path, nil, script, FIELDS)
   check_row(result, path)
+  check_merge(result, path)
+  if type(result.merge) == "table" then
+    result.merges, result.merge = result.merge, nil
+  end
   check_state(result, path)
 
   result.path = path

@@ -81,7 +81,7 @@ def test_a_folder_without_scripts(small):
     ("return { key_by = 'rwo' }", r"scripts/t\.lua: .*did you mean 'row'"),
     ("return { write = 'insert' }", r"scripts/t\.lua: .*write.*upsert"),
     ("return { columns = { id = 'id', w = 'v' } }", r"scripts/t\.lua: columns: table t has no column w \(it has id, v\)"),
-    ("return { owns = { 'w' }, map = function(row) return row end }", r"scripts/t\.lua: owns: table t has no column w"),
+    ("return { owns = { 'w' }, map = function(row) return row end }", r"scripts/t\.lua:1: owns: table t has no column w"),
     ("\x1bLJ\x02", r"scripts/t\.lua: .*(compiled Lua|only text)"),
 ], ids=lambda value: re.sub(r"\W+", "-", value)[:40])
 def test_a_bad_script_says_where_and_what(small, text, said):
