@@ -28,6 +28,7 @@ struct message {
 	struct slice key, value; /* p is NULL where there is none: a NULL value is a tombstone, an empty one is not */
 	const struct header *headers;
 	uint32_t header_count;
+	uint32_t parts_done;     /* so many of its first events were done before, as the source knows */
 	struct partition *owner; /* whose progress it is part of. Differs from topic and partition where a file replays records (kcat -J) */
 	int64_t position;        /* its offset in the owner: a Kafka offset, or the number of a file's line */
 	const char *flaw;        /* NULL, or why the source could not take the record apart (a constant): a dead letter */

@@ -116,7 +116,7 @@ static void enter(struct flow *flow)
 	for (struct event *event = flow->intake->first; event; event = event->next) {
 		struct partition *partition = event->message->owner;
 
-		event->was_done = partition_enter(partition, event);
+		event->was_done = partition_enter(partition, event) || event->part < event->message->parts_done;
 		if (event->was_done)
 			event->outcome = OUTCOME_IGNORED;
 		else

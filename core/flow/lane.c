@@ -249,8 +249,11 @@ static void add_progress(struct lane *lane)
 			lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->message->owner)]++] = tx->events[i];
 	begin = 0;
 	for (size_t p = 0; p < tx->progress_count; p++) {
-		lane->rows[p] = partition_row(lane->partitions[p], lane->number, lane->by_partition + begin, lane->partition_ends[p] - begin,
-					      &lane->arena);
+		struct event *const *events = lane->by_partition + begin;
+		size_t count = lane->partition_ends[p] - begin;
+
+		lane->rows[p] = lane->owner->sink->ops->in_order ? partition_row_in_order(lane->partitions[p], lane->number, events, count)
+								 : partition_row(lane->partitions[p], lane->number, events, count, &lane->arena);
 		begin = lane->partition_ends[p];
 	}
 	tx->progress = lane->rows;

@@ -247,6 +247,34 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 	return row;
 }
 
+struct progress_row partition_row_in_order(struct partition *p, int32_t lane, struct event *const *events, size_t count)
+{
+	struct progress_row row = {
+		.topic = p->topic,
+		.partition = p->number,
+		.lane = lane,
+		.next_offset = p->next_offset,
+		.epoch = p->epoch,
+		.seq = p->lanes[lane].seq + 1,
+		.watermark = p->watermark,
+	};
+	size_t i = 0;
+
+	for (uint32_t o = p->first; o != p->next; o++) {
+		const struct place *place = place_at(p, o);
+
+		if (i < count && events[i]->ordinal == o) {
+			i++;
+		} else if (!place->done) {
+			row.next_offset = place->offset;
+			row.next_part = place->part;
+			break;
+		}
+		row.next_offset = place->offset + 1;
+	}
+	return row;
+}
+
 void partition_committed(struct partition *p, const struct progress_row *row)
 {
 	struct partition_lane *mine = &p->lanes[row->lane];

@@ -103,6 +103,8 @@ int64_t partition_next_offset(const struct partition *partition);
 
 /* This lane's row with these events (of this partition, ascending) done: `done` is made in the arena. */
 struct progress_row partition_row(struct partition *partition, int32_t lane, struct event *const *events, size_t count, struct arena *arena);
+/* The same where all is done in order: what is done beyond is said by next_offset and next_part alone. */
+struct progress_row partition_row_in_order(struct partition *partition, int32_t lane, struct event *const *events, size_t count);
 /* That row is committed. */
 void partition_committed(struct partition *partition, const struct progress_row *row);
 

@@ -26,7 +26,10 @@ struct progress_row {
 	struct slice topic; /* of the owner: a Kafka topic or a file's path */
 	int32_t partition;
 	int32_t lane;
-	int64_t next_offset;       /* everything below is done */
+	/* Everything below is done; where the sink keeps progress in order (sink_ops), once this transaction is committed: then of the message at
+	 * next_offset the first next_part events are done too, and `done` and `events` are empty. */
+	int64_t next_offset;
+	uint32_t next_part;
 	struct slice done;         /* offsets at or above next_offset that this lane has done too (progress_encode) */
 	int64_t epoch, seq;        /* seq: the number of this write; the row must hold seq - 1 */
 	const struct done *events; /* of `done`, those of this transaction, ascending */
@@ -137,6 +140,9 @@ struct sink_ops {
 	const char *name;
 	/* Keeps progress: exactly once. Otherwise take_over finds nothing, and the source's own commits are the progress. */
 	bool transactional;
+	/* Of a partition's progress it keeps one place, and nothing of what is done beyond. Only with one lane, whose events go in the order in which
+	 * they were read. */
+	bool in_order;
 	/* Connects and makes the tables of our own (streamlua_*) where they are missing. Blocks. -1: wrong password, no such database ... */
 	int (*open)(struct sink *sink, struct error *err);
 	/* The same without making anything, for describe() alone: check, run --dry-run. */

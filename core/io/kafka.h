@@ -25,6 +25,8 @@ struct kafka_options {
 	 * `group_keeps_progress`: they go before `start`, for sinks that keep no progress. Neither: only what an earlier start of this
 	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */
 	bool from, group_keeps_progress;
+	/* The sink commits the group's offsets with what it writes (kafka_membership); only beginnings and ends are said by the source. */
+	bool sink_commits;
 	bool first; /* nothing has run yet: a login or a certificate that is refused is the job's fault, and not tried again */
 	/* No member of the group: all partitions of the topics, or this one, are read beside whoever owns them, from `start` on. Nothing is ever
 	 * committed. The topics have to be there; what is added to them later is not seen. */
@@ -35,5 +37,10 @@ struct kafka_options {
 
 /* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */
 struct source *kafka_new(struct event_base *loop, const struct kafka_options *options, struct error *err);
+
+/* Who this consumer is in its group: what is committed in this name is refused once partitions may have gone to others. As it is now, so it has to be taken
+ * while all partitions concerned are ours; to be destroyed. NULL: it is no member at present. */
+struct rd_kafka_consumer_group_metadata_s;
+struct rd_kafka_consumer_group_metadata_s *kafka_membership(struct source *source);
 
 #endif

@@ -114,6 +114,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	kafka->run_started_ms = options->run_started_ms;
 	kafka->first = options->first;
 	kafka->group_keeps_progress = options->group_keeps_progress;
+	kafka->sink_commits = options->sink_commits;
 	kafka->alone = options->alone;
 	kafka->only_topic = options->only_topic ? strdup(options->only_topic) : NULL;
 	kafka->only_partition = options->only_partition;

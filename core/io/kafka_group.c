@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "io/kafka.h"
 #include "io/kafka_inside.h"
 
 static bool is_cooperative(struct kafka *kafka)
@@ -287,7 +288,7 @@ void kafka_group_commit(struct kafka *kafka, bool now)
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
 		struct kafka_partition *p = kafka->partitions[i];
 
-		if (p && ((p->uncommitted && all) || (is_settled(kafka, p) && !p->end_told)))
+		if (p && ((p->uncommitted && all && !kafka->sink_commits) || (is_settled(kafka, p) && !p->end_told)))
 			add_commit(kafka, p, list);
 	}
 	if (list->cnt) {
@@ -295,6 +296,18 @@ void kafka_group_commit(struct kafka *kafka, bool now)
 		rd_kafka_commit(kafka->rk, list, 1);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
+}
+
+rd_kafka_consumer_group_metadata_t *kafka_membership(struct source *source)
+{
+	struct kafka *kafka = (struct kafka *)source;
+	char *member = rd_kafka_memberid(kafka->rk);
+	/* Without one, the brokers would take the offsets from anybody. */
+	bool known = member && *member;
+
+	if (member)
+		rd_kafka_mem_free(kafka->rk, member);
+	return known ? rd_kafka_consumer_group_metadata(kafka->rk) : NULL;
 }
 
 void kafka_group_leave(struct kafka *kafka)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "flow/source.h"
+#include "io/kafka_mark.h"
 
 enum {
 	KAFKA_BATCH = 512,          /* messages taken from librdkafka at once */
@@ -47,6 +48,8 @@ struct kafka_partition {
 	int64_t delivered; /* behind the last message that the flow was given; 0: none yet */
 	bool start_marked; /* Kafka keeps where we began, since nothing was committed before */
 	bool end_told;     /* Kafka keeps that it is read to its end */
+	int64_t parts_at;  /* of the message at this offset the first parts_done events are done */
+	uint32_t parts_done;
 	struct partition *owner;
 	/* What librdkafka had already handed out when the flow paused: in order, from `stash_next` on. */
 	rd_kafka_message_t **stash;
@@ -77,7 +80,7 @@ struct kafka {
 	rd_kafka_conf_t *conf; /* until start */
 	rd_kafka_topic_partition_list_t *topics;
 	struct kafka_point start, until;
-	bool from, group_keeps_progress;
+	bool from, group_keeps_progress, sink_commits;
 	bool alone, alone_given; /* kafka_alone.c */
 	char *only_topic;
 	int32_t only_partition;
@@ -147,16 +150,6 @@ int kafka_offsets_ask(struct kafka *kafka, rd_kafka_topic_partition_list_t *list
 int kafka_offsets_committed(struct kafka *kafka, rd_kafka_topic_partition_list_t *list);
 /* The reason for failed() where the broker refuses an offset. */
 void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *partition, struct error *reason);
-
-/* kafka_mark.c */
-struct kafka_mark {
-	bool start; /* the offset is what `start` was resolved to, and nothing was written since */
-	/* Everything is read and settled that was there at ended_ms (the wall clock where a run found the end), and is from before until_ms. 0:
-	 * not said. */
-	int64_t ended_ms, until_ms;
-};
-void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark);
-struct kafka_mark kafka_mark_of(const rd_kafka_topic_partition_t *entry);
 
 /* kafka_gap.c: told of each rebalance, and with the tick. */
 void kafka_gap_rebalanced(struct kafka *kafka);

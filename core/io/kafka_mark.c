@@ -1,13 +1,13 @@
 /* What stands beside the offsets that we commit to Kafka: how much they mean to whoever comes next. As text, so that people can read it:
- * "streamlua start", "streamlua end 1700000000000 1700000000000", or both. */
+ * "streamlua start", "streamlua end 1700000000000 1700000000000", or both; or "streamlua parts 7". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka_inside.h"
+#include "io/kafka_mark.h"
 
-static const char starts[] = "streamlua start", ends[] = "streamlua end ";
+static const char starts[] = "streamlua start", ends[] = "streamlua end ", parts[] = "streamlua parts ";
 
 void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark)
 {
@@ -18,6 +18,8 @@ void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark)
 	if (mark.ended_ms)
 		snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%" PRId64 " %" PRId64, mark.start ? ", " : "", ends, mark.ended_ms,
 			 mark.until_ms);
+	if (mark.parts)
+		snprintf(text, sizeof text, "%s%" PRIu32, parts, mark.parts);
 	free(entry->metadata); /* librdkafka's, but it frees with free() too */
 	entry->metadata = *text ? strdup(text) : NULL;
 	entry->metadata_size = strlen(text);
@@ -36,5 +38,7 @@ struct kafka_mark kafka_mark_of(const rd_kafka_topic_partition_t *entry)
 		mark.ended_ms = strtoll(end + sizeof ends - 1, &behind, 10);
 		mark.until_ms = strtoll(behind, NULL, 10);
 	}
+	if (strncmp(text, parts, sizeof parts - 1) == 0)
+		mark.parts = (uint32_t)strtoul(text + sizeof parts - 1, NULL, 10);
 	return mark;
 }

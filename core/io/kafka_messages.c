@@ -77,6 +77,7 @@ static void deliver(struct kafka *kafka, struct kafka_partition *p, const rd_kaf
 		.value = { m->payload, m->len },
 		.owner = p->owner,
 		.position = m->offset,
+		.parts_done = m->offset == p->parts_at ? p->parts_done : 0,
 	};
 
 	take_headers(kafka, m, &message);

@@ -68,11 +68,14 @@ static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 	for (int i = list->cnt - 1; i >= 0; i--) {
 		rd_kafka_topic_partition_t *entry = &list->elems[i];
 		struct kafka_partition *p = entry->opaque;
-		bool marked = kafka_mark_of(entry).start;
+		struct kafka_mark mark = kafka_mark_of(entry);
+		bool marked = mark.start;
 
 		if (entry->offset >= 0 && (kafka->group_keeps_progress || marked)) {
 			p->position = entry->offset;
 			p->start_marked = marked;
+			p->parts_at = entry->offset;
+			p->parts_done = mark.parts;
 			rd_kafka_topic_partition_list_del_by_idx(list, i);
 		}
 	}

@@ -17,14 +17,19 @@ static void add_config(struct kafka_producer *p, size_t *count, const char *name
 	BUG_IF(!p->config[*count - 1] || !p->config[*count - 2]);
 }
 
-static rd_kafka_conf_t *configure(const struct kafka_producer *p, struct error *err)
+static rd_kafka_conf_t *configure(const struct kafka_producer *p, const char *transactional_id, struct error *err)
 {
+	/* What a worker leaves that dies, and whose place nobody takes, keeps readers waiting for so long; one that the brokers do not hear of for so
+	 * long begins anew. The job's own properties may say otherwise. */
+	static const char transaction_timeout_ms[] = "10000";
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char reason[512];
 
-	rd_kafka_conf_set_opaque(conf, p->ctx);
-	rd_kafka_conf_set_dr_msg_cb(conf, p->on_delivered);
-	rd_kafka_conf_set_error_cb(conf, p->on_error);
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+	if (transactional_id) {
+		rd_kafka_conf_set(conf, "transaction.timeout.ms", transaction_timeout_ms, NULL, 0);
+		rd_kafka_conf_set(conf, "transactional.id", transactional_id, NULL, 0);
+	}
 	for (char **pair = p->config; pair[0]; pair += 2) {
 		if (rd_kafka_conf_set(conf, pair[0], pair[1], reason, sizeof reason) == RD_KAFKA_CONF_OK)
 			continue;
@@ -48,18 +53,17 @@ int kafka_producer_init(struct kafka_producer *p, const char *brokers, const cha
 	add_config(p, &count, "bootstrap.servers", brokers);
 	for (const char *const *pair = config; pair && pair[0]; pair += 2)
 		add_config(p, &count, pair[0], pair[1]);
-	conf = configure(p, err);
+	conf = configure(p, NULL, err);
 	if (!conf)
 		return -1;
 	rd_kafka_conf_destroy(conf);
 	return 0;
 }
 
-int kafka_producer_start(struct kafka_producer *p, struct error *err)
+int kafka_producer_start(struct kafka_producer *p, const char *transactional_id, struct error *err)
 {
 	static const uint64_t one = 1;
-	rd_kafka_conf_t *conf = configure(p, err);
-	rd_kafka_queue_t *queue;
+	rd_kafka_conf_t *conf = configure(p, transactional_id, err);
 	char reason[512];
 
 	if (!conf)
@@ -69,22 +73,38 @@ int kafka_producer_start(struct kafka_producer *p, struct error *err)
 		rd_kafka_conf_destroy(conf);
 		return error_set(err, "sink: %s", reason);
 	}
-	queue = rd_kafka_queue_get_main(p->rk);
-	rd_kafka_queue_io_event_enable(queue, p->wake_fd, &one, sizeof one);
-	rd_kafka_queue_destroy(queue);
+	p->told = rd_kafka_queue_get_main(p->rk);
+	rd_kafka_queue_io_event_enable(p->told, p->wake_fd, &one, sizeof one);
 	return 0;
+}
+
+static void tell(struct kafka_producer *p, rd_kafka_event_t *event)
+{
+	const rd_kafka_message_t *message;
+
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+		while ((message = rd_kafka_event_message_next(event)))
+			p->on_delivered(message, p->ctx);
+	else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+		p->on_error(p->rk, rd_kafka_event_error(event), rd_kafka_event_error_string(event), p->ctx);
+	rd_kafka_event_destroy(event);
+}
+
+void kafka_producer_serve(struct kafka_producer *p, int wait_ms)
+{
+	rd_kafka_event_t *event;
+
+	for (; p->rk && (event = rd_kafka_queue_poll(p->told, wait_ms)); wait_ms = 0)
+		tell(p, event);
 }
 
 void kafka_producer_stop(struct kafka_producer *p)
 {
-	rd_kafka_queue_t *queue;
-
 	if (!p->rk)
 		return;
 	rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	queue = rd_kafka_queue_get_main(p->rk);
-	rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
-	rd_kafka_queue_destroy(queue);
+	rd_kafka_queue_io_event_enable(p->told, -1, NULL, 0);
+	rd_kafka_queue_destroy(p->told);
 	rd_kafka_destroy(p->rk);
 	p->rk = NULL;
 }

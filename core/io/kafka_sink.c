@@ -8,42 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "flow/target.h"
-#include "io/answers.h"
 #include "io/change_text.h"
-#include "io/dead_letter_file.h"
-#include "io/kafka_producer.h"
+#include "io/kafka_sink_inside.h"
 #include "io/origin.h"
-
-enum {
-	BACK_OFF_MS = 1000,
-	LATE_MS = 3000,  /* what is on its way for so long is a problem */
-	FLUSH_MS = 2000, /* for what is on its way when the sink is closed; it is written again by the next run */
-	TOPIC_NAME_MOST = 249,
-	FULL_MS = 20, /* until a full queue is tried again */
-};
-
-struct kafka_sink {
-	struct sink sink;
-	struct event_base *loop;
-	char *topic; /* NULL: that of a change's target */
-	struct dead_letter_file dead_letters;
-	struct answers answers;
-
-	struct kafka_producer producer;
-	struct event *wake, *full;
-	bool broken; /* librdkafka's fatal error: it needs another producer */
-
-	struct tx *tx; /* being written; NULL: none */
-	size_t at;     /* of its events: the next to produce */
-	const struct change *change;
-	uint32_t number;  /* of that change among those of its event that are written here */
-	uint64_t pending; /* messages that are not answered yet */
-	int64_t since_ms;
-	enum sink_result result; /* of those that are answered */
-	struct error err;
-	struct buf key, value;
-	char problem[400];
-};
 
 static struct kafka_sink *self(struct sink *sink)
 {
@@ -83,12 +50,18 @@ static void note(struct kafka_sink *k, const char *topic, rd_kafka_resp_err_t co
 		error_prefix(&k->err, "topic %s", topic);
 }
 
-static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+static bool is_purged(rd_kafka_resp_err_t code)
 {
-	struct kafka_sink *k = opaque;
+	return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
 
-	(void)rk;
+static void on_delivered(const rd_kafka_message_t *message, void *ctx)
+{
+	struct kafka_sink *k = ctx;
+
 	k->pending--;
+	if (k->transaction && is_purged(message->err))
+		return; /* it is rolled back, and why is told elsewhere */
 	if (message->err)
 		note(k, rd_kafka_topic_name(message->rkt), message->err);
 	else
@@ -111,8 +84,6 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 		log_warn("kafka sink: %s (%s)", reason, rd_kafka_err2name((rd_kafka_resp_err_t)code));
 }
 
-static void go_on(struct kafka_sink *k);
-
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
 	struct kafka_sink *k = ctx;
@@ -121,9 +92,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (read(fd, &count, sizeof count) < 0)
 		BUG_IF(errno != EAGAIN && errno != EINTR);
-	if (k->producer.rk)
-		rd_kafka_poll(k->producer.rk, 0);
-	go_on(k);
+	kafka_producer_serve(&k->producer, 0);
+	kafka_sink_go_on(k);
 }
 
 static void on_full(evutil_socket_t fd, short what, void *ctx)
@@ -131,15 +101,15 @@ static void on_full(evutil_socket_t fd, short what, void *ctx)
 	struct kafka_sink *k = ctx;
 
 	(void)fd, (void)what;
-	rd_kafka_poll(k->producer.rk, 0);
-	go_on(k);
+	kafka_producer_serve(&k->producer, 0);
+	kafka_sink_go_on(k);
 }
 
 static int kafka_sink_open(struct sink *sink, struct error *err)
 {
 	struct kafka_sink *k = self(sink);
 
-	if (kafka_producer_start(&k->producer, err) < 0 || (k->topic && kafka_producer_check_topic(&k->producer, k->topic, err) < 0))
+	if (kafka_producer_start(&k->producer, NULL, err) < 0 || (k->topic && kafka_producer_check_topic(&k->producer, k->topic, err) < 0))
 		return -1;
 	event_add(k->wake, NULL);
 	return 0;
@@ -214,30 +184,42 @@ static bool produce_all(struct kafka_sink *k)
 	return true;
 }
 
-static void answer(struct kafka_sink *k)
+void kafka_sink_flush_letters(struct kafka_sink *k)
+{
+	enum line_writer_result written = dead_letter_file_flush(&k->dead_letters, &k->err);
+
+	if (written != LINES_WRITTEN)
+		k->result = written == LINES_NO_ROOM ? SINK_RETRY : SINK_FAILED;
+}
+
+void kafka_sink_answer(struct kafka_sink *k, int64_t wait_ms)
 {
 	struct tx *tx = k->tx;
 
-	if (k->result == SINK_COMMITTED) {
-		enum line_writer_result written = dead_letter_file_flush(&k->dead_letters, &k->err);
-
-		if (written != LINES_WRITTEN)
-			k->result = written == LINES_NO_ROOM ? SINK_RETRY : SINK_FAILED;
-	}
 	line_writer_drop(&k->dead_letters.out);
 	k->tx = NULL;
-	answers_result(&k->answers, tx, k->result, &k->err, k->result == SINK_RETRY || k->result == SINK_FAILED ? BACK_OFF_MS : 0);
+	answers_result(&k->answers, tx, k->result, &k->err, wait_ms);
 }
 
-/* Produces what is left of the transaction, and answers once every message of it is. */
-static void go_on(struct kafka_sink *k)
+static void answer(struct kafka_sink *k)
 {
-	if (!k->tx)
+	if (k->result == SINK_COMMITTED)
+		kafka_sink_flush_letters(k);
+	kafka_sink_answer(k, k->result == SINK_RETRY || k->result == SINK_FAILED ? BACK_OFF_MS : 0);
+}
+
+void kafka_sink_go_on(struct kafka_sink *k)
+{
+	if (!k->tx || (k->transaction && !kafka_sink_tx_begin(k)))
 		return;
 	if (k->broken && k->pending)
 		rd_kafka_purge(k->producer.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT); /* their reports follow */
 	if (k->at < k->tx->count && !k->broken && !produce_all(k)) {
 		event_add(k->full, &(struct timeval){ .tv_usec = FULL_MS * 1000 });
+		return;
+	}
+	if (k->transaction) {
+		kafka_sink_tx_end(k);
 		return;
 	}
 	if (k->pending)
@@ -259,24 +241,29 @@ static void kafka_sink_commit(struct sink *sink, struct tx *tx)
 	k->since_ms = clock_mono_ms();
 	k->result = SINK_COMMITTED;
 	k->err.text[0] = 0;
-	if (k->broken) {
+	if (k->broken && !k->asked) {
 		kafka_producer_stop(&k->producer);
-		k->broken = kafka_producer_start(&k->producer, &k->err) < 0;
+		k->pending = 0;
+		k->broken = kafka_producer_start(&k->producer, k->transactional_id, &k->err) < 0;
 		if (k->broken) {
 			k->result = SINK_RETRY;
 			answer(k);
 			return;
 		}
+		if (k->transaction)
+			kafka_sink_tx_init(k);
 	}
+	if (k->transaction)
+		kafka_sink_tx_identify(k);
 	dead_letter_file_add(&k->dead_letters, tx);
-	go_on(k);
+	kafka_sink_go_on(k);
 }
 
 static const char *kafka_sink_problem(struct sink *sink)
 {
 	struct kafka_sink *k = self(sink);
 
-	if (!k->tx || !k->pending || clock_mono_ms() - k->since_ms < LATE_MS)
+	if (!k->tx || !(k->pending || k->asked) || clock_mono_ms() - k->since_ms < LATE_MS)
 		return NULL;
 	return k->problem[0] ? k->problem : "kafka sink: the brokers do not answer";
 }
@@ -323,8 +310,14 @@ static void kafka_sink_close(struct sink *sink)
 	struct kafka_sink *k = self(sink);
 
 	k->tx = NULL;
-	if (k->producer.rk && k->pending && !k->broken)
-		rd_kafka_flush(k->producer.rk, FLUSH_MS);
+	kafka_sink_tx_free(k);
+	for (int64_t until_ms = clock_mono_ms() + FLUSH_MS; k->producer.rk && !k->transactional_id && k->pending && !k->broken;) {
+		int64_t left_ms = until_ms - clock_mono_ms();
+
+		if (left_ms <= 0)
+			break;
+		kafka_producer_serve(&k->producer, (int)left_ms);
+	}
 	if (k->wake)
 		event_free(k->wake);
 	if (k->full)
@@ -335,6 +328,7 @@ static void kafka_sink_close(struct sink *sink)
 	buf_free(&k->key);
 	buf_free(&k->value);
 	free(k->topic);
+	free(k->transactional_id);
 	free(k);
 }
 
@@ -352,12 +346,25 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 		.show = kafka_sink_show,
 		.close = kafka_sink_close,
 	};
+	static const struct sink_ops exactly_once = {
+		.name = "kafka",
+		.transactional = true,
+		.in_order = true,
+		.open = kafka_sink_open,
+		.look = nothing,
+		.describe = kafka_sink_describe,
+		.take_over = kafka_sink_take_over,
+		.commit = kafka_sink_commit,
+		.problem = kafka_sink_problem,
+		.show = kafka_sink_show,
+		.close = kafka_sink_close,
+	};
 	struct kafka_sink *k = calloc(1, sizeof *k);
 	bool wrong;
 
 	BUG_IF(!k);
 	/* One lane: what comes from one partition goes out in its order. */
-	k->sink = (struct sink){ .ops = &ops, .lanes = 1 };
+	k->sink = (struct sink){ .ops = options->exactly_once ? &exactly_once : &ops, .lanes = 1 };
 	k->loop = loop;
 	if (options->topic) {
 		k->topic = strdup(options->topic);

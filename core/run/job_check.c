@@ -183,6 +183,8 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 		return -1;
 	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)
 		report_script(script_host_script(job->host, i), report, ctx);
+	if (report && sink->ops->in_order)
+		report(ctx, "messages and offsets are one transaction of Kafka: exactly once for readers with isolation.level = read_committed");
 	if (report && !sink->ops->transactional)
 		report(ctx, "the sink is no database: each change is written at least once, after a crash perhaps twice");
 	for (size_t i = 0; report && sink->sides && sink->sides[i]; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "flow/sides.h"
 #include "io/blackhole.h"
 #include "io/file.h"
@@ -43,6 +44,18 @@ static void texts_free(struct texts *texts)
 bool job_keeps_progress(const struct job *job)
 {
 	return strcmp(job->sink_name, "jsonl") != 0 && strcmp(job->sink_name, "kafka") != 0 && strcmp(job->sink_name, "blackhole") != 0;
+}
+
+bool job_stays_in_kafka(struct job *job)
+{
+	const char *from = job_text(job, "source.brokers"), *into = job_text(job, "sink.brokers");
+	lua_State *lua = script_host_lua(job->host);
+	bool alone;
+
+	job_push(job, "side_names");
+	alone = !lua_istable(lua, -1) || lua_objlen(lua, -1) == 0;
+	lua_pop(lua, 1);
+	return alone && !job->bounded && strcmp(job->sink_name, "kafka") == 0 && from && into && strcmp(from, into) == 0;
 }
 
 static void read_list(struct job *job, const char *path, struct texts *texts)
@@ -108,6 +121,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		options.group = dry_group;
 	}
 	options.group_keeps_progress = !job_keeps_progress(job);
+	options.sink_commits = job_stays_in_kafka(job) && !run->options->dry_run && !run->alone;
 	options.alone = run->alone;
 	options.only_topic = run->only_topic;
 	options.only_partition = run->only_partition;
@@ -195,6 +209,7 @@ static struct sink *broker_sink(struct job *job, const char *at, struct event_ba
 		.topic = sink_text(job, at, "topic"),
 		.dead_letters = dead_letters,
 		.job = job->name,
+		.exactly_once = strcmp(at, "sink") == 0 && job_stays_in_kafka(job),
 	};
 	char path[200];
 	struct sink *sink;
@@ -267,6 +282,19 @@ struct sink *job_sink(struct job *job, struct event_base *loop, struct error *er
 		sink = sides_new(sink, sides, count);
 	texts_free(&names);
 	return sink;
+}
+
+int job_join(struct job *job, struct sink *sink, struct source *source, const char *instance, struct error *err)
+{
+	char id[300];
+
+	if (!job_stays_in_kafka(job))
+		return 0;
+	if (instance)
+		snprintf(id, sizeof id, "%s", instance);
+	else /* nobody takes its place by name: what it leaves, the brokers roll back when its time is over */
+		snprintf(id, sizeof id, "%.200s-%ld-%lld", job_text(job, "source.group"), (long)getpid(), (long long)clock_wall_ms());
+	return kafka_sink_join(sink, source, id, err);
 }
 
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err)

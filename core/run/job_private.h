@@ -40,6 +40,8 @@ struct job_run {
 struct source *job_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err);
 struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err); /* with its side sinks */
 struct sink *job_sink_alone(struct job *job, struct event_base *loop, struct error *err);
+/* Where they have to know of each other, before either begins. */
+int job_join(struct job *job, struct sink *sink, struct source *source, const char *instance, struct error *err);
 /* The registry that the job's format needs; *schemas is NULL where it needs none. wake: what it was asked for has come. */
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err);
 
@@ -53,6 +55,8 @@ int64_t job_number(struct job *job, const char *path, int64_t otherwise);
 bool job_flag(struct job *job, const char *path);
 /* Progress and state are in the target; else the consumer group keeps how far the job has come, and state is nowhere. */
 bool job_keeps_progress(const struct job *job);
+/* All that it does stays within one cluster of Kafka, whose transactions can make it exactly once. */
+bool job_stays_in_kafka(struct job *job);
 /* A script of it keeps state, and this sink has the table for that: where a sink is only looked at, nobody has made it. */
 bool job_keeps_state(struct job *job, struct sink *sink);
 enum on_control job_control(struct job *job, const char *field); /* on_ddl, on_truncate */

@@ -287,7 +287,9 @@ static int connect_ends(struct worker *worker, struct error *err)
 		run.instance = instance[0] ? instance : NULL;
 	}
 	worker->source = job_source(job, worker->loop, &run, err);
-	return worker->source ? 0 : -1;
+	if (!worker->source)
+		return -1;
+	return start->options->dry_run ? 0 : job_join(job, worker->sink, worker->source, run.instance, err);
 }
 
 static int start_flow(struct worker *worker, struct error *err)

@@ -11,7 +11,7 @@ struct shape { uint32_t id; uint32_t count; struct column *columns; };
 struct header { struct slice name; struct slice value; };
 struct message {
   struct slice topic; int32_t partition; bool time_is_brokers; int64_t offset; int64_t time_ms; struct slice key, value;
-  const struct header *headers; uint32_t header_count; void *owner; int64_t position; const char *flaw;
+  const struct header *headers; uint32_t header_count, parts_done; void *owner; int64_t position; const char *flaw;
 };
 struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
 struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;

@@ -186,12 +186,49 @@ static void after_a_crash_exactly_the_committed_is_skipped(void **state)
 	}
 }
 
+/* Lanes that are in order keep one place: behind all that is done, of the transaction too, and never beyond what is not. */
+static void in_order_one_place_says_all(void **state)
+{
+	struct partition *p = partition_new(SLICE("t"), 0, 0, 1);
+	struct event *events[6] = { event_at(7, 0), event_at(7, 1), event_at(7, 2), event_at(9, 0), event_at(10, 0), event_at(10, 1) };
+	struct progress_row row;
+
+	(void)state;
+	row = partition_row_in_order(p, 0, NULL, 0);
+	assert_int_equal(row.next_offset, -1); /* nothing was read yet */
+	for (size_t i = 0; i < 6; i++)
+		partition_enter(p, events[i]);
+	partition_finish_unwritten(p, events[1]); /* filtered, while the one before is on its way */
+	row = partition_row_in_order(p, 0, events, 1);
+	assert_int_equal(row.next_offset, 7);
+	assert_int_equal(row.next_part, 2);
+	assert_int_equal(row.event_count, 0);
+	partition_committed(p, &row);
+	partition_finish(p, events[0]->ordinal);
+	row = partition_row_in_order(p, 0, events + 2, 2);
+	assert_int_equal(row.next_offset, 10);
+	assert_int_equal(row.next_part, 0);
+	assert_int_equal(row.seq, 2);
+	partition_committed(p, &row);
+	partition_finish(p, events[2]->ordinal);
+	partition_finish(p, events[3]->ordinal);
+	assert_int_equal(p->written_offset, partition_next_offset(p));
+	row = partition_row_in_order(p, 0, events + 4, 2);
+	assert_int_equal(row.next_offset, 11);
+	assert_int_equal(row.next_part, 0);
+	row = partition_row_in_order(p, 0, NULL, 0); /* progress alone */
+	assert_int_equal(row.next_offset, 10);
+	for (size_t i = 0; i < 6; i++)
+		event_free(events[i]);
+	partition_unref(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(next_offset_is_that_of_the_oldest_unfinished),   cmocka_unit_test(a_message_is_done_when_all_its_parts_are),
 		cmocka_unit_test(the_window_grows_past_its_first_size),           cmocka_unit_test(encoded_lists_read_back),
-		cmocka_unit_test(after_a_crash_exactly_the_committed_is_skipped),
+		cmocka_unit_test(after_a_crash_exactly_the_committed_is_skipped), cmocka_unit_test(in_order_one_place_says_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
