@@ -98,6 +98,8 @@ struct change {
 
 enum { PART_WHOLE = UINT32_MAX };
 
+struct looked; /* flow/lookup.h */
+
 /* A row of streamlua_state that an event runs with. */
 struct state_use {
 	struct state_use *next;
@@ -165,6 +167,7 @@ struct event {
 	int64_t at_ms;                     /* event time as its script has it; INT64_MIN unknown */
 	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */
 	struct state_otherwise *otherwise; /* of TIMER */
+	struct looked **looked;            /* by look-up of its script: of its row, then of its old image; NULL: nobody has looked */
 };
 
 /* It is one of those that its partition's progress counts. */

@@ -12,7 +12,7 @@ void flow_run_init(struct flow *flow)
 {
 	flow->unrun_end = &flow->unrun;
 	script_host_state(flow->host)->bytes_most = flow->options.state_bytes;
-	if (!flow->options.sink->ops->load_state)
+	if (!flow->options.sink->ops->load_state || !flow->options.sink->ops->transactional)
 		flow->memory = state_memory_new();
 }
 
@@ -25,7 +25,7 @@ void flow_run_deinit(struct flow *flow)
 void flow_run_add(struct flow *flow, struct intake *intake)
 {
 	intake->unfinished++; /* it must not go back before it has run */
-	intake->ran = intake->begun = intake->stalled = false;
+	intake->ran = intake->begun = intake->stalled = intake->looks = false;
 	intake->next_to_run = NULL;
 	*flow->unrun_end = intake;
 	flow->unrun_end = &intake->next_to_run;
@@ -50,13 +50,33 @@ static void on_row(struct state_load *load, const struct state_row *row)
 	script_host_state_row(flow->host, row, flow_partitions_find(flow, row->topic, row->partition), false);
 }
 
+static void on_looked(struct state_load *load, const struct look *look, const struct value *cells)
+{
+	script_host_looked(((struct flow *)load->ctx)->host, look, cells);
+}
+
 void flow_run_loaded(struct state_load *load)
 {
 	struct flow *flow = load->ctx;
 
-	state_loaded(script_host_state(flow->host));
+	script_host_loaded(flow->host);
 	flow->loading.active = false;
 	flow->events.wake(flow->events.ctx);
+}
+
+static void on_memory(struct state_load *load)
+{
+	(void)load;
+}
+
+/* What a sink does not keep is here; its other tables are its own to answer for. True: there is nothing to ask it. */
+static bool ask_memory(struct flow *flow, struct state_load question)
+{
+	question.done = on_memory;
+	question.ctx = flow;
+	state_memory_load(flow->memory, &question);
+	flow->loading.load.count = 0;
+	return !question.look_count;
 }
 
 void flow_run_ask(struct flow *flow, struct state_load question)
@@ -66,8 +86,8 @@ void flow_run_ask(struct flow *flow, struct state_load question)
 	flow->loading.active = true;
 	*asked = question;
 	asked->ctx = flow;
-	if (flow->memory)
-		state_memory_load(flow->memory, asked);
+	if (flow->memory && ask_memory(flow, question))
+		flow_run_loaded(asked);
 	else
 		flow->options.sink->ops->load_state(flow->options.sink, asked);
 }
@@ -75,10 +95,10 @@ void flow_run_ask(struct flow *flow, struct state_load question)
 /* Everything that is wanted, in one question. */
 static void load(struct flow *flow)
 {
-	struct state_load question = { .row = on_row, .done = flow_run_loaded };
+	struct state_load question = { .row = on_row, .looked = on_looked, .done = flow_run_loaded };
 
 	arena_reset(&flow->loading.arena);
-	question.count = script_host_state_keys(flow->host, &flow->loading.arena, &question.keys);
+	script_host_question(flow->host, &flow->loading.arena, &question);
 	flow_run_ask(flow, question);
 }
 
@@ -224,6 +244,7 @@ static bool run(struct flow *flow, struct intake *intake)
 		if (flow->loading.active)
 			return false;
 		flow_run_trim(flow);
+		script_host_look(flow->host, flow->mono_ms, flow->options.state_bytes / 2);
 		wanted = script_host_begin(flow->host, intake);
 		if (!check_partitions(flow, intake))
 			return false;
@@ -308,6 +329,8 @@ void flow_run_refused(struct flow *flow, struct event *event)
 
 void flow_run_keep(struct flow *flow, const struct event *event)
 {
+	if (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER)
+		script_host_changed(flow->host, event);
 	if (flow->memory && (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER))
 		for (const struct change *change = event->changes; change; change = change->next)
 			state_memory_apply(flow->memory, change);
@@ -340,6 +363,7 @@ static void begin_anew(struct event *event, bool same_host)
 	event->outcome = OUTCOME_PENDING;
 	event->changes = NULL;
 	event->changes_end = &event->changes;
+	event->looked = NULL;
 	event->error = (struct slice){ 0 };
 	event->bytes = 0;
 	event->finished = event->parks = event->missed = event->stalled = false;
@@ -361,6 +385,7 @@ void flow_run_restart(struct flow *flow)
 
 	flow_timers_forget(flow);
 	state_clear(script_host_state(old));
+	script_host_look_anew(old);
 	if (flow->next_host)
 		flow->host = flow->next_host;
 	script_host_state(flow->host)->bytes_most = flow->options.state_bytes;

@@ -164,7 +164,7 @@ static void load(struct harness *h)
 {
 	struct state_load asked = { .row = on_row, .done = on_loaded, .ctx = h };
 
-	asked.count = script_host_state_keys(h->host, &h->intake->arena, &asked.keys);
+	script_host_question(h->host, &h->intake->arena, &asked); /* what is looked up comes with the events */
 	state_memory_load(h->memory, &asked);
 }
 
@@ -174,6 +174,7 @@ static struct event *run(struct harness *h, double now_ms)
 	struct intake *intake = h->intake;
 
 	guard_begin(h->host, GUARD_EVENT_MILLIONS);
+	script_host_look(h->host, (int64_t)now_ms, SIZE_MAX);
 	if (script_host_begin(h->host, intake))
 		load(h);
 	while (!script_host_run(h->host, intake, (int64_t)now_ms, INT64_MAX))

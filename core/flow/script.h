@@ -87,6 +87,9 @@ struct script {
 	const struct shape *time_shape;
 	int time_at; /* where it is in that shape; -1: it is not */
 
+	struct lookup *lookups; /* flow/lookup.h */
+	uint32_t lookup_count;
+
 	struct target *target; /* bound */
 	struct plan **plans;   /* hash table by shape id: of a thousand tables' shapes, a script meets those of its own */
 	uint32_t plan_count, plan_cap;
@@ -140,14 +143,23 @@ struct shapes *script_host_shapes(struct script_host *host);
 const struct reading_settings *script_host_readings(struct script_host *host);
 struct json *script_host_json(struct script_host *host);
 
-/* Routes the events of the intake that are still pending and finds the rows of streamlua_state that they need. True: some are wanted and not at
- * hand (script_host_state). */
+/* Routes the events of the intake that are still pending and finds the rows of streamlua_state, and of tables that scripts look up, that they need.
+ * True: some are wanted and not at hand (script_host_question). */
 bool script_host_begin(struct script_host *host, struct intake *intake);
 /* The state at hand: lives and ends with the host. */
 struct state_cache *script_host_state(struct script_host *host);
 bool script_host_is_stateful(const struct script_host *host);
-/* The rows that are wanted: made in the arena, in the order that struct state_load asks for. */
-size_t script_host_state_keys(struct script_host *host, struct arena *arena, const struct state_key **keys);
+/* All that is wanted, as a question made in the arena; its `row` gives to script_host_state_row, its `looked` to script_host_looked, and
+ * script_host_loaded is its end. */
+void script_host_question(struct script_host *host, struct arena *arena, struct state_load *question);
+void script_host_looked(struct script_host *host, const struct look *look, const struct value *cells);
+void script_host_loaded(struct script_host *host);
+/* Before script_host_begin: how late it is, by a clock that look-ups are refreshed by, and how much of them may be kept. */
+void script_host_look(struct script_host *host, int64_t now_ms, size_t bytes_most);
+/* The event is committed: what it changed is looked up anew. */
+void script_host_changed(struct script_host *host, const struct event *event);
+/* Everything begins anew: no event has what it found any more. */
+void script_host_look_anew(struct script_host *host);
 /* A row of streamlua_state, which came from that partition (NULL: none of ours). want: it is taken in although nobody wanted it. */
 void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want);
 /* The event of a row that is due, added to the intake; its entry is not due any more until it is set. at_ms: what the clock says (INT64_MIN

@@ -30,6 +30,9 @@ SL_EXPORT void sl_fault(struct event *event, const char *text, size_t size);
 SL_EXPORT void sl_no_memory(struct script_host *host);
 /* As it was before its script began: for a second try. */
 SL_EXPORT void sl_again(struct event *event);
+/* The row that a look-up has for this event, as an example gives it: what was built last are its columns. Look-ups that are not given have none. -1:
+ * there is no such look-up, or it has no such column. */
+SL_EXPORT int sl_look_given(struct script_host *host, struct event *event, uint32_t script, const char *name, size_t size, bool found);
 SL_EXPORT void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 
 /* Which of the job's sinks the name of a target is for (struct target, side); -1: none that it declares. */

@@ -199,6 +199,8 @@ static int bind_script(const struct binding *b)
 	struct script *script = b->script;
 	bool key_is_function = false;
 
+	if (lookups_bind(script, b->err) < 0)
+		return -1;
 	if (script->has_target && (settle_key(b) < 0 || settle_columns(b) < 0))
 		return -1;
 	if (script->has_target && share_settle_merges(host, script, b->err) < 0)

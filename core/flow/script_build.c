@@ -241,6 +241,7 @@ static int run_example(struct script_host *host, struct example *example, struct
 	for (struct event *event = intake->first; event; event = event->next)
 		script_event_release(event);
 	state_clear(&host->state);
+	lookup_clear(&host->lookups);
 	while (intake->unfinished > 1)
 		intake_release(intake);
 	intake_release(intake);

@@ -157,6 +157,7 @@ void script_host_free(struct script_host *host)
 		return;
 	harness_free_all(host);
 	state_clear(&host->state);
+	lookup_clear(&host->lookups);
 	timers_free(host);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		plans_free(&host->scripts[i]);

@@ -167,6 +167,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	script->enters_lua |= script->lua_makes_rows || has_field(host->lua, "filter", LUA_TFUNCTION) || has_field(host->lua, "where", LUA_TFUNCTION);
 	script->stateful = has_field(host->lua, "stateful", LUA_TBOOLEAN);
 	script->has_target = !script->stateful || has_field(host->lua, "has_target", LUA_TBOOLEAN);
+	lookups_load(host, script);
 	if (script->stateful) {
 		script->enters_lua = script->lua_makes_rows = true;
 		script->copies_all = false;

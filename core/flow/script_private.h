@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "flow/json.h"
+#include "flow/lookup.h"
 #include "flow/script.h"
 #include "flow/script_watch.h"
 
@@ -53,6 +54,8 @@ struct script_host {
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */
 	struct error outage; /* why the target could not be asked for a table; "": it could */
 	struct state_cache state;
+	struct lookups lookups;
+	uint32_t lookup_count;                /* of all scripts */
 	struct refused_timer *refused_timers; /* script_timer.c */
 	struct target *state_target;          /* streamlua_state; NULL: no script keeps state */
 	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
@@ -136,6 +139,11 @@ void window_bind(struct script *script);
 void window_free(struct script *script);
 /* The event failed: panes are again as their rows' texts have them. */
 void window_forget(struct event *event);
+/* script_lookup.c: reads `lookups` of the script at the top of the stack; once the schema is known, -1: err says where and what; and finds what
+ * events need. */
+void lookups_load(struct script_host *host, struct script *script);
+int lookups_bind(struct script *script, struct error *err);
+void lookups_begin(struct script *script, struct event *const *events, size_t count);
 /* script_timer.c */
 void timers_free(struct script_host *host);
 

@@ -347,6 +347,21 @@ static void begin_state(struct script_host *host, struct script *script)
 		guard_end(host);
 }
 
+/* Also for what was done before: its filter may look something up. */
+static void begin_lookups(struct script_host *host, struct intake *intake)
+{
+	gather(host, intake, true);
+	for (uint32_t i = 0; i < host->script_count; i++) {
+		struct script *script = &host->scripts[i];
+
+		if (script->lookup_count && script->work_count) {
+			lookups_begin(script, host->work + script->work_first, script->work_count);
+			host->lookups.busy += !intake->looks;
+			intake->looks = true;
+		}
+	}
+}
+
 bool script_host_begin(struct script_host *host, struct intake *intake)
 {
 	struct last_route last = { 0 };
@@ -362,6 +377,8 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 		if (event->outcome == OUTCOME_PENDING)
 			set_readings(event);
 	watch_intake(host, intake);
+	if (host->lookup_count)
+		begin_lookups(host, intake);
 	if (script_host_is_stateful(host)) {
 		gather(host, intake, false);
 		for (uint32_t i = 0; i < host->script_count; i++)
@@ -369,7 +386,7 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 				begin_state(host, &host->scripts[i]);
 	}
 	intake->begun = true;
-	return host->state.wanted_count > 0;
+	return host->state.wanted_count > 0 || host->lookups.wanted_count > 0;
 }
 
 bool script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms)
@@ -378,7 +395,7 @@ bool script_host_run(struct script_host *host, struct intake *intake, int64_t no
 
 	if (!intake->begun)
 		script_host_begin(host, intake);
-	state_loaded(&host->state);
+	script_host_loaded(host);
 	state_now(host, now_ms);
 	watch_intake(host, intake);
 	host->pass++;
@@ -387,6 +404,8 @@ bool script_host_run(struct script_host *host, struct intake *intake, int64_t no
 	intake->stalled = host->stalled;
 	if (intake->stalled)
 		return false;
+	host->lookups.busy -= intake->looks;
+	intake->looks = false;
 	state_unwant(&host->state);
 	for (struct event *event = intake->first; event; event = event->next)
 		finish(event);

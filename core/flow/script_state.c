@@ -210,10 +210,10 @@ static int compare_keys(const void *a, const void *b)
 	return order ? order : (order = slice_compare(x->map, y->map)) ? order : slice_compare(x->key, y->key);
 }
 
-size_t script_host_state_keys(struct script_host *host, struct arena *arena, const struct state_key **keys)
+void script_host_question(struct script_host *host, struct arena *arena, struct state_load *question)
 {
 	size_t count = host->state.wanted_count;
-	struct state_key *list = arena_alloc(arena, count * sizeof *list);
+	struct state_key *list = arena_alloc(arena, (count + 1) * sizeof *list);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct state_entry *entry = host->state.wanted[i];
@@ -221,8 +221,9 @@ size_t script_host_state_keys(struct script_host *host, struct arena *arena, con
 		list[i] = (struct state_key){ script_host_script(host, entry->owner->number)->name, entry->map, entry->key };
 	}
 	qsort(list, count, sizeof *list, compare_keys);
-	*keys = list;
-	return count;
+	question->keys = list;
+	question->count = count;
+	question->look_count = lookup_questions(&host->lookups, arena, &question->looks);
 }
 
 void script_host_state_row(struct script_host *host, const struct state_row *row, struct partition *partition, bool want)

@@ -117,7 +117,23 @@ struct state_row {
 	int32_t partition;
 };
 
-/* A question to streamlua_state. */
+struct lookup; /* flow/lookup.h */
+struct looked;
+
+/* Rows of a table, by some of its columns: one SELECT. */
+struct look {
+	const struct target *table;
+	const uint32_t *by; /* columns of the key */
+	uint32_t by_count;
+	const uint32_t *columns; /* that are asked for */
+	uint32_t column_count;
+	const struct value **keys; /* by_count values each */
+	size_t key_count;
+	struct lookup *lookup; /* for who asks: whose it is, and where there is one key, what that is to fill */
+	struct looked *single;
+};
+
+/* A question to streamlua_state, to tables that scripts look rows up in, or to both. */
 struct state_load {
 	const struct state_key {
 		struct slice script, map, key;
@@ -129,9 +145,13 @@ struct state_load {
 		const struct source_partition_name *partitions; /* whose last event came from one of these */
 		size_t partition_count;                         /* 1 at least */
 		struct state_row after;                         /* behind this one: at[clock], map, key */
-		uint32_t most;
+		uint32_t most;                                  /* 0: none of these */
 	} due;
+	const struct look *looks;
+	size_t look_count;
 	void (*row)(struct state_load *load, const struct state_row *row); /* lent; some come again where a try failed half-way */
+	/* A row of that look's answer: the values of its key, then of its columns; lent, and some come again as well. */
+	void (*looked)(struct state_load *load, const struct look *look, const struct value *cells);
 	void (*done)(struct state_load *load);
 	void *ctx;
 };
@@ -159,8 +179,8 @@ struct sink_ops {
 	int (*reset)(struct sink *sink, bool state, struct error *err);
 	/* Begins to write tx on its lane; tx is lent until done is called. At most one at a time for a lane. */
 	void (*commit)(struct sink *sink, struct tx *tx);
-	/* Answers from streamlua_state, as it is committed; retried by the sink until it works. done may be called from within. NULL: this sink
-	 * keeps no state, which lives in memory only. */
+	/* Answers from streamlua_state and other tables, as they are committed; retried by the sink until it works. done may be called from within.
+	 * NULL: this sink has no tables that could be asked, and state lives in memory only. */
 	void (*load_state)(struct sink *sink, struct state_load *load);
 	/* Why transactions on their way are not answered yet (the server is away while the outcome of a COMMIT is in doubt); NULL: they
 	 * are. May be NULL where answers always come. */

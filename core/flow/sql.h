@@ -53,11 +53,16 @@ void sql_parked_recall(struct buf *out, enum sql_dialect dialect, const char *jo
 /* The statements for people (sink_ops.show), without BLOBs: progress rows and dead letters as comments. */
 void sql_show(const struct sql_text *sql, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx);
 
-/* SELECTs that answer a question to streamlua_state: columns as sql_state_row reads them. Each is ended by ";\n". */
-void sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load);
+/* SELECTs that answer a question to streamlua_state: columns as sql_state_row reads them. Each is ended by ";\n". Returns how many. */
+size_t sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load);
 enum { SQL_STATE_COLUMNS = 10 };
 /* A row of the answer; p of a cell is NULL where it is NULL. Lent as the cells are. */
 struct state_row sql_state_row(const struct slice cells[SQL_STATE_COLUMNS]);
+
+/* The SELECTs of its looks, one each: the columns of the key, then those that are asked for. */
+void sql_look_select(struct buf *out, enum sql_dialect dialect, const struct state_load *load);
+/* A value as a database's text of it says, by its column; p is NULL where it is NULL. Lent. */
+struct value sql_look_value(const struct target_column *column, struct slice cell);
 
 /* Columns that tables made by an earlier version lack: a table that is there and lacks one gets it, by an ALTER of its own (older TiDB takes
  * one change at a time), before sql_tables is run. Ends with a table that is NULL. */

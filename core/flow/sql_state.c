@@ -22,9 +22,9 @@ static void begin(struct buf *out, enum sql_dialect dialect, const char *job, st
 }
 
 /* Keys of one script and map are one range of the primary key each. */
-static void by_keys(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_key *keys, size_t count)
+static size_t by_keys(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_key *keys, size_t count)
 {
-	size_t start = out->n;
+	size_t start = out->n, statements = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		bool same = i > 0 && slice_equal(keys[i].script, keys[i - 1].script) && slice_equal(keys[i].map, keys[i - 1].map) &&
@@ -34,6 +34,7 @@ static void by_keys(struct buf *out, enum sql_dialect dialect, const char *job, 
 			if (i > 0)
 				buf_text(out, ");\n");
 			start = out->n;
+			statements++;
 			begin(out, dialect, job, keys[i].script);
 			buf_text(out, " AND map = ");
 			literal(out, dialect, keys[i].map);
@@ -44,6 +45,7 @@ static void by_keys(struct buf *out, enum sql_dialect dialect, const char *job, 
 		literal(out, dialect, keys[i].key);
 	}
 	buf_text(out, ");\n");
+	return statements;
 }
 
 static void by_due(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_due *due)
@@ -71,12 +73,14 @@ static void by_due(struct buf *out, enum sql_dialect dialect, const char *job, c
 	buf_printf(out, ") ORDER BY %s, map, `key` LIMIT %u;\n", column, due->most);
 }
 
-void sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load)
+size_t sql_state_select(struct buf *out, enum sql_dialect dialect, const char *job, const struct state_load *load)
 {
 	if (load->count)
-		by_keys(out, dialect, job, load->keys, load->count);
-	else
-		by_due(out, dialect, job, &load->due);
+		return by_keys(out, dialect, job, load->keys, load->count);
+	if (!load->due.most)
+		return 0;
+	by_due(out, dialect, job, &load->due);
+	return 1;
 }
 
 static int64_t number(struct slice cell, int64_t otherwise)

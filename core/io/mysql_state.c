@@ -17,6 +17,9 @@ struct mysql_state {
 	struct event *timer;
 	unsigned failures; /* in a row */
 	struct state_load *load;
+	size_t of_state; /* its statements that ask streamlua_state; a look each follow */
+	struct value *cells;
+	size_t cell_cap;
 	struct buf text;
 };
 
@@ -48,6 +51,7 @@ void mysql_state_free(struct mysql_state *state)
 	event_free(state->timer);
 	mysql_session_deinit(&state->session);
 	buf_free(&state->text);
+	free(state->cells);
 	free(state);
 }
 
@@ -57,19 +61,39 @@ static void stand_back(struct mysql_state *state, const struct mysql_failure *fa
 	struct timeval wait = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	if (state->failures % SAY_EVERY == 1)
-		log_warn("%s: reading streamlua_state waits: %s (error %u)%s", state->options->flavour, failure->text, failure->number,
-			 mysql_errors_advice(failure));
+		log_warn("%s: reading streamlua_state, or what scripts look up, waits: %s (error %u)%s", state->options->flavour, failure->text,
+			 failure->number, mysql_errors_advice(failure));
 	mysql_client_drop(state->session.client);
 	evtimer_add(state->timer, &wait);
+}
+
+static void on_look(struct mysql_state *state, const struct look *look, const struct slice *cells, unsigned count)
+{
+	BUG_IF(count != look->by_count + look->column_count);
+	if (count > state->cell_cap) {
+		state->cell_cap = count * 2;
+		state->cells = realloc(state->cells, state->cell_cap * sizeof(*state->cells));
+		BUG_IF(!state->cells);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t column = i < look->by_count ? look->by[i] : look->columns[i - look->by_count];
+
+		state->cells[i] = sql_look_value(&look->table->columns[column], cells[i]);
+	}
+	state->load->looked(state->load, look, state->cells);
 }
 
 static void on_row(void *ctx, size_t statement, const struct slice *cells, unsigned count)
 {
 	struct mysql_state *state = ctx;
-	struct state_row row = sql_state_row(cells);
+	struct state_row row;
 
-	(void)statement;
+	if (statement >= state->of_state) {
+		on_look(state, &state->load->looks[statement - state->of_state], cells, count);
+		return;
+	}
 	BUG_IF(count != SQL_STATE_COLUMNS);
+	row = sql_state_row(cells);
 	state->load->row(state->load, &row);
 }
 
@@ -104,7 +128,8 @@ static void ask(struct mysql_state *state)
 		return;
 	}
 	buf_clear(&state->text);
-	sql_state_select(&state->text, SQL_MYSQL, state->job, state->load);
+	state->of_state = sql_state_select(&state->text, SQL_MYSQL, state->job, state->load);
+	sql_look_select(&state->text, SQL_MYSQL, state->load);
 	mysql_client_run(state->session.client, buf_view(&state->text), on_row, on_answered, state);
 }
 

@@ -26,13 +26,50 @@ static void tell(sqlite3_stmt *select, struct state_load *load)
 	load->row(load, &row);
 }
 
+/* A column of SQLite holds values of any kind. */
+static struct value value_of(sqlite3_stmt *select, int i)
+{
+	int type = sqlite3_column_type(select, i); /* before it is made text */
+	const char *p = (const char *)sqlite3_column_text(select, i);
+	struct value value = { .p = p, .n = (uint32_t)sqlite3_column_bytes(select, i), .kind = VALUE_TEXT, .ready = true };
+
+	switch (type) {
+	case SQLITE_NULL:
+		value.kind = VALUE_NULL;
+		break;
+	case SQLITE_INTEGER:
+	case SQLITE_FLOAT:
+		value.kind = VALUE_NUMBER;
+		break;
+	case SQLITE_BLOB:
+		value.kind = VALUE_BYTES;
+		break;
+	default:
+		break;
+	}
+	return value;
+}
+
+static void tell_look(sqlite3_stmt *select, struct state_load *load, const struct look *look)
+{
+	unsigned count = look->by_count + look->column_count;
+	struct value *cells = malloc(count * sizeof *cells);
+
+	BUG_IF(!cells);
+	for (unsigned i = 0; i < count; i++)
+		cells[i] = value_of(select, (int)i);
+	load->looked(load, look, cells);
+	free(cells);
+}
+
 static int load_all(sqlite3 *db, const char *job, struct state_load *load)
 {
 	struct buf text = BUF_INIT;
+	size_t statement = 0, of_state = sql_state_select(&text, SQL_SQLITE, job, load);
 	const char *next;
 	int code = SQLITE_OK;
 
-	sql_state_select(&text, SQL_SQLITE, job, load);
+	sql_look_select(&text, SQL_SQLITE, load);
 	next = buf_cstr(&text);
 	while (code == SQLITE_OK) {
 		sqlite3_stmt *select = NULL;
@@ -41,8 +78,12 @@ static int load_all(sqlite3 *db, const char *job, struct state_load *load)
 		if (code != SQLITE_OK || !select)
 			break;
 		while ((code = sqlite3_step(select)) == SQLITE_ROW)
-			tell(select, load);
+			if (statement < of_state)
+				tell(select, load);
+			else
+				tell_look(select, load, &load->looks[statement - of_state]);
 		sqlite3_finalize(select);
+		statement++;
 		code = code == SQLITE_DONE ? SQLITE_OK : code;
 	}
 	buf_free(&text);
@@ -55,7 +96,7 @@ static void answer(struct sqlite_state *state)
 
 	if (load_all(state->db, state->job, load) != SQLITE_OK) {
 		if (++state->failures % SAY_EVERY == SAY_EVERY / 2)
-			log_warn("sqlite: reading streamlua_state waits: %s", sqlite3_errmsg(state->db));
+			log_warn("sqlite: reading streamlua_state, or what scripts look up, waits: %s", sqlite3_errmsg(state->db));
 		event_add(state->again, &(struct timeval){ .tv_usec = WAIT_MS * 1000 });
 		return;
 	}

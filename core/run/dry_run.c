@@ -7,6 +7,7 @@
 
 struct dry_run {
 	struct sink sink;
+	struct sink_ops ops;
 	struct sink *shown;
 	struct answers answers;
 };
@@ -52,6 +53,14 @@ static void dry_run_commit(struct sink *sink, struct tx *tx)
 	answers_result(&dry->answers, tx, SINK_COMMITTED, NULL, 0);
 }
 
+/* Rows that scripts look up; what they keep begins empty. */
+static void dry_run_load(struct sink *sink, struct state_load *load)
+{
+	struct sink *shown = self(sink)->shown;
+
+	shown->ops->load_state(shown, load);
+}
+
 static void dry_run_show(struct sink *sink, const struct tx *tx, void (*line)(void *ctx, struct slice text), void *ctx)
 {
 	struct sink *shown = self(sink)->shown;
@@ -76,6 +85,7 @@ static const struct sink_ops dry_run_ops = {
 	.describe = dry_run_describe,
 	.take_over = dry_run_take_over,
 	.commit = dry_run_commit,
+	.load_state = dry_run_load,
 	.show = dry_run_show,
 	.close = dry_run_close,
 };
@@ -85,7 +95,10 @@ struct sink *dry_run_new(struct event_base *loop, struct sink *shown)
 	struct dry_run *dry = calloc(1, sizeof *dry);
 
 	BUG_IF(!dry);
-	dry->sink = (struct sink){ .ops = &dry_run_ops, .lanes = 1, .sides = shown->sides };
+	dry->ops = dry_run_ops;
+	if (!shown->ops->load_state)
+		dry->ops.load_state = NULL;
+	dry->sink = (struct sink){ .ops = &dry->ops, .lanes = 1, .sides = shown->sides };
 	dry->shown = shown;
 	answers_init(&dry->answers, loop);
 	return &dry->sink;

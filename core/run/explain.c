@@ -130,11 +130,16 @@ static void on_state_row(struct state_load *load, const struct state_row *row)
 	script_host_state_row(((struct explain *)load->ctx)->job->host, row, NULL, false);
 }
 
+static void on_looked(struct state_load *load, const struct look *look, const struct value *cells)
+{
+	script_host_looked(((struct explain *)load->ctx)->job->host, look, cells);
+}
+
 static void on_state(struct state_load *load)
 {
 	struct explain *explain = load->ctx;
 
-	state_loaded(script_host_state(explain->job->host));
+	script_host_loaded(explain->job->host);
 	explain->loading = false;
 	on_wake(explain);
 }
@@ -142,10 +147,12 @@ static void on_state(struct state_load *load)
 /* What its scripts want of their state. Where there is none they run as if nothing were kept. */
 static void load_state(struct explain *explain)
 {
+	explain->load = (struct state_load){ .row = on_state_row, .looked = on_looked, .done = on_state, .ctx = explain };
+	script_host_question(explain->job->host, &explain->intake->arena, &explain->load);
 	if (!explain->keeps)
+		explain->load.count = 0;
+	if (!explain->load.count && !explain->load.look_count)
 		return;
-	explain->load = (struct state_load){ .row = on_state_row, .done = on_state, .ctx = explain };
-	explain->load.count = script_host_state_keys(explain->job->host, &explain->intake->arena, &explain->load.keys);
 	explain->loading = true;
 	explain->sink->ops->load_state(explain->sink, &explain->load);
 }
@@ -163,6 +170,7 @@ static void decode(struct explain *explain)
 			event->outcome = OUTCOME_IGNORED;
 		explain_show_event(event, part++, intake->count);
 	}
+	script_host_look(explain->job->host, clock_mono_ms(), SIZE_MAX);
 	if (script_host_begin(explain->job->host, intake))
 		load_state(explain);
 }

@@ -136,10 +136,27 @@ local function event(message, made, pointer)
   return built
 end
 
+-- What look-ups of a script (its number, from 0) have for an event: { customer = { name = "Ada" } }, false for no such row.
+local function given(built, script, rows, pointer)
+  into = pointer or host.pointer
+  check_table({ lookup = rows }, "lookup", true)
+  for name, values in pairs(rows) do
+    if values ~= false and type(values) ~= "table" then
+      error(("lookup: %s: a row is needed, or false for none"):format(tostring(name)), 0)
+    end
+    for column, value in pairs(values or {}) do
+      add_column(column, value)
+    end
+    if C.sl_look_given(into, built, script, tostring(name), #tostring(name), values and true or false) ~= 0 then
+      error(ffi.string(C.sl_error(into)), 0)
+    end
+  end
+end
+
 -- A value by itself, behind those before it.
 local function value(pointer, name, of)
   into = pointer
   add_column(name, of)
 end
 
-return { event = event, value = value }
+return { event = event, given = given, value = value }

@@ -126,11 +126,13 @@ end
 
 function engine.run(index, events, count, now, others)
   row.state.now, row.state.others, row.state.watermark, row.state.stateful = now, others, 0 / 0, engine.scripts[index].stateful or false
+  row.look(engine.scripts[index].lookups)
   return engine.loops[index](ffi.cast("struct event **", events), count)
 end
 
 -- The keys of a stateful script whose key_by is a function, before its events run.
 function engine.keys(index, events, count)
+  row.look(engine.scripts[index].lookups)
   stateful.keys(engine.scripts[index], ffi.cast("struct event **", events), count)
 end
 
@@ -151,9 +153,12 @@ function engine.build_example(index, n, message)
     return label, true
   end
   local served = script.sources[1]
-  build.event(ffi.cast("struct message *", message), {
+  local event = build.event(ffi.cast("struct message *", message), {
     op = example.op, row = example.row, old = example.old, key = example.key, database = served.database, table = served.table,
   })
+  if example.lookup then
+    build.given(event, index - 1, example.lookup)
+  end
   return label, false
 end
 

@@ -45,6 +45,7 @@ local EVENT = {
   row = { any_table },
   old = { any_table },
   key = { any_table },
+  lookup = { any_table },
   expect = { expectation },
 }
 

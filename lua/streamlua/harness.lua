@@ -92,7 +92,12 @@ local function run(this, message, event)
   end
   this.now = now or this.now
   name_table(this, made)
-  build.event(message, made, C.sl_harness_host(this.pointer))
+  local given = made.lookup
+  made.lookup = nil
+  local built = build.event(message, made, C.sl_harness_host(this.pointer))
+  if given ~= nil then
+    build.given(built, 0, given, C.sl_harness_host(this.pointer))
+  end
   local ran = C.sl_harness_run(this.pointer, this.now or os.time() * 1000)
   if ran == nil then
     error(last_error(), 0)

@@ -32,10 +32,10 @@ local function key_text(value)
 end
 
 local function set_keys(script, event)
-  local key = key_text(script.key_by(row.new(current.generation, row.NEW), context))
+  local key = key_text(row.without_lookups(script.key_by, row.new(current.generation, row.NEW), context))
   local old = key
   if event.op == native.UPDATE and event.old.shape ~= nil then
-    old = key_text(script.key_by(row.new(current.generation, row.OLD), context))
+    old = key_text(row.without_lookups(script.key_by, row.new(current.generation, row.OLD), context))
   end
   if C.sl_state_keys(event, key, #key, old, #old) ~= 0 then
     fail()

@@ -36,7 +36,7 @@ end
 
 local function lane_key(event, script)
   local function key_of(which)
-    local key = script.key_by(row.new(state.generation, which), context)
+    local key = row.without_lookups(script.key_by, row.new(state.generation, which), context)
     if type(key) ~= "number" and type(key) ~= "string" then
       error(("key_by returned %s: a number or a text is needed"):format(key == nil and "nil" or "a " .. type(key)), 0)
     end

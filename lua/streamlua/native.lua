@@ -24,8 +24,9 @@ struct event {
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, keyless, finished; uint8_t due_by;
   bool spans, ended, stalled; uint32_t stalls, reparks;
   struct slice error, script_version, tx, position; struct event *next; int64_t at_ms, clock_ms;
-  void *otherwise;
+  void *otherwise; struct looked **looked;
 };
+struct looked { struct value *values; uint8_t lacks; };
 struct state_entry {
   double id; struct slice value, timers; int64_t at[2]; struct slice map, key; int32_t version; bool loaded;
 };
@@ -47,6 +48,7 @@ int sl_key_changed(struct event *event);
 void sl_fault(struct event *event, const char *text, size_t size);
 void sl_no_memory(struct script_host *host);
 void sl_again(struct event *event);
+int sl_look_given(struct script_host *host, struct event *event, uint32_t script, const char *name, size_t size, bool found);
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 int32_t sl_sink(struct script_host *host, const char *name, size_t size);
 int32_t sl_target(struct script_host *host, const char *name, size_t size);

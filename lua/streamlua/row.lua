@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local host = require "streamlua.host"
 local native = require "streamlua.native"
+local nearest = require "streamlua.nearest"
 
 local C, NUMBER, TRUE, FALSE, TEXT = native.C, native.NUMBER, native.TRUE, native.FALSE, native.TEXT
 local DOUBLE, BITS, BIT_NUMBER = native.DOUBLE, native.BITS, native.BIT_NUMBER
@@ -103,6 +104,93 @@ local function find(image, name)
   return (columns_of[shape.id] or add_shape(shape))[name]
 end
 
+-- ---- look-ups ----
+
+-- Of the script at hand: by name and by number, { i = number, columns = { name -> number }, name =, count = of all }.
+local NONE = {}
+local lookups, numbered = NONE, NONE
+local indexed = setmetatable({}, { __mode = "k" }) -- by what streamlua.lookup made
+
+local function index_lookups(list)
+  local made = { named = {}, numbered = {} }
+  for i, one in ipairs(list) do
+    local columns = {}
+    for n, name in ipairs(one.columns) do
+      columns[name] = n - 1
+    end
+    made.numbered[i - 1] = { i = i - 1, columns = columns, name = one.name, count = #list }
+    made.named[one.name] = made.numbered[i - 1]
+  end
+  return made
+end
+
+-- The events that come are of a script with these look-ups; list: of streamlua.lookup, or nil.
+local function look(list)
+  if not list then
+    lookups, numbered = NONE, NONE
+    return
+  end
+  indexed[list] = indexed[list] or index_lookups(list)
+  lookups, numbered = indexed[list].named, indexed[list].numbered
+end
+
+local refused = false
+
+-- fn(...), which must not look anything up: key_by chooses where an event goes, and what is looked up may be another row in a moment.
+local function without_lookups(fn, ...)
+  if lookups == NONE then
+    return fn(...)
+  end
+  refused = true
+  local ok, value = pcall(fn, ...)
+  refused = false
+  if not ok then
+    error(value, 0)
+  end
+  return value
+end
+
+local ABSENT_KEY, FAULTY_KEY = 1, 2 -- enum lookup_lack
+
+-- The values of its row; nil where there is none.
+local function looked_values(which, lookup)
+  if refused then
+    error(("row.%s: key_by sees no look-ups"):format(lookup.name), 0)
+  end
+  local entry = state.event.looked[which * lookup.count + lookup.i]
+  if entry.lacks == ABSENT_KEY then
+    state.lacks = true
+  elseif entry.lacks == FAULTY_KEY then
+    error(("row.%s: the columns of its key cannot be read"):format(lookup.name), 0)
+  end
+  return entry.values
+end
+
+local NUMBERED = "l" .. host.secret()
+
+-- row.customer: as the row it is of, it is good for its event only.
+local Looked = ffi.metatype(ffi.typeof(("struct { uint32_t %s, %s, %s; }"):format(GENERATION, WHICH, NUMBERED)), {
+  __index = function(this, name)
+    if this[GENERATION] ~= state.generation then
+      error("this is of the row of an earlier event: keep its values (local name = row.customer.name), not the row", 2)
+    end
+    local lookup = numbered[this[NUMBERED]]
+    local column = lookup.columns[name]
+    if not column then
+      error(("row.%s: look-up %s has no column '%s'%s"):format(lookup.name, lookup.name, tostring(name),
+        nearest.hint(tostring(name), lookup.columns)), 2)
+    end
+    local values = looked_values(this[WHICH], lookup)
+    if values == nil then
+      return nil
+    end
+    return (to_lua(values + column))
+  end,
+  __newindex = function(_, name)
+    error(("%s is assigned: rows are read-only"):format(tostring(name)), 2)
+  end,
+})
+
 local inner = ffi.new "struct value[1]"
 
 -- row["a.b"]: what lies within a column that holds a JSON object. nil where nothing does.
@@ -124,6 +212,10 @@ end
 local function has(row, name)
   check_row(row)
   local image = image_of(row)
+  local lookup = lookups[name]
+  if lookup then
+    return looked_values(row[WHICH], lookup) ~= nil
+  end
   local column = find(image, name)
   if column == nil then
     return within(image, name) ~= nil
@@ -133,6 +225,12 @@ end
 
 local function index(row, name)
   local image = image_of(row)
+  if lookups ~= NONE then
+    local lookup = lookups[name]
+    if lookup then
+      return (Looked(row[GENERATION], row[WHICH], lookup.i))
+    end
+  end
   local column = find(image, name)
   if column then
     return (get(image, column))
@@ -201,6 +299,7 @@ return {
   is_row = is_row,
   is_part = is_part,
   has_null = has_null,
+  look = look, without_lookups = without_lookups,
   get = get,
   to_lua = to_lua,
   -- For the closed environment's pairs.

@@ -1,6 +1,7 @@
 -- What a table script returns, checked, with its defaults filled in: which tables it serves, and what it does with their rows.
 local check = require "streamlua.check"
 local example_form = require "streamlua.example_form"
+local lookup = require "streamlua.lookup"
 local nearest = require "streamlua.nearest"
 local patterns = require "streamlua.pattern"
 local tag = require "streamlua.tag"
@@ -220,6 +221,7 @@ local FIELDS = {
   shard = { shard },
   result = { check.func },
   late = { check.func },
+  lookup = { lookup.list },
   pattern = { pattern },
   match = { check.func },
   emit = { check.choice("changes", "final") },
@@ -227,7 +229,7 @@ local FIELDS = {
 
 -- Scripts that keep state: known, so that the refusal says what it is about.
 local STATEFUL = {
-  lookup = true, repartition = true,
+  repartition = true,
 }
 
 local function check_names(script, path)
@@ -417,6 +419,9 @@ local function validate(script, path, table_name)
     result.merges, result.merge = result.merge, nil
   end
   check_state(result, path)
+  if result.lookup and result.columns then
+    lookup.copies(result.lookup, result.columns, path)
+  end
 
   result.path = path
   result.name = path:match("([^/]+)$"):gsub("%.lua$", "")
@@ -427,6 +432,7 @@ local function validate(script, path, table_name)
   result.source = nil
   result.stateful = (result.process or result.window or result.pattern) and true or nil
   result.has_target = (result.target or result.window) and true or nil
+  result.lookups, result.lookup = result.lookup, nil
   result.aggregates, result.aggregate = result.aggregate, nil
   result.version = result.stateful and (result.state or { version = 1 }).version
   result.uses_time = result.window or result.time or result.on_timer or (result.state and result.state.ttl) or

@@ -58,7 +58,7 @@ def dead_letters(folder):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 9
+    assert len(EXAMPLES) >= 10
 
 
 @each_example()
@@ -134,7 +134,7 @@ def shown_in_mariadb(mariadb, database, table, columns):
 
 
 @pytest.mark.parametrize("example, topics", [(ROOT / "examples" / name, topics) for name, topics in (
-    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
+    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("orders-enriched", ["orders"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
     ids=lambda value: value.name if isinstance(value, Path) else None, indirect=["example"])
 def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, database, example, topics):
     [_, words] = shell_of(example.folder)
@@ -152,7 +152,7 @@ def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, databa
         for topic in topics:
             kafka.delete_topic(topic)
     for table, (columns, *lines) in expected(example.folder).items():
-        scale = {"seconds": 2, "amount": 2 if table == "alerts" else None}
+        scale = {"seconds": 2, "amount": 2 if table in ("alerts", "orders") and example.folder.name in ("fraud", "orders-enriched") else None, "due": 2}
         lines = [[f"{float(cell):.{scale[name]}f}" if scale.get(name) else cell for name, cell in zip(columns, line)] for line in lines]
         assert shown_in_mariadb(mariadb, database, table, columns) == sorted(lines), table
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0

@@ -704,6 +704,79 @@ static void a_pattern_is_bounded_and_its_faults_leave_it_as_it_was(void **state)
 	ended(f, 1, 0);
 }
 
+static const char with_customers[] =
+	"local M = { lookup = { customer = { table = 'customers', key = { id = 'customer_id' }, columns = { 'name', 'since' } } } }\n"
+	"M.columns = { id = 'id', name = 'customer.name', known = function(row) return row:has 'customer' end,\n"
+	"  before = function(row, ctx) return ctx.old and ctx.old.customer.name end, wrong = function(row) return row.wrong and row.customer.nmae "
+	"end }\n"
+	"function M.filter(row) return row.customer.name ~= 'test' end\n";
+
+static void examples_say_what_is_looked_up(void **state)
+{
+	struct fixture *f = *state;
+	struct buf text = BUF_INIT;
+
+	buf_printf(&text,
+		   "%s M.examples = {\n"
+		   "  { row = { id = 1, customer_id = 7 }, lookup = { customer = { name = 'Ada' } }, expect = { id = 1, name = 'Ada', known = true } "
+		   "},\n"
+		   "  { row = { id = 1, customer_id = 7 }, lookup = { customer = false }, expect = { name = require 'streamlua'.null, known = false "
+		   "} },\n"
+		   "  { row = { id = 1, customer_id = 7 }, expect = { id = 1, known = false } },\n"
+		   "  { row = { id = 1, customer_id = 7 }, lookup = { customer = { name = 'test' } }, expect = false },\n"
+		   "  { op = 'update', row = { id = 1 }, old = { id = 1 }, lookup = { customer = { name = 'Eve' } }, expect = { id = 1, before = "
+		   "'Eve' } },\n"
+		   "  { row = { id = 1, wrong = 1 }, expect = { error = \"row.customer: look-up customer has no column 'nmae': did you mean "
+		   "'name'?\" } },\n"
+		   "  { name = 'in steps', steps = { { row = { id = 1 }, lookup = { customer = { name = 'Ada' } }, expect = { id = 1, name = 'Ada' } "
+		   "},\n"
+		   "    { restart = true }, { row = { id = 2 }, expect = { id = 2, known = false } } } },\n"
+		   "} return M",
+		   with_customers);
+	run_examples(f, buf_cstr(&text));
+	buf_free(&text);
+	ended(f, 7, 0);
+}
+
+static void tests_say_what_is_looked_up_and_what_is_wrong_with_that(void **state)
+{
+	struct fixture *f = *state;
+	struct buf text = BUF_INIT;
+
+	buf_printf(&text, "%s return M", with_customers);
+	run(f, buf_cstr(&text),
+	    "local h = sl.test.harness 'scripts/orders.lua'\n"
+	    "h:feed { row = { id = 1 }, lookup = { customer = { name = 'Ada', since = 5 } } }\n"
+	    "h:expect { id = 1, name = 'Ada' }\n"
+	    "local function fails(lookup, what)\n"
+	    "  local ok, why = pcall(h.feed, h, { row = { id = 1 }, lookup = lookup })\n"
+	    "  assert(not ok and why:find(what, 1, true), tostring(why))\n"
+	    "end\n"
+	    "fails({ client = false }, \"this script has no look-up 'client'\")\n"
+	    "fails({ customer = { nmae = 'Ada' } }, \"customer has no column 'nmae' among its `columns`\")\n"
+	    "fails({ customer = 5 }, 'customer: a row is needed, or false for none')\n"
+	    "h:feed { row = { id = 2 } }\n"
+	    "h:expect { id = 2, known = false }\n");
+	buf_free(&text);
+	ended(f, 1, 0);
+}
+
+static void what_is_looked_up_is_no_key_and_no_other_events(void **state)
+{
+	struct fixture *f = *state;
+
+	run_examples(f, "local kept\n"
+			"return { lookup = { customer = { table = 'customers', key = 'id', columns = { 'name' } } }, target = 'found',\n"
+			"  key_by = function(row) return row.keyed and row.customer.name or row.id end,\n"
+			"  process = function(row) local before = kept kept = row.customer return { id = row.id, name = row.later and before.name or "
+			"kept.name } end,\n"
+			"  examples = {\n"
+			"    { row = { id = 1 }, lookup = { customer = { name = 'Ada' } }, expect = { id = 1, name = 'Ada' } },\n"
+			"    { row = { id = 1, later = 1 }, expect = { error = 'this is of the row of an earlier event' } },\n"
+			"    { row = { id = 1, keyed = 1 }, expect = { error = 'key_by sees no look-ups' } } } }");
+	ended(f, 3, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -727,6 +800,9 @@ int main(void)
 		TEST(what_older_versions_kept_is_restored_and_upgraded),
 		TEST(accumulators_of_older_versions_are_restored_by_their_windows),
 		TEST(steps_are_what_a_harness_does),
+		TEST(examples_say_what_is_looked_up),
+		TEST(tests_say_what_is_looked_up_and_what_is_wrong_with_that),
+		TEST(what_is_looked_up_is_no_key_and_no_other_events),
 		TEST(fraud_by_hand_and_by_pattern_are_the_same),
 		TEST(a_pattern_keeps_what_can_be_read_and_ends_with_its_time),
 		TEST(a_pattern_is_bounded_and_its_faults_leave_it_as_it_was),

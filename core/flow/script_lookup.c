@@ -1,0 +1,312 @@
+/* Look-ups: rows of other tables of the target, at hand for the events of a script (flow/lookup.h). Which ones they need follows from their rows, so all
+ * of an intake are asked for at once, before it runs. */
+#include "flow/script_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/plan.h"
+#include "flow/script_api.h"
+
+/* ---- as declared ---- */
+
+static struct slice text_at(struct script_host *host, const char *name)
+{
+	struct slice text = { 0 };
+	size_t n;
+
+	lua_getfield(host->lua, -1, name);
+	text.p = lua_tolstring(host->lua, -1, &n);
+	if (text.p)
+		text = arena_copy(&host->arena, (struct slice){ text.p, n });
+	lua_pop(host->lua, 1);
+	return text;
+}
+
+static void read_one(struct script_host *host, struct lookup *lookup)
+{
+	lookup->number = host->lookup_count++;
+	lookup->name = text_at(host, "name");
+	lookup->table_name = text_at(host, "table");
+	lua_getfield(host->lua, -1, "ttl");
+	lookup->ttl_ms = (int64_t)lua_tonumber(host->lua, -1);
+	lua_pop(host->lua, 1);
+
+	lua_getfield(host->lua, -1, "key");
+	lookup->by_count = (uint32_t)lua_objlen(host->lua, -1);
+	lookup->by = arena_zalloc(&host->arena, (lookup->by_count + 1) * sizeof *lookup->by);
+	for (uint32_t i = 0; i < lookup->by_count; i++) {
+		lua_rawgeti(host->lua, -1, (int)i + 1);
+		lookup->by[i] = (struct lookup_by){ text_at(host, "target"), text_at(host, "source") };
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+
+	lua_getfield(host->lua, -1, "columns");
+	lookup->column_count = (uint32_t)lua_objlen(host->lua, -1);
+	lookup->names = arena_zalloc(&host->arena, (lookup->column_count + 1) * sizeof *lookup->names);
+	for (uint32_t i = 0; i < lookup->column_count; i++) {
+		lua_rawgeti(host->lua, -1, (int)i + 1);
+		lookup->names[i] = arena_copy(&host->arena, slice_of(lua_tostring(host->lua, -1)));
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+}
+
+void lookups_load(struct script_host *host, struct script *script)
+{
+	lua_getfield(host->lua, -1, "lookups");
+	if (lua_istable(host->lua, -1)) {
+		script->lookup_count = (uint32_t)lua_objlen(host->lua, -1);
+		script->lookups = arena_zalloc(&host->arena, (script->lookup_count + 1) * sizeof *script->lookups);
+		for (uint32_t i = 0; i < script->lookup_count; i++) {
+			lua_rawgeti(host->lua, -1, (int)i + 1);
+			read_one(host, &script->lookups[i]);
+			lua_pop(host->lua, 1);
+		}
+	}
+	lua_pop(host->lua, 1);
+}
+
+/* ---- and the schema ---- */
+
+static bool is_word(char c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The line of a script where a word stands first, from its `lookup` on; 0: it is nowhere, as where a function made it. */
+static unsigned line_of(const struct script *script, struct slice word)
+{
+	struct error err;
+	const struct bundle_file *file = bundle_get(script->host->options.bundle, script->path.p, &err);
+	const char *end = file ? file->text + file->size : NULL, *from = file ? memmem(file->text, file->size, "lookup", 6) : NULL;
+	unsigned line = 1;
+
+	while (from && (from = memmem(from, (size_t)(end - from), word.p, word.n))) {
+		if (!is_word(from[-1]) && (from + word.n == end || !is_word(from[word.n])))
+			break;
+		from++;
+	}
+	for (const char *p = file && from ? file->text : from; p < from; p++)
+		line += *p == '\n';
+	return from ? line : 0;
+}
+
+/* "scripts/orders.lua:4: lookup: customer" */
+static int place(const struct script *script, const struct lookup *lookup, struct slice word, struct error *err)
+{
+	unsigned line = line_of(script, word);
+	char number[16] = "";
+
+	if (line)
+		snprintf(number, sizeof number, ":%u", line);
+	return error_prefix(err, "%.*s%s: lookup: %.*s", SLICE_ARG(script->path), number, SLICE_ARG(lookup->name));
+}
+
+static int find_column(struct script *script, const struct lookup *lookup, struct slice name, struct error *err)
+{
+	struct target *table = lookup->table;
+	int column = table->open ? target_add(table, name) : target_find(table, name);
+	struct slice list = SLICE("");
+
+	if (column >= 0)
+		return column;
+	for (uint32_t i = 0; i < table->count; i++)
+		list = arena_printf(&script->host->arena, "%.*s%s%.*s", SLICE_ARG(list), i ? ", " : "", SLICE_ARG(table->columns[i].name));
+	error_set(err, "table %.*s has no column %.*s (it has %.*s)", SLICE_ARG(table->name), SLICE_ARG(name), SLICE_ARG(list));
+	return place(script, lookup, name, err);
+}
+
+/* Whose equal values have equal forms, also as the database prints them. */
+static bool can_be_listed(const struct target_column *column)
+{
+	return column->type == COLUMN_INTEGER || column->type == COLUMN_DECIMAL || (column->type == COLUMN_TEXT && column->exact);
+}
+
+static int bind_one(struct script *script, struct lookup *lookup, struct error *err)
+{
+	struct script_host *host = script->host;
+	struct target *table = script_host_target(host, lookup->table_name, err), *keyed = &lookup->keyed;
+
+	if (!table)
+		return place(script, lookup, lookup->table_name, err);
+	if (table->open && host->sink && host->sink->ops->describe) {
+		error_set(err, "%.*s is no table of the target's database", SLICE_ARG(table->name));
+		return place(script, lookup, lookup->table_name, err);
+	}
+	lookup->table = table;
+	lookup->columns = arena_zalloc(&host->arena, (lookup->column_count + 1) * sizeof *lookup->columns);
+	for (uint32_t i = 0; i < lookup->column_count; i++) {
+		int column = find_column(script, lookup, lookup->names[i], err);
+
+		if (column < 0)
+			return -1;
+		lookup->columns[i] = (uint32_t)column;
+	}
+	keyed->columns = arena_zalloc(&host->arena, (lookup->by_count + 1) * sizeof *keyed->columns);
+	keyed->key_count = keyed->count = lookup->by_count;
+	lookup->listed = true;
+	for (uint32_t i = 0; i < lookup->by_count; i++) {
+		int column = find_column(script, lookup, lookup->by[i].to, err);
+
+		if (column < 0)
+			return -1;
+		lookup->by_at[i] = (uint32_t)column;
+		keyed->key[i] = i;
+	}
+	lookup->is_key = table->key_count == lookup->by_count;
+	for (uint32_t i = 0; i < lookup->by_count; i++) { /* an open table's columns have moved as they were added */
+		keyed->columns[i] = table->columns[lookup->by_at[i]];
+		lookup->listed &= table->open || can_be_listed(&keyed->columns[i]);
+		lookup->is_key &= target_is_key(table, lookup->by_at[i]);
+	}
+	return 0;
+}
+
+int lookups_bind(struct script *script, struct error *err)
+{
+	const struct sink *sink = script->host->sink;
+
+	if (script->lookup_count && sink && !sink->ops->load_state) {
+		error_set(err, "the sink %s has no tables that could be asked: look-ups need a database", sink->ops->name);
+		return place(script, &script->lookups[0], script->lookups[0].table_name, err);
+	}
+	for (uint32_t i = 0; i < script->lookup_count; i++)
+		if (bind_one(script, &script->lookups[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- what events need ---- */
+
+static void find_shape(struct lookup *lookup, const struct shape *shape)
+{
+	lookup->shape = shape;
+	for (uint32_t i = 0; i < lookup->by_count; i++)
+		lookup->from[i] = shape_find(shape, lookup->by[i].from);
+}
+
+static struct looked *look(struct event *event, struct lookup *lookup, struct image *image)
+{
+	struct lookups *lookups = &event->script->host->lookups;
+	struct value *key = arena_alloc(&event->intake->arena, lookup->by_count * sizeof *key);
+	struct error err;
+
+	if (lookup->shape != image->shape)
+		find_shape(lookup, image->shape);
+	for (uint32_t i = 0; i < lookup->by_count; i++) {
+		int at = lookup->from[i];
+
+		if (at < 0 || image->values[at].kind == VALUE_ABSENT)
+			return lookup_none(LOOKUP_ABSENT);
+		if (plan_read(event, image, (uint32_t)at, &err) < 0)
+			return lookup_none(LOOKUP_FAULT);
+		key[i] = image->values[at];
+		if (key[i].kind == VALUE_NULL)
+			return lookup_none(LOOKUP_FOUND);
+	}
+	return lookup_want(lookups, lookup, key);
+}
+
+void lookups_begin(struct script *script, struct event *const *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct event *event = events[i];
+		bool has_old = event->op == OP_UPDATE && event->old.shape;
+		struct looked **looked;
+
+		if (event->looked || event->op == OP_TIMER || !event->row.shape)
+			continue;
+		event->looked = looked = arena_alloc(&event->intake->arena, 2 * script->lookup_count * sizeof(*looked));
+		for (uint32_t n = 0; n < script->lookup_count; n++) {
+			looked[n] = look(event, &script->lookups[n], &event->row);
+			looked[script->lookup_count + n] = has_old ? look(event, &script->lookups[n], &event->old) : looked[n];
+		}
+	}
+}
+
+void script_host_looked(struct script_host *host, const struct look *asked, const struct value *cells)
+{
+	lookup_found(&host->lookups, asked, cells);
+}
+
+void script_host_loaded(struct script_host *host)
+{
+	state_loaded(&host->state);
+	lookup_loaded(&host->lookups);
+}
+
+void script_host_look(struct script_host *host, int64_t now_ms, size_t bytes_most)
+{
+	host->lookups.now_ms = now_ms;
+	host->lookups.bytes_most = bytes_most;
+	lookup_trim(&host->lookups);
+}
+
+void script_host_look_anew(struct script_host *host)
+{
+	lookup_clear(&host->lookups);
+}
+
+void script_host_changed(struct script_host *host, const struct event *event)
+{
+	if (!host->lookup_count)
+		return;
+	for (const struct change *change = event->changes; change; change = change->next)
+		for (uint32_t i = 0; i < host->script_count; i++)
+			for (uint32_t n = 0; n < host->scripts[i].lookup_count; n++)
+				if (host->scripts[i].lookups[n].table == change->target)
+					lookup_changed(&host->lookups, &host->scripts[i].lookups[n], change);
+}
+
+/* ---- for Lua: examples bring their own ---- */
+
+static struct lookup *by_name(const struct script *script, struct slice name)
+{
+	for (uint32_t i = 0; i < script->lookup_count; i++)
+		if (slice_equal(script->lookups[i].name, name))
+			return &script->lookups[i];
+	return NULL;
+}
+
+static int give_column(struct script_host *host, const struct lookup *lookup, struct value *values, uint32_t built)
+{
+	for (uint32_t i = 0; i < lookup->column_count; i++) {
+		if (slice_equal(lookup->names[i], host->columns[built].name)) {
+			values[i] = host->values[built];
+			values[i].ready = true;
+			return 0;
+		}
+	}
+	return error_set(&host->error, "lookup: %.*s has no column '%.*s' among its `columns`", SLICE_ARG(lookup->name),
+			 SLICE_ARG(host->columns[built].name));
+}
+
+int sl_look_given(struct script_host *host, struct event *event, uint32_t number, const char *name, size_t size, bool found)
+{
+	const struct script *script = &host->scripts[number];
+	struct looked *looked = arena_zalloc(&event->intake->arena, sizeof *looked);
+	struct lookup *lookup = by_name(script, (struct slice){ name, size });
+	uint32_t columns = host->column_count;
+	size_t at;
+
+	host->column_count = 0;
+	if (!lookup)
+		return error_set(&host->error, "lookup: this script has no look-up '%.*s'", (int)size, name);
+	if (!event->looked) {
+		event->looked = arena_alloc(&event->intake->arena, 2 * script->lookup_count * sizeof(*event->looked));
+		for (uint32_t i = 0; i < 2 * script->lookup_count; i++)
+			event->looked[i] = lookup_none(LOOKUP_FOUND);
+	}
+	if (found)
+		looked->values = arena_zalloc(&event->intake->arena, (lookup->column_count + 1) * sizeof *looked->values);
+	for (uint32_t i = 0; i < lookup->column_count && found; i++)
+		looked->values[i] = (struct value){ .kind = VALUE_NULL, .ready = true };
+	for (uint32_t i = 0; i < columns; i++)
+		if (give_column(host, lookup, looked->values, i) < 0)
+			return -1;
+	at = (size_t)(lookup - script->lookups);
+	event->looked[at] = event->looked[script->lookup_count + at] = looked;
+	return 0;
+}
