@@ -285,6 +285,8 @@ static int kafka_sink_describe(struct sink *sink, struct target *target, struct 
 	target->open = true;
 	target->exists = true;
 	target->key_exact = true;
+	for (char *const *column = self(sink)->key_columns; *column; column++)
+		target->key[target->key_count++] = (uint32_t)target_add(target, slice_of(*column));
 	return 0;
 }
 
@@ -328,6 +330,8 @@ static void kafka_sink_close(struct sink *sink)
 	buf_free(&k->key);
 	buf_free(&k->value);
 	free(k->topic);
+	for (char **column = k->key_columns; *column; column++)
+		free(*column);
 	free(k->transactional_id);
 	free(k);
 }
@@ -369,6 +373,11 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 	if (options->topic) {
 		k->topic = strdup(options->topic);
 		BUG_IF(!k->topic);
+	}
+	for (size_t i = 0; options->key && options->key[i]; i++) {
+		BUG_IF(i == TARGET_KEY_MOST);
+		k->key_columns[i] = strdup(options->key[i]);
+		BUG_IF(!k->key_columns[i]);
 	}
 	k->producer = (struct kafka_producer){ .on_delivered = on_delivered, .on_error = on_error, .ctx = k };
 	wrong = kafka_producer_init(&k->producer, options->brokers, options->config, err) < 0;

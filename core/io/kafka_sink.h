@@ -9,7 +9,8 @@
 
 struct kafka_sink_options {
 	const char *brokers;
-	const char *topic;         /* NULL: each target is a topic of its name */
+	const char *topic;      /* NULL: each target is a topic of its name */
+	const char *const *key; /* columns that make the messages' keys where scripts name none, TARGET_KEY_MOST at most; NULL-terminated, or NULL */
 	const char *const *config; /* librdkafka's properties: name, value ... NULL. They override ours */
 	const char *dead_letters;  /* a file's path */
 	const char *job;

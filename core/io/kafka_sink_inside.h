@@ -22,6 +22,7 @@ struct kafka_sink {
 	struct sink sink;
 	struct event_base *loop;
 	char *topic; /* NULL: that of a change's target */
+	char *key_columns[TARGET_KEY_MOST + 1];
 	struct dead_letter_file dead_letters;
 	struct answers answers;
 

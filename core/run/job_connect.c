@@ -203,7 +203,7 @@ static struct sink *server_sink(struct job *job, struct event_base *loop, struct
 
 static struct sink *broker_sink(struct job *job, const char *at, struct event_base *loop, const char *dead_letters, struct error *err)
 {
-	struct texts config = { 0 };
+	struct texts config = { 0 }, key = { 0 };
 	struct kafka_sink_options options = {
 		.brokers = sink_text(job, at, "brokers"),
 		.topic = sink_text(job, at, "topic"),
@@ -216,8 +216,12 @@ static struct sink *broker_sink(struct job *job, const char *at, struct event_ba
 
 	snprintf(path, sizeof path, "%s.config", at);
 	read_pairs(job, path, &config);
+	snprintf(path, sizeof path, "%s.key", at);
+	read_list(job, path, &key);
 	options.config = (const char *const *)config.items;
+	options.key = (const char *const *)key.items;
 	sink = kafka_sink_new(loop, &options, err);
+	texts_free(&key);
 	texts_free(&config);
 	return sink;
 }

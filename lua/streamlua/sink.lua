@@ -66,7 +66,18 @@ local function topic(value)
   return text, reason
 end
 
+local KEY_MOST = 16 -- of a target's columns
+
+local function key(value)
+  local columns, reason = check.texts(value)
+  if columns and #columns > KEY_MOST then
+    return nil, ("at most %d columns"):format(KEY_MOST)
+  end
+  return columns, reason
+end
+
 local KAFKA = {
+  key = { key },
   topic = { topic }, -- a side sink without one writes to topics by the names that scripts give
   brokers = { kafka.brokers }, -- default: the source's, which the job knows
   config = { kafka.config { ["bootstrap.servers"] = "brokers", ["metadata.broker.list"] = "brokers" }, default = {} },

@@ -52,6 +52,17 @@ def expect_tables(folder, but=()):
         assert rows(folder, table, columns) == sorted(lines, key=lambda line: [(0, int(c)) if c.isdigit() else (1, c) for c in line]), table
 
 
+def read_lines(path):
+    """A file's lines, in no order; what comes twice is there once."""
+    return {json.dumps(json.loads(line), sort_keys=True) for line in path.read_text().splitlines()}
+
+
+def expect_lines(folder):
+    """What it writes beside its tables."""
+    for path in Path(folder, "expected").glob("*.jsonl"):
+        assert read_lines(Path(folder, path.name)) == read_lines(path), path.name
+
+
 def dead_letters(folder):
     with sqlite3.connect(Path(folder) / "target.db") as target:
         return target.execute("SELECT count(*) FROM streamlua_dead_letters").fetchone()[0]
@@ -77,6 +88,7 @@ def test_its_scripts_fit_its_schema(example):
 def test_it_makes_the_rows_that_are_written_down(example):
     example.run().ok()
     expect_tables(example.folder)
+    expect_lines(example.folder)
     assert dead_letters(example.folder) == len(expected(example.folder).get("streamlua_dead_letters", [None])) - 1
 
 
@@ -87,6 +99,7 @@ def test_run_again_it_reads_nothing_and_from_the_start_it_changes_nothing(exampl
     again = example.run("--from", "earliest", "--reset-state").ok()
     assert "read 0 =" not in again.err
     expect_tables(example.folder, but=["streamlua_dead_letters"])
+    expect_lines(example.folder)
 
 
 @each_example()
@@ -134,7 +147,8 @@ def shown_in_mariadb(mariadb, database, table, columns):
 
 
 @pytest.mark.parametrize("example, topics", [(ROOT / "examples" / name, topics) for name, topics in (
-    ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("orders-enriched", ["orders"]), ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
+    ("alerts-to-kafka", ["stock", "stock-alerts"]), ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("orders-enriched", ["orders"]),
+    ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
     ids=lambda value: value.name if isinstance(value, Path) else None, indirect=["example"])
 def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, database, example, topics):
     [_, words] = shell_of(example.folder)
@@ -148,6 +162,9 @@ def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, databa
         # A bounded run of several workers waits for as long as one that is dead could come back.
         follow(typed.replace(" --workers 4", ""), example.folder, KAFKA_BROKERS=kafka.address, TIDB_HOST=mariadb.host, TIDB_PORT=str(mariadb.port), TIDB_USER=mariadb.user,
                TIDB_PASSWORD=mariadb.password, TIDB_DATABASE=database)
+        for path in Path(example.folder, "expected").glob("*.jsonl"):
+            assert {json.dumps(json.loads(line)["row"], sort_keys=True) for line in path.read_text().splitlines()} == {
+                json.dumps(json.loads(record.value)["row"], sort_keys=True) for record in kafka.consume(topics[-1])}
     finally:
         for topic in topics:
             kafka.delete_topic(topic)

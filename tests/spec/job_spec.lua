@@ -249,6 +249,8 @@ test("the other sinks", function()
   is.equal(sink("sl.sink.kafka { topic = 'out' }").brokers, "h:9092") -- the source's
   refused("option 'topic' is needed", sink, "sl.sink.kafka { brokers = 'a:1' }")
   refused("topic: 'shop.*' can be no topic's name", sink, "sl.sink.kafka { topic = 'shop.*' }")
+  is.same(sink("sl.sink.kafka { topic = 'out', key = 'id' }").key, { "id" })
+  refused("key: an empty list", sink, "sl.sink.kafka { topic = 'out', key = {} }")
   refused("config: 'bootstrap.servers' is said by the option 'brokers'", sink,
     "sl.sink.kafka { topic = 'x', config = { ['bootstrap.servers'] = 'x' } }")
   is.same(sink "sl.sink.jsonl()", { kind = "jsonl", path = "-" })

@@ -1,0 +1,1 @@
+CREATE TABLE stock (item VARCHAR(40) PRIMARY KEY, pieces INTEGER);
