@@ -63,7 +63,7 @@ static bool overlay(struct merger *m, struct batch_row *row, const struct change
 	uint32_t count = base->count > over->count ? base->count : over->count;
 	struct change *made;
 
-	if (over->op == base->op && over->waits >= base->waits && !m->target->merged && batch_covers(over, base)) {
+	if (over->op == base->op && over->waits >= base->waits && over->clears >= base->clears && !m->target->merged && batch_covers(over, base)) {
 		row->put = over;
 		row->own = false;
 		return true;
@@ -88,6 +88,7 @@ static bool overlay(struct merger *m, struct batch_row *row, const struct change
 	if (over->op == CHANGE_UPSERT)
 		made->op = CHANGE_UPSERT;
 	made->waits = made->op == CHANGE_UPDATE && (base->waits || over->waits);
+	made->clears = over->clears;
 	row->put = made;
 	row->own = true;
 	return true;
@@ -104,12 +105,15 @@ static bool merge_into(struct merger *m, struct batch_row *row, const struct cha
 		if (change->op == CHANGE_UPSERT || !row->erase)
 			row->put = change;
 		row->own = false;
+	} else if (change->op == CHANGE_UPDATE && row->put->clears && !change->clears) {
+		return false; /* whether there is a row left */
 	} else if (change->op == CHANGE_UPSERT && row->put->op == CHANGE_UPDATE) {
-		/* What the update set stays only if the row was there, and that nobody knows here. But of a part of a row it is known. */
+		/* What the update set stays only if the row was there, and that nobody knows here. But of a part of a row it is known, and what was
+		 * cleared is so in a new row too. */
 		if (batch_covers(change, row->put) && !m->target->merged) {
 			row->put = change;
 			row->own = false;
-		} else if (row->put->partial) {
+		} else if (row->put->partial || row->put->clears) {
 			return overlay(m, row, change);
 		} else {
 			return false;
@@ -173,7 +177,7 @@ static bool put_in_order(struct merger *m, struct batch_table *table)
 		struct batch_row *row = &m->rows[i];
 		uint64_t absent = row->put ? absent_columns(m->target, row->put) : 0;
 
-		if (careful && row->put && (absent || row->put->op == CHANGE_UPDATE))
+		if (careful && row->put && (absent || row->put->op == CHANGE_UPDATE || row->put->clears))
 			return false;
 		if (row->erase && (!row->put || absent))
 			erase[erased++] = batch_sort_item(row, 0);

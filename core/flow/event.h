@@ -90,6 +90,7 @@ struct change {
 	bool partial;              /* it waits because its message has only a part of the row: an upsert behind it is what the row has become */
 	bool asked;                /* the sink asks whether it is there */
 	bool missed;               /* the sink says that it is not */
+	bool clears;               /* an UPDATE that takes back what a script owns: with the last side that is there the row goes (target_tells) */
 	bool told;                 /* the side sink that it is for has it: where its event is written again, it is not */
 	uint32_t state_bytes;      /* what the row of state adds to the event's bytes */
 	uint64_t key_hash;         /* parking_hash, where the target parks */

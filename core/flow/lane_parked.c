@@ -110,7 +110,7 @@ static bool has_to_wait(const struct lane *lane, const struct event *event)
 }
 
 /* Two changes of a row that cannot stand in one transaction: merged, they would say whether the row is there, which only the database
- * knows. An update behind a delete, and a row that is made behind an update which waits for it. */
+ * knows. An update behind what deletes or may delete it, and a row that is made behind an update which waits for it. */
 static bool stands_apart(const struct lane *lane, const struct event *event)
 {
 	for (const struct change *change = event->changes; change; change = change->next) {
@@ -134,7 +134,7 @@ static void see_event(struct lane *lane, const struct event *event)
 			see(lane, of_partition(event, change->key_hash), change->waits && !change->partial ? SEEN_PARKED : SEEN_CARRIED);
 		else if (change->partial)
 			see(lane, change->key_hash, SEEN_PART), see(lane, of_partition(event, change->key_hash), SEEN_PART);
-		else if (change->waits || change->op == CHANGE_DELETE)
+		else if (change->waits || change->op == CHANGE_DELETE || change->clears)
 			see(lane, change->key_hash, change->waits ? SEEN_WAITS : SEEN_DELETED);
 	}
 }

@@ -212,6 +212,7 @@ static int check_key(const struct change *change, struct error *err)
 static void clear_owned(struct script *script, struct change *change)
 {
 	change->op = CHANGE_UPDATE;
+	change->clears = true;
 	for (uint32_t i = 0; i < change->count; i++)
 		if (script->owned[i] && !target_is_key(change->target, i))
 			change->values[i] = (struct value){ .kind = VALUE_DEFAULT, .ready = true };
@@ -265,7 +266,7 @@ int plan_finish(struct event *event, struct error *err)
 
 	remember_parked(event);
 	for (struct change *change = event->changes; change && !merged; change = change->next)
-		merged = change->target->merged;
+		merged = change->target->merged && !(change->target == script->target && script->owned);
 	if (merged && plan_merge_finish(event, err) < 0)
 		return -1;
 	for (struct change *change = event->changes; change; change = change->next) {

@@ -71,6 +71,12 @@ void plan_merge_shard(struct event *event)
 	}
 }
 
+/* Beside those that add, a script may own columns of the same rows. */
+static bool adds(const struct event *event, const struct change *change)
+{
+	return change->target->merged && !(event->script->owned && change->target == event->script->target);
+}
+
 /* Without a schema (`streamlua test`) and without `key`, all that is not added up says which row it is. */
 static bool tells_row(const struct change *change, uint32_t column, bool no_key)
 {
@@ -162,10 +168,10 @@ int plan_merge_finish(struct event *event, struct error *err)
 
 	plan_merge_shard(event);
 	for (change = event->changes; change; change = change->next)
-		if (change->target->merged && settle(change, no_key, &event->intake->arena, err) < 0)
+		if (adds(event, change) && settle(change, no_key, &event->intake->arena, err) < 0)
 			return -1;
 	while ((change = *at)) {
-		bool was_there = change->target->merged && change->op == CHANGE_DELETE;
+		bool was_there = adds(event, change) && change->op == CHANGE_DELETE;
 
 		if (was_there && take_back(event, change, no_key, err) < 0)
 			return -1;

@@ -125,7 +125,7 @@ static int settle_columns(const struct binding *b)
 	for (uint32_t i = 0; i < script->copy_count; i++) {
 		uint32_t column = (uint32_t)script->copies[i].column;
 
-		if (!script->owned[column] && !target_is_key(script->target, column))
+		if (!script->owned[column] && !target_is_key(script->target, column) && !(script->target->open && !script->target->key_count))
 			return fault(b, "owns: columns writes %.*s, which is neither in it nor part of the key", SLICE_ARG(script->copies[i].to));
 	}
 	return 0;
@@ -250,7 +250,7 @@ int script_host_settle(struct script_host *host, void (*warn_line)(void *ctx, co
 			return -1;
 	}
 	guard_settled(host);
-	if (share_settle(host, err) < 0)
+	if (share_settle(host, warn_line, ctx, err) < 0)
 		return -1;
 	return routes_build(host, err);
 }

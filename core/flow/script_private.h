@@ -154,8 +154,8 @@ int script_set(struct event *event, struct change *change, uint32_t column, stru
 int share_find(struct script_host *host, const struct script *script, struct slice name, const char *field, struct error *err);
 /* `merge` and `shard` of a script whose key is known. */
 int share_settle_merges(struct script_host *host, struct script *script, struct error *err);
-/* Once all scripts are bound: no two of them have one column. */
-int share_settle(struct script_host *host, struct error *err);
+/* Once all scripts are bound: no two of them have one column; and whether rows go with the last that owns something in them. */
+int share_settle(struct script_host *host, void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
 
 /* script_map.c: the event has nothing to do any more with entries of maps. */
 void maps_release(struct event *event);

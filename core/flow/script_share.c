@@ -158,22 +158,6 @@ static const char *claims(const struct script *script, uint32_t column)
 	return kind_of(script, column) ? "merge" : NULL;
 }
 
-/* It writes the column all the same, or deletes the row. */
-static bool takes(const struct script *script, uint32_t column)
-{
-	if (script->owned || script->merges)
-		return claims(script, column) != NULL;
-	if (!script->updates)
-		return true;
-	for (uint32_t i = 0; i < script->copy_count; i++)
-		if (script->copies[i].column == (int32_t)column)
-			return true;
-	for (uint32_t i = 0; i < script->computed_count; i++)
-		if (target_find(script->target, script->computed[i]) == (int)column)
-			return true;
-	return !script->copy_count && !script->computed_count;
-}
-
 static int check_pair(struct script_host *host, const struct script *a, const struct script *b, struct error *err)
 {
 	for (uint32_t i = 0; i < a->target->count; i++) {
@@ -184,7 +168,7 @@ static int check_pair(struct script_host *host, const struct script *a, const st
 			return fault(host, b, other, err, "column %.*s of %.*s is in %s of %.*s too: a column is one script's", SLICE_ARG(column),
 				     SLICE_ARG(a->target->name), claim, SLICE_ARG(a->path));
 		/* Who says nothing may make and delete the rows to which others add columns of their own; but not those that are added up. */
-		if (kind_of(a, i) && !other && takes(b, i))
+		if (kind_of(a, i) && !b->owned && !b->merges)
 			return fault(
 				host, a, claim, err,
 				"%.*s writes whole rows of %.*s, and would take the place of what is added up in %.*s: let it name the columns that "
@@ -194,7 +178,79 @@ static int check_pair(struct script_host *host, const struct script *a, const st
 	return 0;
 }
 
-int share_settle(struct script_host *host, struct error *err)
+/* ---- rows that go when nobody has anything in them any more ---- */
+
+/* One of a script's columns says whether it has a row there. */
+static bool can_tell(const struct script *script)
+{
+	for (uint32_t i = 0; i < script->target->count; i++)
+		if (claims(script, i) && target_tells(script->target, i))
+			return true;
+	return false;
+}
+
+static bool is_of_somebody(const struct script_host *host, const struct target *target, uint32_t column)
+{
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (host->scripts[i].has_target && host->scripts[i].target == target && claims(&host->scripts[i], column))
+			return true;
+	return false;
+}
+
+/* It has a value in every row, and nobody's: that of a clock, as in created_at, is no reason to keep the row. */
+static bool keeps_rows(const struct script_host *host, const struct target *target, uint32_t column)
+{
+	const struct target_column *of = &target->columns[column];
+	bool is_clock = of->has_default && (of->type == COLUMN_TIMESTAMP || of->type == COLUMN_DATETIME);
+
+	return !of->generated && !target_is_key(target, column) && !target_tells(target, column) && !is_clock &&
+	       !is_of_somebody(host, target, column);
+}
+
+/* Why rows of the script's target stay when all of its scripts' rows are gone; n is 0: they do not. */
+static struct slice why_stay(struct script_host *host, const struct script *script)
+{
+	const struct target *target = script->target;
+
+	for (uint32_t i = 0; i < host->script_count; i++) {
+		const struct script *other = &host->scripts[i];
+
+		if (!other->has_target || other->target != target || (other->updates && !other->owned))
+			continue;
+		if (!other->owned && !other->merges)
+			return arena_printf(&host->arena, "%.*s writes whole rows, and deletes them", SLICE_ARG(other->path));
+		if (!can_tell(other))
+			return arena_printf(
+				&host->arena,
+				"none of the columns of %.*s is NULL without its row: give it one that may be NULL and has no default, and "
+				"is something in each row",
+				SLICE_ARG(other->path));
+	}
+	for (uint32_t i = 0; i < target->count; i++)
+		if (keeps_rows(host, target, i))
+			return arena_printf(&host->arena, "column %.*s is no script's, and never NULL", SLICE_ARG(target->columns[i].name));
+	return SLICE("");
+}
+
+static void settle_sweeps(struct script_host *host, const struct script *script, void (*warn)(void *ctx, const char *line), void *ctx)
+{
+	struct target *target = script->target;
+	struct buf line = BUF_INIT;
+	struct slice why;
+
+	if (!script->owned || target->open)
+		return;
+	why = why_stay(host, script);
+	target->sweeps = !why.n;
+	if (why.n && warn) {
+		buf_printf(&line, "%.*s: owns: rows of %.*s stay when all that is in them is gone: %.*s", SLICE_ARG(script->path),
+			   SLICE_ARG(target->name), SLICE_ARG(why));
+		warn(ctx, buf_cstr(&line));
+		buf_free(&line);
+	}
+}
+
+int share_settle(struct script_host *host, void (*warn)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		const struct script *script = &host->scripts[i];
@@ -205,6 +261,7 @@ int share_settle(struct script_host *host, struct error *err)
 			if (k != i && host->scripts[k].has_target && host->scripts[k].target == script->target &&
 			    check_pair(host, script, &host->scripts[k], err) < 0)
 				return -1;
+		settle_sweeps(host, script, warn, ctx);
 	}
 	return 0;
 }

@@ -23,6 +23,14 @@ void sql_parked_write(struct sql_text *sql, enum sql_dialect dialect, const char
 /* " WHERE key = ..." of a change's row. */
 void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change);
 
+bool sql_key_is_null(const struct change *change, uint32_t column);
+/* sql_deletes.c; changes of one table, one at least. A change that takes nothing but what its script owns out of the row (sql_clears) is the same for
+ * every row; where nobody else has anything in it (target_tells), the row goes. sql_sweep_write: behind another change that clears. */
+void sql_deletes_write(struct sql_text *sql, enum sql_dialect dialect, const struct change *const *changes, size_t count);
+bool sql_clears(const struct change *change);
+void sql_clears_write(struct sql_text *sql, enum sql_dialect dialect, const struct change *const *changes, size_t count);
+void sql_sweep_write(struct sql_text *sql, enum sql_dialect dialect, const struct change *change);
+
 void sql_text_literal(struct buf *out, enum sql_dialect dialect, struct slice text);
 void sql_bytes_literal(struct buf *out, struct slice bytes); /* NULL where p is NULL */
 /* NULL where p is NULL; what is no UTF-8 becomes a question mark. */

@@ -80,7 +80,7 @@ static bool is_full(const struct writer *w)
 
 /* A key column without a value (that is, of a row yet to be numbered by the database) is of no row that is there, as NULL is of
  * none in a primary key. */
-static bool is_null(const struct change *change, uint32_t column)
+bool sql_key_is_null(const struct change *change, uint32_t column)
 {
 	uint8_t kind = change->values[column].kind;
 
@@ -95,7 +95,7 @@ void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct targe
 
 		buf_text(out, i ? " AND " : "");
 		sql_identifier(out, target->columns[column].name);
-		if (is_null(change, column)) {
+		if (sql_key_is_null(change, column)) {
 			buf_text(out, dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
 		} else {
 			buf_text(out, " = ");
@@ -107,68 +107,6 @@ void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct targe
 static void where_key(struct writer *w, const struct change *change)
 {
 	sql_where_key(w->out, w->dialect, w->target, change);
-}
-
-static bool has_null_key(const struct writer *w, const struct change *change)
-{
-	for (uint32_t i = 0; i < w->target->key_count; i++)
-		if (is_null(change, w->target->key[i]))
-			return true;
-	return false;
-}
-
-static void begin_delete(struct writer *w)
-{
-	buf_text(w->out, "DELETE FROM ");
-	sql_table(w->out, w->target->name);
-	buf_text(w->out, " WHERE ");
-	buf_text(w->out, w->target->key_count > 1 ? "(" : "");
-	for (uint32_t k = 0; k < w->target->key_count; k++) {
-		buf_text(w->out, k ? ", " : "");
-		name(w, w->target->key[k]);
-	}
-	if (w->target->key_count == 1)
-		buf_text(w->out, " IN (");
-	else /* SQLite knows lists of rows as a table only */
-		buf_text(w->out, w->dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN (");
-}
-
-static void write_deletes(struct writer *w, const struct change *const *changes, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (has_null_key(w, changes[i]))
-			continue;
-		if (w->rows && is_full(w)) {
-			buf_char(w->out, ')');
-			end(w);
-		}
-		if (!w->rows) {
-			w->begin = w->out->n;
-			begin_delete(w);
-		} else {
-			buf_char(w->out, ',');
-		}
-		w->rows++;
-		buf_text(w->out, w->target->key_count > 1 ? "(" : "");
-		for (uint32_t k = 0; k < w->target->key_count; k++) {
-			buf_text(w->out, k ? "," : "");
-			literal(w, changes[i], w->target->key[k]);
-		}
-		buf_text(w->out, w->target->key_count > 1 ? ")" : "");
-	}
-	if (w->rows) {
-		buf_char(w->out, ')');
-		end(w);
-	}
-	/* NULL is IN nothing. Only a key that a script named can be NULL. */
-	for (size_t i = 0; i < count; i++) {
-		if (!has_null_key(w, changes[i]))
-			continue;
-		buf_text(w->out, "DELETE FROM ");
-		sql_table(w->out, w->target->name);
-		where_key(w, changes[i]);
-		end(w);
-	}
 }
 
 static void begin_insert(struct writer *w, const struct change *change)
@@ -335,7 +273,12 @@ static void write_changes(struct writer *w, const struct change *const *changes,
 		if (changes[i]->op == CHANGE_DELETE) {
 			while (i + run < count && changes[i + run]->op == CHANGE_DELETE)
 				run++;
-			write_deletes(w, changes + i, run);
+			sql_deletes_write(w->sql, w->dialect, changes + i, run);
+		} else if (sql_clears(changes[i])) {
+			while (i + run < count && sql_clears(changes[i + run]) && same_columns(changes[i], changes[i + run]))
+				run++;
+			sql_clears_write(w->sql, w->dialect, changes + i, run);
+			continue;
 		} else if (changes[i]->op == CHANGE_UPDATE) {
 			write_update(w, changes[i]);
 		} else if (by_key || lacks_required(w, changes[i])) {
@@ -346,6 +289,9 @@ static void write_changes(struct writer *w, const struct change *const *changes,
 				run++;
 			write_inserts(w, changes + i, run, OVERWRITE);
 		}
+		for (size_t k = i; k < i + run; k++)
+			if (changes[k]->clears)
+				sql_sweep_write(w->sql, w->dialect, changes[k]);
 	}
 }
 
@@ -359,7 +305,7 @@ void sql_rows_write(struct sql_text *sql, enum sql_dialect dialect, const struct
 		return;
 	}
 	/* Every key first, then the rows: the unique values that they give up are free when others take them. */
-	write_deletes(&w, changes, table->count);
+	sql_deletes_write(sql, dialect, changes, table->count);
 	for (size_t i = table->deletes, run; i < table->count; i += run) {
 		run = 1;
 		while (i + run < table->count && same_columns(changes[i], changes[i + run]))

@@ -46,6 +46,14 @@ struct slice target_table(const struct target *target)
 	return (struct slice){ target->name.p + before, target->name.n - before };
 }
 
+bool target_tells(const struct target *target, uint32_t column)
+{
+	const struct target_column *of = &target->columns[column];
+	bool has_default = of->has_default && !(of->default_sql.n == 4 && strncasecmp(of->default_sql.p, "NULL", 4) == 0);
+
+	return of->nullable && !of->generated && !has_default && !target_is_key(target, column);
+}
+
 bool target_is_key(const struct target *target, uint32_t column)
 {
 	for (uint32_t i = 0; i < target->key_count; i++)

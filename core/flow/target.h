@@ -59,6 +59,7 @@ struct target {
 	bool open;         /* the sink has no schema: columns are added as they are named (target_add) */
 	bool exists;
 	bool merged;         /* a column of it is merged: its rows stand for many of the source, and none is deleted */
+	bool sweeps;         /* scripts own its columns: the row of which nobody has any more is deleted */
 	bool unanswered;     /* describe() failed because the sink could not be reached: it is no fault of whoever asked */
 	bool parks;          /* a script updates rows of it that may not be there yet */
 	bool own;            /* streamlua_state, or the stand-in of a script without a table of its own */
@@ -69,6 +70,8 @@ struct target {
 int target_find(const struct target *target, struct slice name);
 /* Open targets only: the column with this name, added where it is new. */
 int target_add(struct target *target, struct slice name);
+/* Whether the column is NULL until somebody writes it, so that one that is not says that its owner has a row there. */
+bool target_tells(const struct target *target, uint32_t column);
 bool target_is_key(const struct target *target, uint32_t column);
 /* Its name in its own sink. Ends with a NUL where `name` does. */
 struct slice target_table(const struct target *target);

@@ -15,7 +15,7 @@ struct message {
 };
 struct image { const struct shape *shape; struct value *values; const struct reading *readings; uint8_t state; };
 struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;
-  bool waits, partial, asked, missed, told; uint32_t state_bytes; uint64_t key_hash; void *state; };
+  bool waits, partial, asked, missed, clears, told; uint32_t state_bytes; uint64_t key_hash; void *state; };
 struct event {
   uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; uint32_t part, parts;
   const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;

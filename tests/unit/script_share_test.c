@@ -391,8 +391,29 @@ static void a_column_is_one_script_s(void **state)
 		"scripts/a.lua:1: merge: scripts/b.lua writes whole rows of hits, and would take the place of what is added up in n");
 	scripts(f, COUNTS, COUNTS); /* two sources of one sum */
 	scripts(f, COUNTS, "return { target = 'hits', owns = { 'title' }, columns = { 'page', 'title' } }");
-	scripts(f, COUNTS, "return { target = 'hits', write = 'update', columns = { 'page', 'title' } }");
+	refused(f, COUNTS, "return { target = 'hits', write = 'update', columns = { 'page', 'title' } }", "take the place");
 	refused(f, COUNTS, "return { target = 'hits', write = 'update', columns = { 'page', 'n' } }", "take the place");
+}
+
+static void the_row_goes_with_the_last_side_where_that_can_be_told(void **state)
+{
+	struct fixture *f = *state;
+	static const char names[] = "return { target = 'people', owns = { 'name', 'city' }, columns = { 'id', 'name', 'city' } }";
+	static const char scores[] = "return { target = 'people', owns = { 'score' }, columns = { 'id', 'score' } }";
+
+	scripts(f, names, scores);
+	assert_true(script_host_script(f->host, 0)->target->sweeps); /* `at` is a clock's */
+	assert_string_equal(DELETE("{\"id\":1,\"name\":\"x\"}"), "update id=1 name=? city=?");
+	assert_true(f->intake->first->changes->clears);
+	assert_string_equal(buf_cstr(&f->warned), "");
+
+	scripts(f, names, "return { target = 'people', columns = { 'id', 'score' } }");
+	assert_false(script_host_script(f->host, 0)->target->sweeps);
+	contains(buf_cstr(&f->warned), "scripts/a.lua: owns: rows of people stay when all that is in them is gone: scripts/b.lua writes whole rows");
+
+	scripts(f, names, "return { target = 'people', owns = { 'at' }, columns = { 'id', 'at' } }");
+	assert_false(script_host_script(f->host, 0)->target->sweeps);
+	contains(buf_cstr(&f->warned), "none of the columns of scripts/b.lua is NULL without its row");
 }
 
 int main(void)
@@ -410,6 +431,7 @@ int main(void)
 		TEST(an_event_that_cannot_be_added_is_a_dead_letter),
 		TEST(wrong_merges_are_refused_with_file_line_and_name),
 		TEST(a_column_is_one_script_s),
+		TEST(the_row_goes_with_the_last_side_where_that_can_be_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
