@@ -170,6 +170,9 @@ struct sink_ops {
 	/* Fills one target from the schema: columns, key, unique indexes. target->exists is false where there is no such table.
 	 * Blocks; strings are made in target->arena. -1 only where the sink cannot tell. */
 	int (*describe)(struct sink *sink, struct target *target, struct error *err);
+	/* Reads the schema of what was described before, while all else goes on. One at a time; done is not called from within. read: describe() answers
+	 * from that, and does not block, until done returns. NULL: describe() takes no time to speak of. */
+	void (*ask_schema)(struct sink *sink, void (*done)(void *ctx, bool read), void *ctx);
 	/* Bumps the epoch of these partitions and reads their progress, in one transaction; retried by the sink until it works. */
 	void (*take_over)(struct sink *sink, struct takeover *takeover);
 	/* Reads parked events; one at a time. NULL where none are kept. */

@@ -183,25 +183,38 @@ static int make_tables(struct mysql_sink *own, struct mysql_blocking *connection
 }
 
 /* Uses our tables as a run does, without touching a row: a missing privilege is found before anything depends on it. */
+static const char uses[] = "SELECT epoch FROM streamlua_progress WHERE FALSE FOR UPDATE;\n"
+			   "UPDATE streamlua_progress SET epoch = epoch WHERE FALSE;\n"
+			   "INSERT INTO streamlua_progress SELECT * FROM streamlua_progress WHERE FALSE;\n"
+			   "INSERT INTO streamlua_dead_letters SELECT * FROM streamlua_dead_letters WHERE FALSE;\n"
+			   "REPLACE INTO streamlua_parked SELECT * FROM streamlua_parked WHERE FALSE";
+
 static int try_tables(struct mysql_sink *own, struct mysql_blocking *connection, struct error *err)
 {
-	static const char *const uses[] = {
-		"SELECT epoch FROM streamlua_progress WHERE FALSE FOR UPDATE",
-		"UPDATE streamlua_progress SET epoch = epoch WHERE FALSE",
-		"INSERT INTO streamlua_progress SELECT * FROM streamlua_progress WHERE FALSE",
-		"INSERT INTO streamlua_dead_letters SELECT * FROM streamlua_dead_letters WHERE FALSE",
-		"REPLACE INTO streamlua_parked SELECT * FROM streamlua_parked WHERE FALSE",
-	};
 	struct mysql_failure failure;
 
-	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
-		if (mysql_blocking_run(connection, slice_of(uses[i]), NULL, NULL, &failure) < 0)
-			return say_where(
-				&own->options, &failure, "the tables of streamlua cannot be used",
-				"; GRANT the user CREATE on the database, or make the tables as another user and GRANT SELECT, INSERT and UPDATE "
-				"on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters and streamlua_parked",
-				err);
-	return 0;
+	if (mysql_blocking_run(connection, SLICE(uses), NULL, NULL, &failure) == 0)
+		return 0;
+	return say_where(&own->options, &failure, "the tables of streamlua cannot be used",
+			 "; GRANT the user CREATE on the database, or make the tables as another user and GRANT SELECT, INSERT and UPDATE "
+			 "on streamlua_progress, SELECT, INSERT and DELETE on streamlua_dead_letters and streamlua_parked",
+			 err);
+}
+
+/* Whether there is nothing to make and nothing to add, as at every start but the first: one round trip instead of a dozen. */
+static bool has_tables(struct mysql_blocking *connection)
+{
+	struct mysql_failure failure;
+	struct buf text = BUF_INIT;
+	bool has;
+
+	for (const struct sql_addition *add = sql_additions(SQL_MYSQL); add->table; add++)
+		buf_printf(&text, "SELECT %s FROM %s WHERE FALSE;\n", add->column, add->table);
+	buf_text(&text, "SELECT `key` FROM streamlua_state WHERE FALSE;\n");
+	buf_slice(&text, SLICE(uses));
+	has = mysql_blocking_run(connection, buf_view(&text), NULL, NULL, &failure) == 0;
+	buf_free(&text);
+	return has;
 }
 
 static int sink_open(struct sink *sink, struct error *err)
@@ -209,16 +222,18 @@ static int sink_open(struct sink *sink, struct error *err)
 	struct mysql_sink *own = self(sink);
 	struct mysql_failure failure;
 	struct mysql_blocking *connection = mysql_blocking_open(&own->options, &failure);
-	int result;
+	int result = 0;
 
 	if (!connection)
 		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
-	result = add_columns(own, connection, err);
-	if (result == 0)
-		result = make_tables(own, connection, err);
-	if (result == 0)
-		result = try_tables(own, connection, err);
-	mysql_blocking_close(connection);
+	if (!has_tables(connection)) {
+		result = add_columns(own, connection, err);
+		if (result == 0)
+			result = make_tables(own, connection, err);
+		if (result == 0)
+			result = try_tables(own, connection, err);
+	}
+	mysql_schema_give(own->schema, connection);
 	return result;
 }
 
@@ -230,7 +245,7 @@ static int sink_look(struct sink *sink, struct error *err)
 
 	if (!connection)
 		return say_where(&own->options, &failure, "cannot connect", mysql_errors_advice(&failure), err);
-	mysql_blocking_close(connection);
+	mysql_schema_give(own->schema, connection);
 	return 0;
 }
 
@@ -299,6 +314,11 @@ static int sink_describe(struct sink *sink, struct target *target, struct error 
 	return mysql_schema_describe(self(sink)->schema, target, err);
 }
 
+static void sink_ask_schema(struct sink *sink, void (*done)(void *ctx, bool read), void *ctx)
+{
+	mysql_schema_ask(self(sink)->schema, done, ctx);
+}
+
 static void sink_take_over(struct sink *sink, struct takeover *takeover)
 {
 	mysql_takeover_add(self(sink)->control, takeover);
@@ -357,6 +377,7 @@ static const struct sink_ops ops = {
 	.reset = sink_reset,
 	.query = sink_query,
 	.describe = sink_describe,
+	.ask_schema = sink_ask_schema,
 	.take_over = sink_take_over,
 	.commit = sink_commit,
 	.recall = sink_recall,

@@ -96,21 +96,24 @@ static int keep_state(const struct job *running, const struct job *next, struct 
 	return 0;
 }
 
-/* 1: there is more to do, 0: it can be used, -1. */
-static int make_more(const struct versions *versions, struct version *version, struct error *err)
+static enum versions_step make_more(const struct versions *versions, struct version *version, bool described, struct error *err)
 {
 	struct job *running = versions->used->job, *job = version->job;
 	int more = job_load(job, err);
 
-	if (more != 0)
-		return more;
-	if (version->met)
-		return script_host_settle(job->host, NULL, NULL, err);
+	if (more == 0 && version->met)
+		more = script_host_settle(job->host, NULL, NULL, err);
+	else if (more == 0)
+		goto meet;
+	return more < 0 ? VERSIONS_FAILED : more ? VERSIONS_MORE : VERSIONS_PREPARED;
+meet:
+	if (!described)
+		return VERSIONS_DESCRIBES;
 	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 ||
 	    script_host_meet(job->host, versions->sink, versions->shapes, &job->readings, err) < 0)
-		return -1;
+		return VERSIONS_FAILED;
 	version->met = true;
-	return 1;
+	return VERSIONS_MORE;
 }
 
 static void give(struct versions *versions, struct version *next, bool prepared)
@@ -130,17 +133,17 @@ int versions_prepare(struct versions *versions, struct slice packed, struct erro
 	return versions->preparing ? 0 : -1;
 }
 
-int versions_prepare_more(struct versions *versions, struct error *err)
+enum versions_step versions_prepare_more(struct versions *versions, bool described, struct error *err)
 {
-	int more = make_more(versions, versions->preparing, err);
+	enum versions_step step = make_more(versions, versions->preparing, described, err);
 
-	if (more == 0)
+	if (step == VERSIONS_PREPARED)
 		versions->prepared = versions->preparing;
-	else if (more < 0)
+	else if (step == VERSIONS_FAILED)
 		version_free(versions->preparing);
-	if (more != 1)
+	if (step == VERSIONS_PREPARED || step == VERSIONS_FAILED)
 		versions->preparing = NULL;
-	return more;
+	return step;
 }
 
 void versions_forget(struct versions *versions)
@@ -183,15 +186,15 @@ static void rebind(struct versions *versions)
 	struct buf packed = BUF_INIT;
 	struct version *next;
 	struct error err;
-	int more;
+	enum versions_step step;
 
 	bundle_pack(&versions->used->bundle, &packed);
 	next = version_new(versions, buf_view(&packed), &err);
 	buf_free(&packed);
-	more = next ? 1 : -1;
-	while (more == 1)
-		more = make_more(versions, next, &err);
-	if (more == 0) {
+	step = next ? VERSIONS_MORE : VERSIONS_FAILED;
+	while (step == VERSIONS_MORE)
+		step = make_more(versions, next, true, &err);
+	if (step == VERSIONS_PREPARED) {
 		log_info("the target's schema has changed: the scripts are bound to it as it is now");
 		versions->unfit.text[0] = 0;
 		give(versions, next, false);
@@ -199,7 +202,7 @@ static void rebind(struct versions *versions)
 		log_error("the target's schema has changed, and the scripts do not fit it: %s", err.text);
 		versions->unfit = err;
 	}
-	if (more < 0)
+	if (step == VERSIONS_FAILED)
 		version_free(next);
 }
 

@@ -28,10 +28,13 @@ void versions_free(struct versions *versions);
 struct job *versions_job(const struct versions *versions); /* in use; NULL before there is one */
 int versions_bind(struct versions *versions, struct error *err);
 
-/* A reload, as the master says it. Preparing takes its time, so it goes in steps between which events can flow: prepare begins (0, or -1), more
- * is called as long as it returns 1; 0: it is prepared. -1: nothing is kept. */
+/* A reload, as the master says it. Preparing takes its time, so it goes in steps between which events can flow: prepare begins (0, or -1), and
+ * more is called for the rest. */
+enum versions_step { VERSIONS_FAILED = -1, VERSIONS_PREPARED, VERSIONS_MORE, VERSIONS_DESCRIBES };
 int versions_prepare(struct versions *versions, struct slice packed, struct error *err);
-int versions_prepare_more(struct versions *versions, struct error *err);
+/* DESCRIBES: nothing is done, since the next step describes the target (flow/sink.h); it is `described` where that will not block, or may. FAILED:
+ * nothing is kept. */
+enum versions_step versions_prepare_more(struct versions *versions, bool described, struct error *err);
 void versions_forget(struct versions *versions);
 void versions_swap(struct versions *versions);
 /* The flow has taken what it was given. True: the master waits to hear of it. */

@@ -12,26 +12,18 @@
 #include "run/channel.h"
 #include "run/dry_run.h"
 #include "run/job_private.h"
+#include "run/renewal.h"
 #include "run/slot.h"
 #include "run/versions.h"
 
-enum {
-	BEAT_MS = 500,
-	LOOK_MS = 10000,      /* the target's schema is looked at so often */
-	LOOK_AGAIN_MS = 1000, /* or as soon as there is doubt, but not more often than this */
-	LOOK_SHARE = 50,      /* nor so that it takes more than this part of the time */
-	PREPARE_MS = 3,       /* of work at new scripts, and then events have their turn; */
-	PREPARE_SHARE = 4,    /* where that takes longer than this many times as long, so that the master has its answer in time */
-};
+enum { BEAT_MS = 500 };
 
 struct worker {
 	const struct worker_start *start;
 	struct event_base *loop;
 	struct channel *channel;
-	struct event *turn, *beat, *look;
-	struct event *prepare; /* new scripts are being made ready */
-	int64_t prepared_ms;   /* when that was last worked at */
-	int64_t look_after_ms; /* when the schema may be looked at again */
+	struct event *turn, *beat;
+	struct renewal renewal;
 	struct shapes *shapes;
 	struct source *source;
 	struct sink *sink;
@@ -137,89 +129,12 @@ static void on_swapped(void *ctx, struct script_host *old)
 		channel_send(worker->channel, CHANNEL_SWAPPED, (struct slice){ 0 });
 }
 
-static void look_in(struct worker *worker, int64_t ms)
-{
-	struct timeval delay = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(worker->look, &delay);
-}
-
-/* Reading a schema takes its time where there are thousands of tables. */
-static void look(struct worker *worker)
-{
-	int64_t started_ms = clock_mono_ms(), took_ms;
-
-	versions_look(&worker->versions);
-	beat(worker);
-	took_ms = clock_mono_ms() - started_ms;
-	worker->look_after_ms = started_ms + took_ms + LOOK_AGAIN_MS + took_ms * LOOK_SHARE;
-	look_in(worker, LOOK_MS + took_ms * LOOK_SHARE);
-}
-
-static void on_look(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	look(ctx);
-}
-
 static void on_schema(void *ctx, bool at_once)
 {
-	struct worker *worker = ctx;
-	int64_t wait = worker->look_after_ms - clock_mono_ms();
-
-	if (wait > 0 && !at_once)
-		look_in(worker, wait);
-	else
-		look(worker);
+	renewal_doubt(&((struct worker *)ctx)->renewal, at_once);
 }
 
 /* ---- what the master says ---- */
-
-static void go_on_preparing(struct worker *worker)
-{
-	event_add(worker->prepare, &(struct timeval){ 0 });
-}
-
-static void on_prepare(evutil_socket_t fd, short what, void *ctx)
-{
-	struct worker *worker = ctx;
-	int64_t now_ms = clock_mono_ms(), share_ms = (now_ms - worker->prepared_ms) / PREPARE_SHARE;
-	int64_t until_ms = now_ms + (share_ms > PREPARE_MS ? share_ms : PREPARE_MS);
-	struct error err;
-	int more;
-
-	(void)fd, (void)what;
-	do
-		more = versions_prepare_more(&worker->versions, &err);
-	while (more == 1 && (worker->prepared_ms = clock_mono_ms()) < until_ms);
-	beat(worker);
-	if (more == 1)
-		go_on_preparing(worker);
-	else if (more == 0)
-		channel_send(worker->channel, CHANNEL_PREPARED, (struct slice){ 0 });
-	else
-		channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
-}
-
-static void prepare(struct worker *worker, struct slice packed)
-{
-	struct error err;
-
-	worker->prepared_ms = clock_mono_ms();
-	if (versions_prepare(&worker->versions, packed, &err) == 0)
-		go_on_preparing(worker);
-	else
-		channel_send(worker->channel, CHANNEL_REFUSED, slice_of(err.text));
-}
-
-/* Each PREPARE is answered, also one that nobody waits for any more. */
-static void forget(struct worker *worker)
-{
-	if (worker->versions.preparing)
-		channel_send(worker->channel, CHANNEL_REFUSED, SLICE("it was given up"));
-	event_del(worker->prepare);
-	versions_forget(&worker->versions);
-}
 
 static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 {
@@ -227,13 +142,13 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 
 	switch (verb) {
 	case CHANNEL_PREPARE:
-		prepare(worker, bytes);
+		renewal_prepare(&worker->renewal, bytes);
 		break;
 	case CHANNEL_SWAP:
 		versions_swap(&worker->versions);
 		break;
 	case CHANNEL_FORGET:
-		forget(worker);
+		renewal_forget(&worker->renewal);
 		break;
 	case CHANNEL_STOP:
 		worker->stopped = true;
@@ -278,6 +193,8 @@ static int connect_ends(struct worker *worker, struct error *err)
 		worker->sink = dry_run_new(worker->loop, worker->sink);
 	if (!worker->sink || worker->sink->ops->open(worker->sink, err) < 0)
 		return -1;
+	worker->renewal = (struct renewal){ .versions = &worker->versions, .channel = worker->channel, .sink = worker->sink, .beat = start->beat };
+	renewal_start(&worker->renewal, worker->loop);
 	worker->versions.sink = worker->sink;
 	worker->versions.shapes = worker->shapes;
 	if (versions_bind(&worker->versions, err) < 0)
@@ -346,12 +263,9 @@ static int open_worker(struct worker *worker, struct error *err)
 	worker->turn = event_new(worker->loop, -1, 0, on_turn, worker);
 	worker->beat = event_new(worker->loop, -1, EV_PERSIST, on_beat, worker);
 	event_add(worker->beat, &often);
-	worker->look = event_new(worker->loop, -1, 0, on_look, worker);
-	worker->prepare = event_new(worker->loop, -1, 0, on_prepare, worker);
 	worker->channel = channel_new(worker->loop, worker->start->channel_fd, on_message, on_end, worker);
 	if (opened < 0)
 		return -1;
-	look_in(worker, LOOK_MS);
 	return connect_ends(worker, err) < 0 ? -1 : start_flow(worker, err);
 }
 
@@ -360,6 +274,7 @@ static void close_worker(struct worker *worker)
 {
 	if (worker->source)
 		worker->source->ops->close(worker->source);
+	renewal_stop(&worker->renewal);
 	if (worker->sink)
 		worker->sink->ops->close(worker->sink);
 	flow_free(worker->flow);
@@ -371,10 +286,6 @@ static void close_worker(struct worker *worker)
 		event_free(worker->turn);
 	if (worker->beat)
 		event_free(worker->beat);
-	if (worker->look)
-		event_free(worker->look);
-	if (worker->prepare)
-		event_free(worker->prepare);
 	if (worker->slot_fd >= 0)
 		close(worker->slot_fd);
 	if (worker->channel) {

@@ -132,7 +132,8 @@ static void keys_and_collations_decide_what_can_be_merged(void **state)
 		"CREATE TABLE nopad (a VARCHAR(9) COLLATE utf8mb4_nopad_bin, c CHAR(9) COLLATE utf8mb4_nopad_bin, l VARCHAR(9) COLLATE latin1_bin, "
 		"PRIMARY KEY (a, c, l)) CHARSET utf8mb4; "
 		"CREATE TABLE prefix (a BLOB, PRIMARY KEY (a(3))); "
-		"CREATE TABLE keyless (a INT)");
+		"CREATE TABLE keyless (a INT); "
+		"CREATE TABLE Keyless (x INT, y INT, z INT, PRIMARY KEY (y))");
 	assert_int_equal(f.target.key_count, 2);
 	assert_int_equal(f.target.key[0], 1);
 	assert_int_equal(f.target.key[1], 0);
@@ -146,6 +147,9 @@ static void keys_and_collations_decide_what_can_be_merged(void **state)
 	assert_true(t.has_primary_key && !t.key_exact);
 	describe(&f, &t, "keyless");
 	assert_true(t.exists && !t.has_primary_key && !t.key_exact && t.key_count == 0);
+	assert_int_equal(t.count, 1);
+	describe(&f, &t, "Keyless");
+	assert_true(t.count == 3 && t.key_count == 1 && t.key[0] == 1);
 	describe(&f, &t, "missing");
 	assert_false(t.exists);
 	describe(&f, &t, "T");
@@ -170,6 +174,53 @@ static void each_round_of_describing_sees_the_schema_of_its_time(void **state)
 	event_base_loop(f.loop, EVLOOP_ONCE);
 	describe(&f, &t, "t");
 	assert_int_equal(t.count, 2);
+	fixture_close(&f);
+}
+
+struct asked {
+	struct fixture *f;
+	int times;
+	bool read;
+	uint32_t columns;
+};
+
+static void on_schema(void *ctx, bool read)
+{
+	struct asked *asked = ctx;
+	struct target t;
+
+	asked->times++;
+	asked->read = read;
+	if (!read)
+		return;
+	mariadb_run(&db, "ALTER TABLE t ADD COLUMN later TEXT"); /* nothing is asked now: the answer is of before */
+	describe(asked->f, &t, "t");
+	asked->columns = t.count;
+}
+
+static void a_schema_that_was_asked_for_is_described_without_asking(void **state)
+{
+	struct fixture f;
+	struct target t;
+	struct asked asked = { .f = &f };
+
+	(void)state;
+	fixture_open(&f, &db, "asked", "CREATE TABLE t (id INT PRIMARY KEY)");
+	mariadb_run(&db, "ALTER TABLE t ADD COLUMN name TEXT");
+	f.sink->ops->ask_schema(f.sink, on_schema, &asked);
+	assert_int_equal(asked.times, 0);
+	while (!asked.times)
+		event_base_loop(f.loop, EVLOOP_ONCE);
+	assert_true(asked.read);
+	assert_int_equal(asked.columns, 2);
+	describe(&f, &t, "t");
+	assert_int_equal(t.count, 3);
+
+	mariadb_run(&db, "DROP DATABASE asked");
+	f.sink->ops->ask_schema(f.sink, on_schema, &asked);
+	while (asked.times == 1)
+		event_base_loop(f.loop, EVLOOP_ONCE);
+	assert_false(asked.read);
 	fixture_close(&f);
 }
 
@@ -343,6 +394,7 @@ int main(void)
 		cmocka_unit_test(columns_are_described_as_they_are),
 		cmocka_unit_test(keys_and_collations_decide_what_can_be_merged),
 		cmocka_unit_test(each_round_of_describing_sees_the_schema_of_its_time),
+		cmocka_unit_test(a_schema_that_was_asked_for_is_described_without_asking),
 		cmocka_unit_test(opening_says_what_is_wrong_for_whom_and_where),
 		cmocka_unit_test(a_socket_serves_as_well),
 		cmocka_unit_test(tls_is_verified_unless_told_otherwise),
