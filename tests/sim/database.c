@@ -39,6 +39,7 @@ void database_free(struct database *db)
 	timed_free(&db->timed);
 	free(db->endings);
 	free(db->sound);
+	free(db->aside.messages);
 	batch_free(&db->batch);
 	arena_free(&db->arena);
 }
@@ -321,6 +322,40 @@ static void check_order(struct database *db, const struct record *record, int64_
 	*last = index;
 }
 
+void database_aside(struct database *db, const struct event *event, const struct change *change)
+{
+	struct asides *aside = &db->aside;
+	struct aside_message *message;
+	uint32_t log;
+
+	if (event->op == OP_TIMER || !slice_is(change->target->name, "aside:counts") || change->count != CELL_COUNT)
+		trace_fail("%.*s goes aside", SLICE_ARG(change->target->name));
+	if (aside->count == aside->cap) {
+		aside->cap = aside->cap ? aside->cap * 2 : 256;
+		aside->messages = realloc(aside->messages, aside->cap * sizeof *aside->messages);
+		BUG_IF(!aside->messages);
+	}
+	log = history_log(db->history, event->message->topic, event->message->partition);
+	message = &aside->messages[aside->count++];
+	message->record = (uint32_t)(history_record(db->history, log, event->message->offset, event->part) - db->history->records);
+	for (uint32_t i = 0; i < change->count; i++)
+		for (int cell = 0; cell < CELL_COUNT; cell++)
+			if (slice_is(change->target->columns[i].name, cell_names[cell]))
+				message->cells[cell] = cell_of(&change->values[i]);
+}
+
+/* Its row was acknowledged aside before it was committed. One that ran again may have sent other rows as well, which never came to be. */
+static void check_aside(const struct database *db, const struct record *record, const struct row *row)
+{
+	char text[80];
+
+	for (size_t i = 0; i < db->aside.count; i++)
+		if (&db->history->records[db->aside.messages[i].record] == record &&
+		    memcmp(db->aside.messages[i].cells, row->cells, sizeof row->cells) == 0)
+			return;
+	trace_fail("%s is written, and its row has not come aside", place_text(db, record, text));
+}
+
 /* A part of a row is written where the row is, or together with what settles it. */
 static void check_part(struct database *db, const struct record *record)
 {
@@ -386,6 +421,8 @@ static void end_event(struct database *db, const struct wire_event *event)
 		if (table_is_timed(record->table))
 			timed_apply(&db->timed, record);
 		history_apply(record, db->model);
+		if (db->aside.on && record->table == TABLE_COUNTS)
+			check_aside(db, record, &db->model[TABLE_COUNTS][record->id]);
 		break;
 	case OUTCOME_DEAD:
 		ending->dead++;
@@ -562,7 +599,7 @@ void database_mark_missed(const struct database *db, const struct tx *tx)
 			int64_t id;
 			bool *row;
 
-			if (change->target->own || timed_target(change->target->name))
+			if (change->target->own || change->target->side || timed_target(change->target->name))
 				continue;
 			id = cell_of(&change->values[CELL_ID]);
 			row = &there[table_of(change->target)][id];

@@ -67,13 +67,24 @@ struct ending {
 	int64_t parked_ms, parked_away_ms;
 };
 
+/* What went aside: the cells of a row, as an event of COUNTS sent them. */
+struct asides {
+	bool on; /* workers have such a sink in this run */
+	struct aside_message {
+		uint32_t record;
+		int64_t cells[CELL_COUNT];
+	} * messages;
+	size_t count, cap;
+};
+
 struct database {
 	struct history *history;
 	struct row rows[TABLE_COUNT][ROWS_MOST];
 	struct row model[TABLE_COUNT][ROWS_MOST];          /* what rows must be: the events applied one by one */
 	int64_t last[TABLE_COUNT][ROWS_MOST];              /* the last event applied to each source key: index of its record, or -1 */
 	const struct record *owed[TABLE_COUNT][ROWS_MOST]; /* within a transaction: a part of a row that is not there */
-	struct kept kept;                                  /* streamlua_state */
+	struct asides aside;
+	struct kept kept; /* streamlua_state */
 	struct timed timed;
 	struct progress *progress;
 	size_t progress_count;
@@ -94,6 +105,8 @@ void database_free(struct database *db);
 struct request *database_send(struct database *db, const struct tx *tx, struct client *client, uint32_t worker);
 /* Executes it and takes it from the list; it is freed by the caller. */
 enum verdict database_execute(struct database *db, struct request *request);
+/* A change of this event has come to the side sink. */
+void database_aside(struct database *db, const struct event *event, const struct change *change);
 /* Marks what the transaction misses, as the sink does when it has asked. */
 void database_mark_missed(const struct database *db, const struct tx *tx);
 /* Its progress rows are not as it expects: the first thing that is found out. */

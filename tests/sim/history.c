@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "sim/trace.h"
 
+const char *const cell_names[CELL_COUNT] = { "id", "v", "w", "name" };
+
 const char *const table_names[TABLE_COUNT] = { "plain", "items",  "names", "skips", "stuck",  "late",     "notes",
 					       "lost",  "counts", "timed", "panes", "finals", "sessions", "other" };
 const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items",  "sim.shop.names",    "sim.shop.skips",  "sim.shop.stuck",

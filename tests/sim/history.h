@@ -116,6 +116,7 @@ static inline bool table_is_timed(enum table table)
 	return table >= TABLE_TIMED && table <= TABLE_SESSIONS;
 }
 
+extern const char *const cell_names[CELL_COUNT];
 extern const char *const table_names[TABLE_COUNT];
 extern const char *const topic_names[TABLE_COUNT];
 

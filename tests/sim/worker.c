@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "flow/flow_private.h"
+#include "flow/sides.h"
+#include "sim/aside.h"
 #include "sim/scripts.h"
 #include "sim/sink.h"
 #include "sim/trace.h"
@@ -90,7 +92,11 @@ struct worker *worker_new(struct world *world)
 	worker->world = world;
 	worker->number = world->worker_next++;
 	worker->due_ms = world->now_ms;
-	worker->sink = sim_sink_new(world, worker->number, lanes);
+	worker->sink = worker->server = sim_sink_new(world, worker->number, lanes);
+	if (world->db.aside.on) {
+		worker->aside = aside_new(world, worker->number);
+		worker->sink = sides_new(worker->server, &(struct side_sink){ "aside", worker->aside }, 1);
+	}
 	worker->source = broker_source_new(world, worker->number);
 	worker->host = some_host(world);
 	worker->memory = some_memory(world);

@@ -9,6 +9,7 @@ struct worker {
 	uint32_t number; /* never used twice */
 	struct source *source;
 	struct sink *sink;
+	struct sink *server, *aside; /* of which it is made; aside NULL: it is the server alone */
 	struct flow *flow;
 	struct script_host *host, *next_host;
 	int64_t due_ms;

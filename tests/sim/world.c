@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "sim/aside.h"
 #include "sim/sink.h"
 #include "sim/trace.h"
 #include "sim/worker.h"
@@ -88,7 +89,7 @@ static bool hear_answers(struct world *world)
 	uint32_t i;
 	struct worker *worker = some_worker(world, &i);
 
-	return worker && sim_sink_step(worker->sink);
+	return worker && ((worker->aside && aside_step(worker->aside)) || sim_sink_step(worker->server));
 }
 
 static bool hear_group(struct world *world)
@@ -314,6 +315,8 @@ void world_run(uint64_t seed)
 	history_init(&world.history, &world.dice, 20 + dice_below(&world.dice, 200), lossy);
 	world.bounded = !lossy && dice_percent(&world.retention, 50);
 	database_init(&world.db, &world.history);
+	world.sideways = (struct dice){ seed * 0xd1342543de82ef95u + 1 };
+	world.db.aside.on = dice_percent(&world.sideways, 40);
 	world.db.timed.start_ms = world.now_ms;
 	for (uint32_t i = 0; i < PARTITIONS_MOST; i++)
 		world.broker.partitions[i] = (struct membership){ NOBODY, NOBODY, NOBODY };

@@ -26,6 +26,7 @@ struct faults {
 struct world {
 	uint64_t seed;
 	struct dice dice, retention; /* retention: of what only some runs have, so that the others of a seed stay what they are */
+	struct dice sideways;        /* so is this: of side sinks */
 	int64_t now_ms;
 	struct faults faults;
 	bool quiet;   /* nothing goes wrong any more: what is left is to come to its end */
