@@ -34,6 +34,11 @@ static inline void *arena_alloc(struct arena *a, size_t size)
 
 /* The same, all bytes zero. */
 void *arena_zalloc(struct arena *a, size_t size);
+/* Of p, which was allocated last, only these bytes are kept. Those behind stay readable, whatever they become. */
+static inline void arena_shorten(struct arena *a, void *p, size_t size)
+{
+	a->next = (char *)p + ((size + 15) & ~(size_t)15);
+}
 /* A copy of the bytes that lives as long as the arena. A NUL follows it. */
 struct slice arena_copy(struct arena *a, struct slice bytes);
 /* printf into the arena. */

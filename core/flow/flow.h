@@ -19,7 +19,7 @@ struct flow_options {
 	const struct format *format; /* NULL: the host's own (sl.format) */
 	struct format_options format_options;
 	enum on_control on_ddl, on_truncate;
-	size_t memory_bytes;            /* events in memory; reading stops there */
+	size_t memory_bytes;            /* events in memory; reading stops there. Twice that where scripts keep state */
 	size_t state_bytes;             /* of streamlua_state in memory, beyond what events on their way need */
 	int32_t workers;                /* that share the source's partitions out among themselves; 0 or 1: this one alone */
 	double rows_per_second_most;    /* 0: no limit */

@@ -126,18 +126,24 @@ static void enter(struct flow *flow)
 
 /* ---- the turn ---- */
 
+/* The more events of a key there are, the fewer times its row of state is written. */
+static size_t memory_most(const struct flow *flow)
+{
+	return script_host_is_stateful(flow->host) ? flow->options.memory_bytes * 2 : flow->options.memory_bytes;
+}
+
 bool flow_intake_has_room(const struct flow *flow)
 {
 	size_t tx_most = script_host_is_stateful(flow->host) ? LANE_EVENTS_MOST : LANE_ROWS_MOST;
 	size_t waiting_most = (size_t)flow->options.sink->lanes * tx_most * WAITING_FACTOR;
 
-	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < flow->options.memory_bytes;
+	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < memory_most(flow);
 }
 
 static size_t room(const struct flow *flow)
 {
 	size_t careful = script_host_intake_most(flow->host), most = careful < INTAKE_MESSAGES_MOST ? careful : INTAKE_MESSAGES_MOST;
-	size_t fitting = flow->event_bytes ? flow->options.memory_bytes / flow->event_bytes : most;
+	size_t fitting = flow->event_bytes ? memory_most(flow) / flow->event_bytes : most;
 
 	if (!flow_intake_has_room(flow))
 		return 0;

@@ -22,6 +22,7 @@ struct intake *intake_new(struct intakes *all)
 	intake->first = NULL;
 	intake->end = &intake->first;
 	intake->topic = (struct slice){ 0 };
+	intake->stamp = (struct state_stamp){ 0 };
 	intake->count = 0;
 	intake->stalled = intake->begun = intake->ran = intake->again = false;
 	intake->unfinished = 1;
@@ -32,11 +33,13 @@ struct intake *intake_new(struct intakes *all)
 	return intake;
 }
 
-/* Key and value, one behind the other: what follows the key pads it. */
+/* Key and value, one behind the other: what follows pads them. */
 static void copy_padded(struct arena *arena, struct slice *key, struct slice *value)
 {
 	char *p = arena_alloc(arena, key->n + value->n + JSON_PADDING);
 
+	memset(p + key->n + value->n, 0, JSON_PADDING);
+	arena_shorten(arena, p, key->n + value->n + 1);
 	if (key->n)
 		memcpy(p, key->p, key->n);
 	if (key->p)
@@ -46,7 +49,6 @@ static void copy_padded(struct arena *arena, struct slice *key, struct slice *va
 		memcpy(p, value->p, value->n);
 	if (value->p)
 		value->p = p;
-	memset(p + value->n, 0, JSON_PADDING);
 }
 
 struct message *intake_copy(struct intake *intake, const struct message *message)

@@ -303,6 +303,26 @@ static struct value due_value(struct arena *arena, int64_t at)
 	return at == STATE_NO_TIME ? null_value : number_value(arena, at);
 }
 
+static const struct state_stamp *stamp_of(struct event *event, int32_t version)
+{
+	struct state_stamp *stamp = &event->intake->stamp;
+	struct arena *arena = &event->intake->arena;
+	const struct partition *owner = event->message->owner;
+
+	if (stamp->version_text.p && owner && stamp->owner == owner && stamp->version == version)
+		return stamp;
+	*stamp = (struct state_stamp){
+		.owner = owner,
+		.version = version,
+		.version_text = number_value(arena, version),
+		.topic = text_value(owner ? arena_copy(arena, owner->topic) : event->message->topic),
+		.partition = number_value(arena, owner ? owner->number : event->message->partition),
+		.updated = event->script->host->state_values[STATE_UPDATED],
+	};
+	stamp->updated.p = arena_copy(arena, (struct slice){ stamp->updated.p, stamp->updated.n }).p;
+	return stamp;
+}
+
 void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made)
 {
 	struct script *script = event->script;
@@ -322,17 +342,16 @@ void state_put(struct event *event, struct state_entry *entry, const struct stat
 	change->state = entry;
 	change->state_bytes = 64 + (uint32_t)(entry->map.n + entry->key.n);
 	if (exists) {
-		const struct partition *owner = event->message->owner;
+		const struct state_stamp *stamp = stamp_of(event, made->version);
 
 		change->values[STATE_VALUE] = text_value(made->value.n ? arena_copy(arena, made->value) : SLICE("{}"));
 		change->values[STATE_TIMERS] = made->timers.n ? text_value(arena_copy(arena, made->timers)) : null_value;
 		change->values[STATE_DUE] = due_value(arena, made->at[STATE_EVENT_TIME]);
 		change->values[STATE_WAKE] = due_value(arena, made->at[STATE_WALL_TIME]);
-		change->values[STATE_VERSION] = number_value(arena, made->version);
-		change->values[STATE_TOPIC] = text_value(owner ? arena_copy(arena, owner->topic) : event->message->topic);
-		change->values[STATE_PARTITION] = number_value(arena, owner ? owner->number : event->message->partition);
-		change->values[STATE_UPDATED] = text_value(
-			arena_copy(arena, (struct slice){ host->state_values[STATE_UPDATED].p, host->state_values[STATE_UPDATED].n }));
+		change->values[STATE_VERSION] = stamp->version_text;
+		change->values[STATE_TOPIC] = stamp->topic;
+		change->values[STATE_PARTITION] = stamp->partition;
+		change->values[STATE_UPDATED] = stamp->updated;
 		change->state_bytes += (uint32_t)(made->value.n + made->timers.n);
 	}
 	event->bytes += change->state_bytes;
