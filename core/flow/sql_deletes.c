@@ -7,6 +7,8 @@ struct eraser {
 	enum sql_dialect dialect;
 	const struct target *target;
 	size_t begin, rows;         /* of the statement that is being written; rows 0: none is */
+	size_t where;               /* its WHERE */
+	const struct change *last;  /* of its rows */
 	const struct change *sweep; /* deletes are of rows in which it leaves nothing; NULL: of rows */
 };
 
@@ -46,6 +48,7 @@ static bool has_null_key(const struct change *change)
 
 static void begin_keys(struct eraser *w)
 {
+	w->where = w->out->n;
 	buf_text(w->out, " WHERE ");
 	buf_text(w->out, w->target->key_count > 1 ? "(" : "");
 	for (uint32_t k = 0; k < w->target->key_count; k++) {
@@ -66,6 +69,18 @@ static void put_key(struct eraser *w, const struct change *change)
 		literal(w, change, w->target->key[k]);
 	}
 	buf_text(w->out, w->target->key_count > 1 ? ")" : "");
+	w->last = change;
+}
+
+/* Of a list with one row in it, MariaDB (10.11) sees no key: it reads and locks the whole table. */
+static void end_keys(struct eraser *w)
+{
+	if (w->rows == 1 && w->target->key_count > 1) {
+		w->out->n = w->where;
+		sql_where_key(w->out, w->dialect, w->target, w->last);
+	} else {
+		buf_char(w->out, ')');
+	}
 }
 
 static void begin_delete(struct eraser *w)
@@ -93,7 +108,7 @@ static void write_deletes(struct eraser *w, const struct change *const *changes,
 		if (has_null_key(changes[i]))
 			continue;
 		if (w->rows && is_full(w)) {
-			buf_char(w->out, ')');
+			end_keys(w);
 			end_delete(w);
 		}
 		if (!w->rows) {
@@ -107,7 +122,7 @@ static void write_deletes(struct eraser *w, const struct change *const *changes,
 		put_key(w, changes[i]);
 	}
 	if (w->rows) {
-		buf_char(w->out, ')');
+		end_keys(w);
 		end_delete(w);
 	}
 	/* NULL is IN nothing. Only a key that a script named can be NULL. */
@@ -162,7 +177,7 @@ void sql_clears_write(struct sql_text *sql, enum sql_dialect dialect, const stru
 		write_sweep(w, changes, count);
 	for (size_t i = 0; i < count; i++) {
 		if (w->rows && is_full(w)) {
-			buf_char(w->out, ')');
+			end_keys(w);
 			end(w);
 		}
 		if (!w->rows) {
@@ -186,7 +201,7 @@ void sql_clears_write(struct sql_text *sql, enum sql_dialect dialect, const stru
 		w->rows++;
 		put_key(w, changes[i]);
 	}
-	buf_char(w->out, ')');
+	end_keys(w);
 	end(w);
 }
 

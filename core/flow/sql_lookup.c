@@ -19,7 +19,7 @@ static void key(struct buf *out, enum sql_dialect dialect, const struct look *lo
 	buf_text(out, look->by_count > 1 ? ")" : "");
 }
 
-/* By itself, without a list: a row is asked for by each column. */
+/* Without a list: a row is asked for by each column. In a list with one row in it, MariaDB (10.11) sees no key, and reads the whole table. */
 static void by_one(struct buf *out, enum sql_dialect dialect, const struct look *look)
 {
 	for (uint32_t i = 0; i < look->by_count; i++) {
@@ -30,7 +30,6 @@ static void by_one(struct buf *out, enum sql_dialect dialect, const struct look 
 		buf_text(out, " = ");
 		sql_value(out, dialect, &look->keys[0][i], column);
 	}
-	buf_text(out, " LIMIT 1");
 }
 
 static void by_list(struct buf *out, enum sql_dialect dialect, const struct look *look)
@@ -60,11 +59,11 @@ void sql_look_select(struct buf *out, enum sql_dialect dialect, const struct sta
 		buf_text(out, " FROM ");
 		sql_table(out, look->table->name);
 		buf_text(out, " WHERE ");
-		if (look->single)
+		if (look->single || look->key_count == 1)
 			by_one(out, dialect, look);
 		else
 			by_list(out, dialect, look);
-		buf_text(out, ";\n");
+		buf_text(out, look->single ? " LIMIT 1;\n" : ";\n");
 	}
 }
 

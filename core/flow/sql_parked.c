@@ -72,9 +72,16 @@ static void guard_each(struct sql_text *sql, enum sql_dialect dialect, const str
 	}
 }
 
-static void end_count(struct sql_text *sql, size_t rows)
+/* Of a list with one row in it, MariaDB (10.11) sees no key: it reads the whole table. */
+static void end_count(struct sql_text *sql, enum sql_dialect dialect, size_t begin, size_t rows, const struct change *last)
 {
-	buf_printf(&sql->text, ")) <> %zu", rows);
+	if (rows == 1 && last->target->key_count > 1) {
+		sql->text.n = begin;
+		begin_guard(&sql->text, dialect);
+		put_missing(&sql->text, dialect, last);
+	} else {
+		buf_printf(&sql->text, ")) <> %zu", rows);
+	}
 	sql_text_end(sql, SQL_GUARD);
 }
 
@@ -83,6 +90,7 @@ static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const stru
 {
 	const struct target *target = table->target;
 	struct buf *out = &sql->text;
+	const struct change *last = NULL;
 	size_t rows = 0, begin = 0;
 
 	for (size_t i = table->deletes; i < table->count; i++) {
@@ -91,9 +99,10 @@ static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const stru
 		if (!change->waits)
 			continue;
 		if (rows && (rows == SQL_STATEMENT_ROWS_MOST || out->n - begin > SQL_STATEMENT_BYTES_MOST)) {
-			end_count(sql, rows);
+			end_count(sql, dialect, begin, rows, last);
 			rows = 0;
 		}
+		last = change;
 		if (!rows) {
 			begin = out->n;
 			begin_guard(out, dialect);
@@ -117,7 +126,7 @@ static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const stru
 		buf_text(out, target->key_count > 1 ? ")" : "");
 	}
 	if (rows)
-		end_count(sql, rows);
+		end_count(sql, dialect, begin, rows, last);
 }
 
 void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
@@ -308,7 +317,8 @@ static void take_out(struct sql_text *sql, enum sql_dialect dialect, const char 
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		const struct progress_row *row = &tx->progress[p];
 		struct partition place = { .topic = row->topic, .number = row->partition };
-		bool any = false;
+		const struct event *last = NULL;
+		size_t list = 0, count = 0;
 
 		for (size_t i = 0; i < tx->count; i++) {
 			const struct event *event = tx->events[i];
@@ -316,18 +326,24 @@ static void take_out(struct sql_text *sql, enum sql_dialect dialect, const char 
 			if (!is_taken_out(event) || event->message->owner->number != row->partition ||
 			    !slice_equal(event->message->owner->topic, row->topic))
 				continue;
-			if (!any) {
+			if (count == 0) {
 				buf_text(&sql->text, "DELETE FROM streamlua_parked");
 				put_place(&sql->text, dialect, job, &place);
+				list = sql->text.n;
 				buf_text(&sql->text, dialect == SQL_SQLITE ? " AND (`offset`, part) IN (VALUES " : " AND (`offset`, part) IN (");
 			}
-			buf_printf(&sql->text, any ? ",(%lld,%u)" : "(%lld,%u)", (long long)event->message->position, event->part);
-			any = true;
+			buf_printf(&sql->text, count ? ",(%lld,%u)" : "(%lld,%u)", (long long)event->message->position, event->part);
+			count++;
+			last = event;
 		}
-		if (any) {
+		if (count == 1) { /* as end_count */
+			sql->text.n = list;
+			buf_printf(&sql->text, " AND `offset` = %lld AND part = %u", (long long)last->message->position, last->part);
+		} else if (count) {
 			buf_char(&sql->text, ')');
-			sql_text_end(sql, SQL_PARKED);
 		}
+		if (count)
+			sql_text_end(sql, SQL_PARKED);
 	}
 }
 

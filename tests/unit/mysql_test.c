@@ -155,6 +155,28 @@ static void a_row_that_is_locked_is_tried_again(void **state)
 	fixture_close(&f);
 }
 
+/* A list of keys with one in it would have the server read, and wait for, all rows. */
+static void a_delete_waits_for_no_other_row(void **state)
+{
+	MYSQL *other = mariadb_login(&db);
+	struct fixture f;
+	struct written w;
+	struct taken t;
+	struct sink *quick;
+
+	(void)state;
+	fixture_open(&f, &db, "others",
+		     "CREATE TABLE t (a INT, b VARCHAR(5), PRIMARY KEY (a, b)); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'z')");
+	quick = fixture_sink(&f, db.port, 2000);
+	mariadb_on(other, "USE others; BEGIN; DELETE FROM t WHERE a = 1");
+	written_init(&w, 0, take(&f, quick, &t), 1);
+	written_add(&f, &w, CHANGE_DELETE, (const char *const[]){ "2", "y" });
+	assert_int_equal(written_commit(&f, quick, &w), SINK_COMMITTED);
+	mysql_close(other);
+	quick->ops->close(quick);
+	fixture_close(&f);
+}
+
 static void on_recalled(struct recall *recall, const struct message *message, uint32_t part, struct slice headers)
 {
 	(void)headers;
@@ -648,6 +670,7 @@ int main(void)
 		cmocka_unit_test(each_error_is_told_by_its_kind),
 		cmocka_unit_test(a_unique_value_of_another_row_is_told_as_taken),
 		cmocka_unit_test(a_row_that_is_locked_is_tried_again),
+		cmocka_unit_test(a_delete_waits_for_no_other_row),
 		cmocka_unit_test(what_misses_its_row_is_parked_and_comes_back),
 		cmocka_unit_test(a_missing_privilege_is_the_jobs_failure),
 		cmocka_unit_test(a_text_larger_than_the_server_takes_is_refused_before_it_is_sent),

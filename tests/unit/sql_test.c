@@ -189,9 +189,12 @@ static void a_table_of_key_columns_alone(void **state)
 			       "INSERT INTO `dw`.`orders` (`id`, `sku`) VALUES\n(1,'a')\nON DUPLICATE KEY UPDATE `id` = VALUES(`id`);\n");
 	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(2,'c'));\n"
 				"INSERT INTO `dw`.`orders` (`id`, `sku`) VALUES\n(1,'a')\nON CONFLICT DO NOTHING;\n");
+	f->changes->events[0]->outcome = f->changes->events[1]->outcome = OUTCOME_DEAD;
+	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'c';\n");
+	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'c';\n");
 	f->orders->has_primary_key = false;
 	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("#2", "~"));
-	f->changes->events[0]->outcome = OUTCOME_DEAD;
+	f->changes->events[1]->outcome = OUTCOME_PENDING;
 	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(2,'c'));\n"
 			       "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` <=> NULL;\n");
 	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(2,'c'));\n"
@@ -397,6 +400,9 @@ static void rows_that_updates_wait_for_are_guarded(void **state)
 			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(3,'c'))) <> 2;\n");
 	assert_string_equal(text_of(f, SQL_SQLITE, SQL_GUARD),
 			    GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(3,'c'))) <> 2;\n");
+	f->changes->events[1]->outcome = OUTCOME_DEAD;
+	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
+			    GUARD " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'b');\n");
 }
 
 static void changes_in_order_are_guarded_one_by_one(void **state)
