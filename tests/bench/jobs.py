@@ -24,6 +24,7 @@ class Job:
     programs: tuple
     table: str = None  # None: into the blackhole
     found: str = None  # SQL whose columns are named as what generate says
+    workers: int = 1  # of streamlua
     alike: bool = True  # all programs' targets are the same to the last byte
     script: Path = None
     scripts: dict = field(default_factory=dict)  # by program: another script
@@ -72,6 +73,13 @@ JOBS = {job.name: job for job in [
     Job(name="fraud", folder="fraud", sample="payments", topic="payments", serves="payments", format="json", messages=2_000_000,
         programs=("streamlua", "flink"), table="alerts", script=EXAMPLES / "fraud/scripts/payments.lua",
         found="SELECT COUNT(*) AS `rows`, CAST(SUM(amount) * 100 AS INT) AS cents FROM alerts"),
+    Job(name="counts", folder="counts", sample="views", topic="views", serves="views", format="json", messages=2_000_000,
+        programs=("streamlua", "flink"), table="views_of_page",
+        found="SELECT SUM(views) AS views, CAST(SUM(seconds) * 100 AS INT) AS cents FROM views_of_page"),
+    # One row, or one for each partition: not the same rows.
+    Job(name="hot", folder="hot", sample="views", topic="views", serves="views", format="json", messages=2_000_000, workers=8,
+        programs=("streamlua", "streamlua-shard"), scripts={"streamlua-shard": FOLDER / "hot/shard.lua"}, table="totals", alike=False,
+        found="SELECT SUM(views) AS views, CAST(SUM(seconds) * 100 AS INT) AS cents FROM totals"),
     nexmark("q0", "bids", "SELECT COUNT(*) AS bids, SUM(price) AS price FROM bids"),
     nexmark("q1", "bids", "SELECT COUNT(*) AS bids, CAST(SUM(price) * 1000 / 908 AS INT) AS price FROM bids"),
     nexmark("q2", "selected", "SELECT COUNT(*) AS selected, SUM(price) AS selected_price FROM selected"),

@@ -37,4 +37,4 @@ class Streamlua:
         # A blackhole's progress is its consumer group's: each run needs another.
         write_job(world.folder, job.serves, job.lua(self.name), name=f"bench-{job.name}-{number}",
                   source=kafka_source(world.kafka, job.topic, job.format), sink=sink)
-        return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off"], self.name)
+        return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off", "--workers", job.workers], self.name)

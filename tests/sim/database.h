@@ -19,8 +19,8 @@ struct progress {
 /* A change as it came over the wire. */
 struct wire_change {
 	enum change_op op;
-	bool waits, settled; /* settled: by a later change of the table, whether its row is there or not */
-	bool set[CELL_COUNT];
+	bool waits, settled;                    /* settled: by a later change of the table, whether its row is there or not */
+	bool set[CELL_COUNT], adds[CELL_COUNT]; /* adds: to what the row has */
 	int64_t cells[CELL_COUNT];
 };
 

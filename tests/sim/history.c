@@ -8,11 +8,11 @@
 
 const char *const cell_names[CELL_COUNT] = { "id", "v", "w", "name" };
 
-const char *const table_names[TABLE_COUNT] = { "plain", "items",  "names", "skips", "stuck",  "late",     "notes",
-					       "lost",  "counts", "timed", "panes", "finals", "sessions", "other" };
+const char *const table_names[TABLE_COUNT] = { "plain",  "items", "names", "skips",  "stuck",    "late", "notes", "lost",
+					       "counts", "timed", "panes", "finals", "sessions", "sums", "other" };
 const char *const topic_names[TABLE_COUNT] = { "sim.shop.plain", "sim.shop.items",  "sim.shop.names",    "sim.shop.skips",  "sim.shop.stuck",
 					       "sim.shop.late",  "sim.shop.notes",  "sim.shop.lost",     "sim.shop.counts", "sim.shop.timed",
-					       "sim.shop.panes", "sim.shop.finals", "sim.shop.sessions", "sim.shop.other" };
+					       "sim.shop.panes", "sim.shop.finals", "sim.shop.sessions", "sim.shop.sums",   "sim.shop.other" };
 
 enum { STUCK_HOLDER = ROWS_MOST - 1, STUCK_NAME = 900 };
 enum { COUNTS_MOST = 5 }; /* then the script begins anew */
@@ -457,6 +457,8 @@ static void add_all_logs(struct history *h, struct dice *dice)
 		add_logs(h, TABLE_COUNTS, 1 + dice_below(dice, 3));
 	if (dice_percent(dice, 20))
 		add_logs(h, TABLE_OTHER, 1);
+	if (h->rows % 3 == 1) /* no throw of the dice: the other runs stay what they are */
+		add_logs(h, TABLE_SUMS, 1 + h->rows / 5);
 }
 
 static void add_timed_logs(struct history *h, struct dice *dice)
@@ -488,7 +490,9 @@ void history_init(struct history *h, struct dice *dice, uint32_t messages, bool 
 		struct log *log = &h->logs[dice_below(dice, h->log_count)];
 		uint32_t parts = parts_of(h, log->table);
 
-		if (log->table == TABLE_STUCK)
+		if (log->table == TABLE_SUMS)
+			sums_history_add(h, log, parts);
+		else if (log->table == TABLE_STUCK)
 			add_stuck(h, log);
 		else if (table_written(log->table) == TABLE_LATE)
 			add_late(h, log,
@@ -574,6 +578,10 @@ void history_apply(const struct record *record, struct row rows[TABLE_COUNT][ROW
 
 	if (table_is_timed(record->table)) /* what they write is timed.c's to know */
 		return;
+	if (record->table == TABLE_SUMS) {
+		sums_history_apply(record, rows[TABLE_SUMS]);
+		return;
+	}
 	w = row->exists ? row->cells[CELL_W] : CELL_NULL;
 
 	if (record->deed == DEED_MOVE)

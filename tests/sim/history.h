@@ -25,6 +25,7 @@ enum table {
 	TABLE_PANES,    /* tumbling windows, which take rows back */
 	TABLE_FINALS,   /* hopping windows, written once */
 	TABLE_SESSIONS, /* windows that grow together */
+	TABLE_SUMS,     /* rows of `w` are added up: their `v`, and how many there are. Any partition adds to any row */
 	TABLE_OTHER,    /* no script serves it */
 	TABLE_COUNT,
 };
@@ -56,7 +57,7 @@ struct record {
 	enum deed deed;
 	int64_t id, old_id;
 	struct row row;
-	struct row old;   /* timed: what it takes back */
+	struct row old;   /* timed: what it takes back; SUMS: what becomes of old_id */
 	int64_t clock_ms; /* timed: the largest event time of the partition before it, INT64_MIN none */
 	bool keeps_w;     /* the message does not say w: it stays what it is */
 	bool lacks;       /* and so cannot make its row: where that is not there it is parked, until a later event of the row settles it */

@@ -13,6 +13,10 @@ void history_put_row(struct history *history, const struct record *record, const
 struct slice history_kept_text(struct history *history);
 struct slice history_key(struct history *history, int64_t id);
 
+/* sums_history.c */
+void sums_history_add(struct history *history, struct log *log, uint32_t parts);
+void sums_history_apply(const struct record *record, struct row rows[ROWS_MOST]);
+
 /* timed_history.c */
 void timed_history_add(struct history *history, struct log *log, uint32_t parts);
 void timed_history_end(struct history *history);

@@ -37,6 +37,7 @@
 	"  if n == 5 then state.n, state.h, state.g, map.g = nil, nil, nil, nil end\n"                                                               \
 	"  return made\n"                                                                                                                            \
 	"end"
+#define SUMS "merge = { v = 'sum', w = 'sum' }, "
 #define COLUMNS "columns = { id = 'id', v = 'v', w = 'w', name = 'name' }"
 
 static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
@@ -88,6 +89,12 @@ static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
 		"return { target = 'late', write = 'update', park_for = '1m', key_by = 'table', " NOTE " }",
 		"return { target = 'late', write = 'update', park_for = '1m', key_by = { 'id' }, " NOTE " }",
 		"return { target = 'late', write = 'update', park_for = '10s', " NOTE " }",
+	},
+	[TABLE_SUMS] = {
+		RULE "return { filter = rule, " SUMS "columns = { id = 'w', v = 'v', w = function() return 1 end } }",
+		RULE "return { filter = rule, " SUMS "map = function(row) return { id = row.w, v = row.v, w = 1 } end }",
+		RULE "return { filter = rule, " SUMS "key_by = 'table', columns = { id = function(row) return row.w end, v = 'v', w = function() return 1 end } }",
+		RULE "return { filter = rule, " SUMS "key_by = function(row) return row.w % 2 end, map = function(row) return { id = row.w, v = row.v, w = 1 } end }",
 	},
 	[TABLE_COUNTS] = {
 		"return { target = 'counts', key_by = { 'id' }, " COUNT("row.keep == 0", "row.fault == 1") " }",

@@ -1,0 +1,5 @@
+CREATE TABLE views_of_page (
+  page VARCHAR(80) NOT NULL PRIMARY KEY,
+  views BIGINT NOT NULL,
+  seconds DECIMAL(14,2) NOT NULL
+);
