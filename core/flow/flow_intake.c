@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "flow/decode.h"
+#include "flow/rekey.h"
 
 /* How many events may wait in lanes: two full transactions for each. More would only be memory. */
 enum { WAITING_FACTOR = 2 };
@@ -10,8 +11,11 @@ enum { WAITING_FACTOR = 2 };
 void flow_on_message(void *ctx, const struct message *message)
 {
 	struct flow *flow = ctx;
+	struct message original = *message;
 
-	flow->messages[flow->message_count++] = intake_copy(flow->intake, message);
+	if (message->owner->rekeyed)
+		rekey_open(&original);
+	flow->messages[flow->message_count++] = intake_copy(flow->intake, &original);
 }
 
 void flow_intake_forget(struct flow *flow, const struct partition *partition)
@@ -188,6 +192,7 @@ size_t flow_intake_turn(struct flow *flow)
 		return 0;
 	if (count && !flow->over) {
 		decode_messages(&flow->decoder, flow->host, intake, flow->messages, count);
+		rekey_choose(intake);
 		enter(flow);
 		flow_intake_process(flow, intake);
 	}

@@ -1,5 +1,6 @@
 /* What is parked comes back: read from the sink when it is due, made events of anew, and sent through its lanes like any other. */
 #include "flow/flow_private.h"
+#include "flow/rekey.h"
 
 #include <stdlib.h>
 
@@ -212,6 +213,7 @@ static void come_back(struct flow *flow, struct recalling *r)
 	size_t gone = 0;
 
 	decode_messages(&flow->decoder, flow->host, intake, r->messages, r->count);
+	rekey_choose(intake);
 	keep_asked(r, intake);
 	for (size_t i = 0; i < r->asked_count; i++) {
 		const struct message *message;

@@ -97,6 +97,7 @@ static void on_assigned(void *ctx, const struct source_partition *assigned, size
 	for (size_t i = 0; i < count; i++) {
 		struct partition *partition = partition_new(assigned[i].topic, assigned[i].partition, assigned[i].id, flow->options.sink->lanes);
 
+		partition->rekeyed = script_host_rekey(flow->host) == REKEY_IN && script_host_has_topic(flow->host, partition->topic);
 		partition->next_partition = flow->partitions;
 		flow->partitions = partition;
 		partition_ref(partition);

@@ -182,13 +182,13 @@ static bool check_partitions(struct flow *flow, const struct intake *intake)
 	const struct event *last = NULL;
 	struct error err;
 
-	if (flow->options.workers < 2 || !script_host_is_stateful(flow->host))
+	if (flow->options.workers < 2 || !script_host_is_stateful(flow->host) || script_host_rekey(flow->host) == REKEY_OUT)
 		return true;
 	for (const struct event *event = intake->first; event; event = event->next) {
 		struct slice column;
 
-		if (event->outcome != OUTCOME_PENDING || event->uncertain || event->parked || !event->script->stateful ||
-		    event->script->key_by != KEY_BY_COLUMNS ||
+		if (event->outcome != OUTCOME_PENDING || event->uncertain || event->message->owner->rekeyed || event->parked ||
+		    !event->script->stateful || event->script->key_by != KEY_BY_COLUMNS ||
 		    (last && last->script == event->script && last->key.shape == event->key.shape &&
 		     slice_equal(last->message->topic, event->message->topic)))
 			continue;
@@ -196,12 +196,13 @@ static bool check_partitions(struct flow *flow, const struct intake *intake)
 		column = foreign_column(flow, event);
 		if (!column.n)
 			continue;
-		error_set(&err,
-			  "stopped at %.*s:%d offset %lld: the message's key has the column %.*s, which is not in key_by of %.*s. Events of one "
-			  "state are then in several partitions, and with several workers each would count some of them: run it with --workers 1, "
-			  "or key the topic by columns of key_by",
-			  SLICE_ARG(event->message->topic), event->message->partition, (long long)event->message->offset, SLICE_ARG(column),
-			  SLICE_ARG(event->script->path));
+		error_set(
+			&err,
+			"stopped at %.*s:%d offset %lld: the message's key has the column %.*s, which is not in key_by of %.*s. Events of one "
+			"state are then in several partitions, and with several workers each would count some of them: say repartition = \"a-topic\" "
+			"in the script, through which they are then keyed anew, run it with --workers 1, or key the topic by columns of key_by",
+			SLICE_ARG(event->message->topic), event->message->partition, (long long)event->message->offset, SLICE_ARG(column),
+			SLICE_ARG(event->script->path));
 		flow_fail(flow, true, err.text);
 		return false;
 	}
@@ -211,9 +212,15 @@ static bool check_partitions(struct flow *flow, const struct intake *intake)
 /* They have all of their state at hand, or of their maps what they have come to so far. False: it cannot go on, or waits. */
 static bool run_now(struct flow *flow, struct intake *intake)
 {
-	bool ran = script_host_run(flow->host, intake, flow->wall_ms, flow_clock_others_ms(flow));
+	bool ran;
 	struct error err;
 
+	if (script_host_rekey(flow->host) == REKEY_OUT) {
+		script_host_rekeyed(flow->host, intake);
+		intake->ran = true;
+		return true;
+	}
+	ran = script_host_run(flow->host, intake, flow->wall_ms, flow_clock_others_ms(flow));
 	/* What they could not do because the target is away, or because they have kept all memory, is no event's fault: a new worker reads the same again. */
 	if (script_host_outage(flow->host)) {
 		flow_fail(flow, false, script_host_outage(flow->host));
@@ -248,7 +255,7 @@ static bool run(struct flow *flow, struct intake *intake)
 		wanted = script_host_begin(flow->host, intake);
 		if (!check_partitions(flow, intake))
 			return false;
-		if (wanted)
+		if (wanted && script_host_rekey(flow->host) != REKEY_OUT)
 			load(flow);
 	}
 	if (flow->loading.active || !run_now(flow, intake))
@@ -329,6 +336,8 @@ void flow_run_refused(struct flow *flow, struct event *event)
 
 void flow_run_keep(struct flow *flow, const struct event *event)
 {
+	if (script_host_rekey(flow->host) == REKEY_OUT)
+		return;
 	if (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER)
 		script_host_changed(flow->host, event);
 	if (flow->memory && (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER))

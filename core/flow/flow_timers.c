@@ -144,7 +144,9 @@ static bool has_taken_any(const struct flow *flow)
 
 bool flow_timers_turn(struct flow *flow)
 {
-	flow->timers.all_ran = false;
+	flow->timers.all_ran = script_host_rekey(flow->host) == REKEY_OUT; /* of what it keeps, none is run here */
+	if (flow->timers.all_ran)
+		return false;
 	if (flow->loading.active || (flow->unrun && flow->unrun->begun) || !flow->ready || !flow_intake_has_room(flow))
 		return false;
 	flow_clock_turn(flow);

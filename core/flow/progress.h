@@ -45,6 +45,7 @@ struct partition {
 	int32_t number;
 	uint32_t source_id;
 	int64_t epoch;
+	bool rekeyed;        /* of a topic of `repartition`: its messages say where they come from */
 	bool taken;          /* its progress is known, messages may come */
 	bool revoked;        /* no longer ours: what is left of it is dropped */
 	bool ended;          /* a bounded source has delivered its last message */

@@ -18,6 +18,10 @@ struct script_window; /* script_window.c */
 struct plan;          /* flow/plan.h */
 struct json;
 
+/* What becomes of scripts with `repartition`. AS_IT_COMES: they are as all others. OUT: all that is done is to find out their keys. IN: their events
+ * come through their topics, and no other way. */
+enum rekey { REKEY_AS_IT_COMES = 0, REKEY_OUT, REKEY_IN };
+
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_STOP, ON_ERROR_SKIP };
 enum key_by { KEY_BY_DEFAULT, KEY_BY_TABLE, KEY_BY_ROW, KEY_BY_COLUMNS, KEY_BY_FUNCTION };
 
@@ -71,6 +75,9 @@ struct script {
 	enum on_error on_error;
 	int64_t park_for_ms;
 
+	struct slice repartition; /* a topic; n is 0: none */
+	int32_t repartition_partitions;
+	int64_t repartition_retention_ms;
 	bool stateful;   /* process, window: rows of streamlua_state belong to it */
 	bool patterned;  /* ... a pattern */
 	bool windowed;   /* ... window: all open panes of a key are a row */
@@ -134,8 +141,14 @@ const char *script_host_outage(const struct script_host *host);
 const char *script_host_version(const struct script_host *host);
 uint32_t script_host_count(const struct script_host *host);
 struct script *script_host_script(struct script_host *host, uint32_t index);
-/* The script that serves a table: the one that names its database first. NULL: none. Without a table: DEFAULT_TABLE_KEY. */
-struct script *script_host_route(struct script_host *host, struct slice database, struct slice table);
+/* The script that serves a table: the one that names its database first. NULL: none. Without a table: DEFAULT_TABLE_KEY. through: the topic of
+ * `repartition` that its event came through (REKEY_IN); elsewhere: that a script with `repartition` has it may still be (script_host_goes_through). */
+struct script *script_host_route(struct script_host *host, struct slice database, struct slice table, struct slice through);
+bool script_host_goes_through(struct script_host *host, struct slice database, struct slice table);
+void script_host_set_rekey(struct script_host *host, enum rekey rekey); /* before its first event */
+enum rekey script_host_rekey(const struct script_host *host);
+/* A script has `repartition` by this topic. */
+bool script_host_has_topic(const struct script_host *host, struct slice topic);
 /* A target by name; described and added when it is not known yet. NULL with err where the sink has no such table. */
 struct target *script_host_target(struct script_host *host, struct slice name, struct error *err);
 struct target *script_host_target_at(struct script_host *host, uint32_t id);
@@ -179,6 +192,9 @@ void script_event_release(struct event *event);
  * none). Timers that are due before an event of their key run before it, and stand before it in the intake. False: some came to rows of maps
  * that are not at hand; those are wanted now, and it is to be called again once they are. */
 bool script_host_run(struct script_host *host, struct intake *intake, int64_t now_ms, int64_t others_ms);
+/* REKEY_OUT: instead of running them. Those of scripts with `repartition` are pending, with the state of their keys where these could be made;
+ * all others are ignored. */
+void script_host_rekeyed(struct script_host *host, struct intake *intake);
 /* How many messages an intake should have at most: few where one may bring the worker down, and all before it would be done again. */
 size_t script_host_intake_most(const struct script_host *host);
 /* Scripts have kept so much memory that events do not get what they want: only a new host helps. */

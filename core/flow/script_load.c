@@ -136,6 +136,21 @@ static void read_merges(struct script_host *host, struct script *script)
 	lua_pop(host->lua, 1);
 }
 
+static void read_repartition(struct script_host *host, struct script *script)
+{
+	lua_getfield(host->lua, -1, "repartition");
+	if (lua_istable(host->lua, -1)) {
+		script->repartition = text_field(host, "topic");
+		lua_getfield(host->lua, -1, "partitions");
+		script->repartition_partitions = (int32_t)lua_tonumber(host->lua, -1);
+		lua_pop(host->lua, 1);
+		lua_getfield(host->lua, -1, "retention");
+		script->repartition_retention_ms = (int64_t)lua_tonumber(host->lua, -1);
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+}
+
 static int64_t default_park_for(struct script_host *host)
 {
 	int64_t ms = 10 * 60 * 1000;
@@ -182,6 +197,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 		lua_getfield(host->lua, -1, "idle_after");
 		script->idle_after_ms = (int64_t)lua_tonumber(host->lua, -1);
 		lua_pop(host->lua, 1);
+		read_repartition(host, script);
 		script->closes = slice_is(text_field(host, "emit"), "final");
 		script->ends = script->closes || has_field(host->lua, "ends", LUA_TBOOLEAN);
 		lua_getfield(host->lua, -1, "time");

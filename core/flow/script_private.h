@@ -41,6 +41,7 @@ struct script_host {
 	struct script *scripts;
 	uint32_t script_count;
 	struct route *routes;
+	enum rekey rekey;
 
 	struct sink *sink; /* borrowed; NULL: no schema, targets are open */
 	struct shapes *shapes;

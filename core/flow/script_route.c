@@ -7,23 +7,35 @@
 struct route {
 	char *name; /* "shop.orders", "orders", "" */
 	struct script *script;
+	struct script *rekeyed; /* with `repartition` */
 	UT_hash_handle hh;
 };
 
-static int add_route(struct script_host *host, struct slice name, struct script *script, struct error *err)
+static struct route *find(struct script_host *host, const char *name, size_t size)
 {
 	struct route *route;
 
-	HASH_FIND(hh, host->routes, name.p, name.n, route);
-	if (route)
-		return error_set(err, "%.*s and %.*s both serve %s: one script has a table", SLICE_ARG(route->script->path), SLICE_ARG(script->path),
-				 name.n ? name.p : "events without a table");
-	route = calloc(1, sizeof *route);
-	BUG_IF(!route);
-	route->name = strndup(name.p, name.n);
-	BUG_IF(!route->name);
-	route->script = script;
-	HASH_ADD_KEYPTR(hh, host->routes, route->name, name.n, route);
+	HASH_FIND(hh, host->routes, name, size, route);
+	return route;
+}
+
+static int add_route(struct script_host *host, struct slice name, struct script *script, struct error *err)
+{
+	struct route *route = find(host, name.p, name.n);
+	struct script **place;
+
+	if (!route) {
+		route = calloc(1, sizeof *route);
+		BUG_IF(!route);
+		route->name = strndup(name.p, name.n);
+		BUG_IF(!route->name);
+		HASH_ADD_KEYPTR(hh, host->routes, route->name, name.n, route);
+	}
+	place = script->repartition.n ? &route->rekeyed : &route->script;
+	if (*place)
+		return error_set(err, "%.*s and %.*s both serve %s%s: one script has a table", SLICE_ARG((*place)->path), SLICE_ARG(script->path),
+				 name.n ? name.p : "events without a table", script->repartition.n ? " through `repartition`" : "");
+	*place = script;
 	return 0;
 }
 
@@ -48,20 +60,68 @@ void routes_free(struct script_host *host)
 	}
 }
 
-struct script *script_host_route(struct script_host *host, struct slice database, struct slice table)
+static struct script *of_route(const struct script_host *host, const struct route *route, struct slice through)
+{
+	struct script *rekeyed = route ? route->rekeyed : NULL;
+
+	if (!route)
+		return NULL;
+	if (host->rekey == REKEY_OUT)
+		return rekeyed;
+	if (host->rekey == REKEY_IN)
+		return !through.n ? route->script : rekeyed && slice_equal(rekeyed->repartition, through) ? rekeyed : NULL;
+	return route->script ? route->script : rekeyed;
+}
+
+/* What names the database comes first. */
+static void find_both(struct script_host *host, struct slice database, struct slice table, struct route *found[2])
 {
 	char name[512];
-	struct route *route = NULL;
 
+	found[0] = NULL;
 	if (!table.p || table.n == 0)
 		table = SLICE("");
 	if (database.n && table.n && database.n + 1 + table.n <= sizeof name) {
 		memcpy(name, database.p, database.n);
 		name[database.n] = '.';
 		memcpy(name + database.n + 1, table.p, table.n);
-		HASH_FIND(hh, host->routes, name, database.n + 1 + table.n, route);
+		found[0] = find(host, name, database.n + 1 + table.n);
 	}
-	if (!route)
-		HASH_FIND(hh, host->routes, table.p, table.n, route);
-	return route ? route->script : NULL;
+	found[1] = find(host, table.p, table.n);
+}
+
+struct script *script_host_route(struct script_host *host, struct slice database, struct slice table, struct slice through)
+{
+	struct route *found[2];
+	struct script *script;
+
+	find_both(host, database, table, found);
+	script = of_route(host, found[0], through);
+	return script ? script : of_route(host, found[1], through);
+}
+
+bool script_host_goes_through(struct script_host *host, struct slice database, struct slice table)
+{
+	struct route *found[2];
+
+	find_both(host, database, table, found);
+	return (found[0] && found[0]->rekeyed) || (found[1] && found[1]->rekeyed);
+}
+
+void script_host_set_rekey(struct script_host *host, enum rekey rekey)
+{
+	host->rekey = rekey;
+}
+
+enum rekey script_host_rekey(const struct script_host *host)
+{
+	return host->rekey;
+}
+
+bool script_host_has_topic(const struct script_host *host, struct slice topic)
+{
+	for (uint32_t i = 0; i < host->script_count; i++)
+		if (slice_equal(host->scripts[i].repartition, topic))
+			return true;
+	return false;
 }

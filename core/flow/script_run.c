@@ -71,28 +71,47 @@ static void set_readings(struct event *event)
 struct last_route {
 	struct slice database, table;
 	bool unnamed;
+	const struct partition *through; /* NULL: it has come as it comes */
 	struct script *script;
 };
 
 /* Events that name no table go by their topic's name; where no script serves that, to the one for events without a table. */
+static const struct partition *goes_through(const struct event *event)
+{
+	const struct partition *owner = event->message->owner;
+
+	return owner && owner->rekeyed ? owner : NULL;
+}
+
 static struct script *find_script(struct script_host *host, const struct event *event)
 {
-	struct script *script = script_host_route(host, event->database, event->table);
+	const struct partition *owner = goes_through(event);
+	struct slice through = owner ? owner->topic : SLICE("");
+	struct script *script = script_host_route(host, event->database, event->table, through);
 
-	return script || !event->unnamed ? script : script_host_route(host, SLICE(""), SLICE(""));
+	return script || !event->unnamed ? script : script_host_route(host, SLICE(""), SLICE(""), through);
+}
+
+/* It is another's: of the other stage of `repartition`. */
+static bool is_elsewhere(struct script_host *host, const struct event *event)
+{
+	if (host->rekey == REKEY_IN && !goes_through(event))
+		return script_host_goes_through(host, event->database, event->table) ||
+		       (event->unnamed && script_host_goes_through(host, SLICE(""), SLICE("")));
+	return host->rekey == REKEY_OUT;
 }
 
 static void route(struct script_host *host, struct event *event, struct last_route *last)
 {
 	if (!slice_equal(event->table, last->table) || !slice_equal(event->database, last->database) || event->unnamed != last->unnamed ||
-	    !last->table.p)
-		*last = (struct last_route){ event->database, event->table, event->unnamed, find_script(host, event) };
+	    !last->table.p || last->through != goes_through(event))
+		*last = (struct last_route){ event->database, event->table, event->unnamed, goes_through(event), find_script(host, event) };
 	event->script = last->script;
 	event->row_matches = true;
 	event->at_ms = INT64_MIN;
 	event->lane_hashes = 0;
 	if (!event->script) {
-		event->outcome = OUTCOME_UNMATCHED;
+		event->outcome = is_elsewhere(host, event) ? OUTCOME_IGNORED : OUTCOME_UNMATCHED;
 		return;
 	}
 	event->script_version = slice_of(host->options.bundle->version);
@@ -377,7 +396,7 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 		if (event->outcome == OUTCOME_PENDING)
 			set_readings(event);
 	watch_intake(host, intake);
-	if (host->lookup_count)
+	if (host->lookup_count && host->rekey != REKEY_OUT)
 		begin_lookups(host, intake);
 	if (script_host_is_stateful(host)) {
 		gather(host, intake, false);

@@ -304,6 +304,8 @@ static void kafka_close(struct source *source)
 		rd_kafka_conf_destroy(kafka->conf);
 	if (kafka->topics)
 		rd_kafka_topic_partition_list_destroy(kafka->topics);
+	if (kafka->rekeyed)
+		rd_kafka_topic_partition_list_destroy(kafka->rekeyed);
 	if (kafka->others)
 		rd_kafka_topic_partition_list_destroy(kafka->others);
 	free(kafka->partitions);

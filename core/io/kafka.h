@@ -14,6 +14,7 @@ struct kafka_options {
 	/* Names and patterns, up to a NULL. "^..." is a POSIX extended regular expression; a name with any of its special characters
 	 * but '.' is one too, for the whole name: "shop.*". */
 	const char *const *topics;
+	const char *const *rekeyed; /* of `topics` those that we made: they are read from their beginning, whatever `start` says. NULL: none */
 	const char *group;
 	const char *start;         /* "earliest", "latest", or a time as clock_time reads it: for partitions without progress. NULL: "earliest" */
 	const char *until;         /* NULL: without end; "latest": what a partition holds when it is assigned; or a time: what is before it */
@@ -27,6 +28,8 @@ struct kafka_options {
 	bool from, group_keeps_progress;
 	/* The sink commits the group's offsets with what it writes (kafka_membership); only beginnings and ends are said by the source. */
 	bool sink_commits;
+	/* With it: --from, also where a worker was started again in the run that was given it. Offsets that this run has not committed count for nothing. */
+	bool from_of_run;
 	bool first; /* nothing has run yet: a login or a certificate that is refused is the job's fault, and not tried again */
 	/* No member of the group: all partitions of the topics, or this one, are read beside whoever owns them, from `start` on. Nothing is ever
 	 * committed. The topics have to be there; what is added to them later is not seen. */
@@ -37,6 +40,9 @@ struct kafka_options {
 
 /* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */
 struct source *kafka_new(struct event_base *loop, const struct kafka_options *options, struct error *err);
+
+/* What `from_ms` is in the marks of offsets that a sink commits (io/kafka_mark.h). */
+int64_t kafka_from_ms(const struct source *source);
 
 /* Who this consumer is in its group: what is committed in this name is refused once partitions may have gone to others. As it is now, so it has to be taken
  * while all partitions concerned are ours; to be destroyed. NULL: it is no member at present. */

@@ -115,6 +115,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	kafka->first = options->first;
 	kafka->group_keeps_progress = options->group_keeps_progress;
 	kafka->sink_commits = options->sink_commits;
+	kafka->from_ms = options->sink_commits && options->from_of_run ? options->run_started_ms : 0;
 	kafka->alone = options->alone;
 	kafka->only_topic = options->only_topic ? strdup(options->only_topic) : NULL;
 	kafka->only_partition = options->only_partition;
@@ -132,6 +133,9 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 		if (add_topic(kafka->topics, *topic, err) < 0)
 			return -1;
 	}
+	kafka->rekeyed = rd_kafka_topic_partition_list_new(1);
+	for (const char *const *topic = options->rekeyed; topic && *topic; topic++)
+		rd_kafka_topic_partition_list_add(kafka->rekeyed, *topic, RD_KAFKA_PARTITION_UA);
 	if (kafka->topics->cnt == 0)
 		return error_set(err, "source: no topics are named");
 

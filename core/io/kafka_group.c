@@ -259,7 +259,7 @@ static bool is_settled(const struct kafka *kafka, const struct kafka_partition *
 static void add_commit(struct kafka *kafka, struct kafka_partition *p, rd_kafka_topic_partition_list_t *list)
 {
 	rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, p->name.p, p->partition);
-	struct kafka_mark mark = { 0 };
+	struct kafka_mark mark = { .from_ms = kafka->from_ms };
 
 	if (is_settled(kafka, p)) {
 		mark.start = p->start_marked && p->committed == 0;
@@ -296,6 +296,11 @@ void kafka_group_commit(struct kafka *kafka, bool now)
 		rd_kafka_commit(kafka->rk, list, 1);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
+}
+
+int64_t kafka_from_ms(const struct source *source)
+{
+	return ((const struct kafka *)source)->from_ms;
 }
 
 rd_kafka_consumer_group_metadata_t *kafka_membership(struct source *source)

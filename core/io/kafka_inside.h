@@ -78,7 +78,7 @@ struct kafka {
 	struct source_events events;
 
 	rd_kafka_conf_t *conf; /* until start */
-	rd_kafka_topic_partition_list_t *topics;
+	rd_kafka_topic_partition_list_t *topics, *rekeyed;
 	struct kafka_point start, until;
 	bool from, group_keeps_progress, sink_commits;
 	bool alone, alone_given; /* kafka_alone.c */
@@ -101,6 +101,7 @@ struct kafka {
 	bool first;      /* no broker has answered yet, and who refuses us is not asked again */
 	int64_t idle_at; /* mono ms; 0: not waiting */
 	bool whole;      /* all partitions of the topics are read (kafka_share.c) */
+	int64_t from_ms; /* of all marks; 0: this is no run with --from, or none that its sink commits for */
 	int64_t run_started_ms, rebalanced_ms, committed_ms, share_asked_ms, waits_said_ms;
 	rd_kafka_topic_partition_list_t *others; /* partitions of others, and where they end */
 	struct kafka_gap gap;

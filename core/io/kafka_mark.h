@@ -11,7 +11,8 @@ struct kafka_mark {
 	/* Everything is read and settled that was there at ended_ms (the wall clock where a run found the end), and is from before until_ms. 0:
 	 * not said. */
 	int64_t ended_ms, until_ms;
-	uint32_t parts; /* of the message at the offset so many events are done */
+	int64_t from_ms; /* written by a run with --from that was begun then; 0: by another */
+	uint32_t parts;  /* of the message at the offset so many events are done */
 };
 
 void kafka_mark_put(rd_kafka_topic_partition_t *entry, struct kafka_mark mark);

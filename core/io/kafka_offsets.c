@@ -61,7 +61,7 @@ int kafka_offsets_committed(struct kafka *kafka, rd_kafka_topic_partition_list_t
  * have ended before its first transaction. */
 static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
-	if (list->cnt == 0 || kafka->from || kafka->alone)
+	if (list->cnt == 0 || (kafka->from && !kafka->from_ms) || kafka->alone)
 		return 0;
 	if (kafka_offsets_committed(kafka, list) < 0)
 		return -1;
@@ -71,6 +71,8 @@ static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 		struct kafka_mark mark = kafka_mark_of(entry);
 		bool marked = mark.start;
 
+		if (kafka->from_ms && mark.from_ms != kafka->from_ms)
+			continue; /* of another run, from before this one went back, or on */
 		if (entry->offset >= 0 && (kafka->group_keeps_progress || marked)) {
 			p->position = entry->offset;
 			p->start_marked = marked;
@@ -85,18 +87,41 @@ static int recall(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 /* So that a worker that dies before its first transaction, and the one that follows it, begin at the same message. */
 static void remember(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
-	if (list->cnt == 0 || kafka->alone || (kafka->start.kind == KAFKA_EARLIEST && !kafka->from))
+	if (list->cnt == 0 || kafka->alone || (kafka->start.kind == KAFKA_EARLIEST && (!kafka->from || kafka->from_ms)))
 		return;
 	for (int i = 0; i < list->cnt; i++) {
-		kafka_mark_put(&list->elems[i], (struct kafka_mark){ .start = true });
+		kafka_mark_put(&list->elems[i], (struct kafka_mark){ .start = true, .from_ms = kafka->from_ms });
 		((struct kafka_partition *)list->elems[i].opaque)->start_marked = true;
 	}
-	rd_kafka_commit(kafka->rk, list, 1);
+	rd_kafka_commit(kafka->rk, list, !kafka->sink_commits); /* before what the sink commits, and not after it */
+}
+
+static int begin_at(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, struct kafka_point point)
+{
+	if (kafka_offsets_ask(kafka, list, point) < 0)
+		return -1;
+	for (int i = 0; i < list->cnt; i++)
+		((struct kafka_partition *)list->elems[i].opaque)->position = list->elems[i].offset;
+	return 0;
+}
+
+/* Those of topics that we made: all that is in them is meant. */
+static rd_kafka_topic_partition_list_t *take_rekeyed(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_topic_partition_list_t *rekeyed = rd_kafka_topic_partition_list_new(8);
+
+	for (int i = list->cnt - 1; i >= 0; i--) {
+		if (!rd_kafka_topic_partition_list_find(kafka->rekeyed, list->elems[i].topic, RD_KAFKA_PARTITION_UA))
+			continue;
+		add(rekeyed, list->elems[i].opaque, 0);
+		rd_kafka_topic_partition_list_del_by_idx(list, i);
+	}
+	return rekeyed;
 }
 
 static int resolve_starts(struct kafka *kafka)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8), *rekeyed;
 	int result;
 
 	for (size_t i = 0; i < kafka->partition_slots; i++) {
@@ -106,14 +131,15 @@ static int resolve_starts(struct kafka *kafka)
 			add(list, p, 0);
 	}
 	result = recall(kafka, list);
+	rekeyed = take_rekeyed(kafka, list);
 	if (result == 0)
-		result = kafka_offsets_ask(kafka, list, kafka->start);
-	if (result == 0) {
-		for (int i = 0; i < list->cnt; i++)
-			((struct kafka_partition *)list->elems[i].opaque)->position = list->elems[i].offset;
+		result = begin_at(kafka, rekeyed, (struct kafka_point){ .kind = KAFKA_EARLIEST });
+	if (result == 0)
+		result = begin_at(kafka, list, kafka->start);
+	if (result == 0)
 		remember(kafka, list);
-	}
 	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_topic_partition_list_destroy(rekeyed);
 	return result;
 }
 

@@ -78,6 +78,21 @@ int kafka_producer_start(struct kafka_producer *p, const char *transactional_id,
 	return 0;
 }
 
+int32_t kafka_producer_partitions(struct kafka_producer *p, const char *name, struct error *err)
+{
+	const struct rd_kafka_metadata *metadata;
+	rd_kafka_resp_err_t code = rd_kafka_metadata(p->rk, 1, NULL, &metadata, ANSWER_MS); /* to ask for one may make it */
+	int32_t count = 0;
+
+	if (code)
+		return error_set(err, "the brokers do not answer: %s", rd_kafka_err2str(code));
+	for (int i = 0; i < metadata->topic_cnt; i++)
+		if (strcmp(metadata->topics[i].topic, name) == 0)
+			count = metadata->topics[i].partition_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	return count;
+}
+
 static void tell(struct kafka_producer *p, rd_kafka_event_t *event)
 {
 	const rd_kafka_message_t *message;

@@ -38,7 +38,7 @@ static enum sink_result kind_of(rd_kafka_resp_err_t code)
 }
 
 /* The first failure is told; but one that only a person can mend, or that an event is to blame for, goes before those that pass. */
-static void note(struct kafka_sink *k, const char *topic, rd_kafka_resp_err_t code)
+void kafka_sink_note(struct kafka_sink *k, const char *topic, rd_kafka_resp_err_t code)
 {
 	enum sink_result kind = kind_of(code);
 
@@ -63,7 +63,7 @@ static void on_delivered(const rd_kafka_message_t *message, void *ctx)
 	if (k->transaction && is_purged(message->err))
 		return; /* it is rolled back, and why is told elsewhere */
 	if (message->err)
-		note(k, rd_kafka_topic_name(message->rkt), message->err);
+		kafka_sink_note(k, rd_kafka_topic_name(message->rkt), message->err);
 	else
 		k->problem[0] = 0;
 }
@@ -109,7 +109,8 @@ static int kafka_sink_open(struct sink *sink, struct error *err)
 {
 	struct kafka_sink *k = self(sink);
 
-	if (kafka_producer_start(&k->producer, NULL, err) < 0 || (k->topic && kafka_producer_check_topic(&k->producer, k->topic, err) < 0))
+	if (kafka_producer_start(&k->producer, NULL, err) < 0 || (k->topic && kafka_producer_check_topic(&k->producer, k->topic, err) < 0) ||
+	    (k->rekeyed && kafka_sink_rekey_open(k, err) < 0))
 		return -1;
 	event_add(k->wake, NULL);
 	return 0;
@@ -157,6 +158,8 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct event *eve
 /* False: librdkafka takes no more for now. */
 static bool produce_all(struct kafka_sink *k)
 {
+	if (k->rekeyed)
+		return kafka_sink_rekey_produce(k);
 	for (; k->at < k->tx->count; k->at++, k->change = NULL, k->number = 0) {
 		const struct event *event = k->tx->events[k->at];
 
@@ -173,7 +176,7 @@ static bool produce_all(struct kafka_sink *k)
 			if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 				return false;
 			if (code)
-				note(k, topic_of(k, k->change->target), code);
+				kafka_sink_note(k, topic_of(k, k->change->target), code);
 			if (k->result != SINK_COMMITTED) { /* nothing more of it: it is to be written again */
 				k->at = k->tx->count;
 				return true;
@@ -225,7 +228,7 @@ void kafka_sink_go_on(struct kafka_sink *k)
 	if (k->pending)
 		return;
 	if (k->broken && k->result == SINK_COMMITTED && k->at < k->tx->count)
-		note(k, NULL, RD_KAFKA_RESP_ERR__FATAL);
+		kafka_sink_note(k, NULL, RD_KAFKA_RESP_ERR__FATAL);
 	answer(k);
 }
 
@@ -329,6 +332,7 @@ static void kafka_sink_close(struct sink *sink)
 	dead_letter_file_deinit(&k->dead_letters);
 	buf_free(&k->key);
 	buf_free(&k->value);
+	kafka_sink_rekey_free(k);
 	free(k->topic);
 	for (char **column = k->key_columns; *column; column++)
 		free(*column);
@@ -370,6 +374,8 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 	/* One lane: what comes from one partition goes out in its order. */
 	k->sink = (struct sink){ .ops = options->exactly_once ? &exactly_once : &ops, .lanes = 1 };
 	k->loop = loop;
+	if (options->rekeyed)
+		kafka_sink_rekey_init(k, options->rekeyed);
 	if (options->topic) {
 		k->topic = strdup(options->topic);
 		BUG_IF(!k->topic);

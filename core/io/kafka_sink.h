@@ -17,6 +17,9 @@ struct kafka_sink_options {
 	/* The sink keeps the progress, in the offsets of the source's consumer group: kafka_sink_join says which. Needs a source on these very
 	 * brokers. Dead letters are in a file, which is no part of it. */
 	bool exactly_once;
+	/* Each event is written as the message that it is of, keyed anew, into the topic that its script's `repartition` names: one of these, up to a
+	 * NULL. `topic` is none then. NULL: changes are written. */
+	const char *const *rekeyed;
 };
 
 /* Strings are copied. NULL where the job is wrong: an unknown property ... */

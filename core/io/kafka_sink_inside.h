@@ -23,6 +23,10 @@ struct kafka_sink {
 	struct event_base *loop;
 	char *topic; /* NULL: that of a change's target */
 	char *key_columns[TARGET_KEY_MOST + 1];
+	struct kafka_rekeyed { /* kafka_sink_rekey.c: a topic of `repartition`; name is NULL behind the last */
+		char *name;
+		int32_t partitions;
+	} * rekeyed; /* NULL: changes are written */
 	struct dead_letter_file dead_letters;
 	struct answers answers;
 
@@ -55,6 +59,15 @@ void kafka_sink_go_on(struct kafka_sink *k);
 void kafka_sink_answer(struct kafka_sink *k, int64_t wait_ms);
 /* The dead letters of the transaction into their file; what goes wrong is the result. */
 void kafka_sink_flush_letters(struct kafka_sink *k);
+
+/* kafka_sink_rekey.c: which topics there are; how many partitions they have (asks the brokers); an event as the message that it is of, as k->at and
+ * k->number say: false where librdkafka takes no more for now. */
+void kafka_sink_rekey_init(struct kafka_sink *k, const char *const *topics);
+int kafka_sink_rekey_open(struct kafka_sink *k, struct error *err);
+bool kafka_sink_rekey_produce(struct kafka_sink *k);
+void kafka_sink_rekey_free(struct kafka_sink *k);
+/* Why a message was not taken. */
+void kafka_sink_note(struct kafka_sink *k, const char *topic, rd_kafka_resp_err_t code);
 
 /* kafka_sink_tx.c. True: messages can be produced. */
 bool kafka_sink_tx_begin(struct kafka_sink *k);

@@ -97,7 +97,7 @@ bool kafka_sink_tx_begin(struct kafka_sink *k)
 	return false;
 }
 
-static rd_kafka_topic_partition_list_t *offsets_of(const struct tx *tx)
+static rd_kafka_topic_partition_list_t *offsets_of(const struct tx *tx, int64_t from_ms)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)tx->progress_count);
 
@@ -111,7 +111,7 @@ static rd_kafka_topic_partition_list_t *offsets_of(const struct tx *tx)
 		snprintf(topic, sizeof topic, "%.*s", SLICE_ARG(row->topic));
 		entry = rd_kafka_topic_partition_list_add(list, topic, row->partition);
 		entry->offset = row->next_offset;
-		kafka_mark_put(entry, (struct kafka_mark){ .parts = row->next_part });
+		kafka_mark_put(entry, (struct kafka_mark){ .parts = row->next_part, .from_ms = from_ms });
 	}
 	return list;
 }
@@ -122,7 +122,7 @@ void kafka_sink_tx_end(struct kafka_sink *k)
 		kafka_sink_flush_letters(k);
 	k->asked = true;
 	if (k->result == SINK_COMMITTED) {
-		kafka_transaction_ask(k->transaction, k->producer.rk, KAFKA_COMMIT, offsets_of(k->tx), k->membership);
+		kafka_transaction_ask(k->transaction, k->producer.rk, KAFKA_COMMIT, offsets_of(k->tx, kafka_from_ms(k->source)), k->membership);
 		k->membership = NULL;
 	} else {
 		kafka_transaction_ask(k->transaction, k->producer.rk, KAFKA_ABORT, NULL, NULL);

@@ -29,6 +29,11 @@ const char *crew_state_name(const struct crew_worker *worker)
 	return names[worker->state];
 }
 
+bool crew_is_rekeyer(const struct crew_worker *worker)
+{
+	return worker->number >= worker->crew->count - worker->crew->rekeyers;
+}
+
 static void become(struct crew_worker *worker, int fd)
 {
 	struct crew *crew = worker->crew;
@@ -36,7 +41,10 @@ static void become(struct crew_worker *worker, int fd)
 		.options = crew->options,
 		.bundle = crew->bundle,
 		.number = worker->number,
-		.of = crew->count,
+		.of = crew->count - crew->rekeyers,
+		.rekey = !crew->rekeyers           ? REKEY_AS_IT_COMES
+			 : crew_is_rekeyer(worker) ? REKEY_OUT
+						   : REKEY_IN,
 		.channel_fd = fd,
 		.beat = worker->beat,
 		.rate_taken_us = crew->rate_taken_us,
@@ -46,10 +54,12 @@ static void become(struct crew_worker *worker, int fd)
 	};
 	char name[32];
 
-	snprintf(name, sizeof name, "worker %d", worker->number);
+	snprintf(name, sizeof name, "worker %d%s", worker->number, start.rekey == REKEY_OUT ? " (repartition)" : "");
 	log_setup(crew->options->log_json, LOG_INFO, name);
 	child_exit(worker_run(&start));
 }
+
+static void start(struct crew_worker *worker);
 
 static void settle(struct crew *crew)
 {
@@ -60,6 +70,30 @@ static void settle(struct crew *crew)
 			return;
 	crew->over = true;
 	crew->events.over(crew->events.ctx, crew->code);
+}
+
+static bool are_finished(const struct crew *crew, int32_t from, int32_t until)
+{
+	for (int32_t i = from; i < until; i++)
+		if (crew->workers[i].state != CREW_FINISHED || crew->workers[i].pid != 0)
+			return false;
+	return true;
+}
+
+/* One stage of `repartition` is done: the next may begin, or the first one is needed no more. */
+static void follow(struct crew *crew)
+{
+	int32_t rest = crew->count - crew->rekeyers;
+
+	if (!crew->rekeyers || crew->stopping)
+		return;
+	if (are_finished(crew, 0, rest)) {
+		crew_stop(crew, 0);
+	} else if (are_finished(crew, rest, crew->count)) {
+		for (int32_t i = 0; i < rest; i++)
+			if (crew->workers[i].state == CREW_WAITING && crew->workers[i].restarts == 0)
+				start(&crew->workers[i]);
+	}
 }
 
 static void restart_later(struct crew_worker *worker)
@@ -87,6 +121,7 @@ static void conclude(struct crew_worker *worker)
 	if (worker->state == CREW_FINISHED && code == 0) {
 		if (!crew->stopping)
 			crew->events.ended(crew->events.ctx, worker, NULL);
+		follow(crew);
 		settle(crew);
 		return;
 	}
@@ -100,8 +135,10 @@ static void conclude(struct crew_worker *worker)
 		settle(crew);
 		return;
 	}
-	stats_add(&crew->gone, &worker->stats);
-	crew->lost += stats_open(&worker->stats);
+	if (!crew_is_rekeyer(worker)) {
+		stats_add(&crew->gone, &worker->stats);
+		crew->lost += stats_open(&worker->stats);
+	}
 	stats_free(&worker->stats);
 	if (code == 2 || code == WORKER_STOP_JOB) {
 		log_error(code == 2 ? "worker %d: the job is at fault" : "worker %d has stopped the job", worker->number);
@@ -243,19 +280,22 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 struct crew *crew_new(struct event_base *loop, const struct run_options *options, const struct crew_events *events)
 {
 	struct crew *crew = calloc(1, sizeof *crew);
+	size_t most;
 
 	BUG_IF(!crew);
 	*crew = (struct crew){ .loop = loop, .options = options, .events = *events, .count = options->workers ? options->workers : 1 };
+	crew->room = crew->count * 2; /* where scripts have `repartition` there are as many again, which is known when it starts */
+	most = (size_t)crew->room;
 	crew->json = json_new();
-	crew->workers = calloc((size_t)crew->count, sizeof *crew->workers);
-	crew->beats = mmap(NULL, (size_t)crew->count * sizeof *crew->beats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	crew->workers = calloc(most, sizeof *crew->workers);
+	crew->beats = mmap(NULL, most * sizeof *crew->beats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->rate_taken_us = mmap(NULL, sizeof *crew->rate_taken_us, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->suspects = mmap(NULL, sizeof *crew->suspects, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	crew->tick = event_new(loop, -1, EV_PERSIST, on_tick, crew);
 	crew->glance = event_new(loop, -1, EV_PERSIST, on_glance, crew);
 	BUG_IF(!crew->workers || crew->beats == MAP_FAILED || (void *)crew->rate_taken_us == MAP_FAILED || crew->suspects == MAP_FAILED ||
 	       !crew->tick || !crew->glance);
-	for (int32_t i = 0; i < crew->count; i++) {
+	for (int32_t i = 0; i < crew->room; i++) {
 		struct crew_worker *worker = &crew->workers[i];
 
 		worker->crew = crew;
@@ -267,13 +307,20 @@ struct crew *crew_new(struct event_base *loop, const struct run_options *options
 	return crew;
 }
 
-void crew_start(struct crew *crew, const struct bundle *bundle)
+void crew_start(struct crew *crew, const struct bundle *bundle, bool rekeys)
 {
+	int32_t first = 0;
+
+	if (rekeys) { /* there is room for as many again */
+		crew->rekeyers = crew->count;
+		crew->count *= 2;
+		first = crew->options->until ? crew->rekeyers : 0;
+	}
 	crew->bundle = bundle;
 	crew->started_ms = clock_wall_ms();
 	event_add(crew->tick, &(struct timeval){ TICK_MS / 1000, TICK_MS % 1000 * 1000 });
 	event_add(crew->glance, &(struct timeval){ GLANCE_MS / 1000, GLANCE_MS % 1000 * 1000 });
-	for (int32_t i = 0; i < crew->count; i++)
+	for (int32_t i = first; i < crew->count; i++)
 		start(&crew->workers[i]);
 }
 
@@ -334,12 +381,12 @@ void crew_free(struct crew *crew)
 {
 	if (!crew)
 		return;
-	for (int32_t i = 0; i < crew->count; i++) {
+	for (int32_t i = 0; i < crew->room; i++) {
 		channel_free(crew->workers[i].channel);
 		event_free(crew->workers[i].restart);
 		stats_free(&crew->workers[i].stats);
 	}
-	munmap(crew->beats, (size_t)crew->count * sizeof *crew->beats);
+	munmap(crew->beats, (size_t)crew->room * sizeof *crew->beats);
 	munmap((void *)crew->rate_taken_us, sizeof *crew->rate_taken_us);
 	munmap(crew->suspects, sizeof *crew->suspects);
 	event_free(crew->tick);

@@ -63,6 +63,8 @@ struct crew {
 	struct crew_events events;
 	struct crew_worker *workers;
 	int32_t count;
+	int32_t room;                   /* for so many */
+	int32_t rekeyers;               /* of these, the last: the first stage of `repartition`. 0: there is none */
 	struct worker_beat *beats;      /* shared memory, one for each */
 	_Atomic int64_t *rate_taken_us; /* shared memory too (flow/rate.h) */
 	struct suspects *suspects;      /* and this: messages that brought workers down */
@@ -77,7 +79,10 @@ struct crew {
 };
 
 struct crew *crew_new(struct event_base *loop, const struct run_options *options, const struct crew_events *events);
-void crew_start(struct crew *crew, const struct bundle *bundle); /* the bundle is lent until the next one or the end */
+/* The bundle is lent until the next one or the end. rekeys: job_rekeys. A run that ends has its first stage end before its second begins, which
+ * looks for the end then. */
+void crew_start(struct crew *crew, const struct bundle *bundle, bool rekeys);
+bool crew_is_rekeyer(const struct crew_worker *worker);
 void crew_set_bundle(struct crew *crew, const struct bundle *bundle);
 void crew_send(struct crew_worker *worker, enum channel_verb verb, struct slice bytes);
 /* After SIGCHLD. */

@@ -48,6 +48,11 @@ bool job_is_bounded(const struct job *job); /* a file source */
 /* job.lua's source and sink as text: where it differs between two bundles, a reload cannot take it over and says so. */
 const char *job_outside(const struct job *job);
 
+/* Events of some of its scripts go through topics that we keep: `repartition`, and a source that has partitions. */
+bool job_rekeys(const struct job *job);
+/* Makes those topics where they are missing, and says so; with `empty` what they hold is deleted. Blocks. */
+int job_make_topics(struct job *job, bool empty, struct error *err);
+
 /* Checks the job against the outside: opens the sink (look: without making streamlua's own tables), describes every target, runs
  * every script's examples. Blocks.
  * `report` (may be NULL) gets one line of text for each script on what it will write, and each warning.

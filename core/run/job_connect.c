@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "flow/sides.h"
 #include "io/blackhole.h"
 #include "io/file.h"
 #include "io/jsonl.h"
 #include "io/kafka.h"
 #include "io/kafka_sink.h"
+#include "io/kafka_topic.h"
 #include "io/mysql.h"
 #include "io/registry.h"
 #include "io/sqlite.h"
@@ -95,9 +97,88 @@ static void resolve(const struct job *job, const char *path, char out[PATH_MAX])
 	snprintf(out, PATH_MAX, "%s%s%s", as_is ? "" : job->bundle->folder, as_is ? "" : "/", path);
 }
 
+const char *job_group(struct job *job, enum rekey rekey, char out[300])
+{
+	snprintf(out, 300, "%.250s%s", job_text(job, "source.group"), rekey == REKEY_OUT ? "-repartition" : "");
+	return out;
+}
+
+bool job_rekeys(const struct job *job)
+{
+	for (uint32_t i = 0; !job->bounded && i < script_host_count(job->host); i++)
+		if (script_host_script(job->host, i)->repartition.n)
+			return true;
+	return false;
+}
+
+/* Each once. */
+static void add_rekeyed(const struct job *job, struct texts *texts)
+{
+	for (uint32_t i = 0; i < script_host_count(job->host); i++) {
+		struct slice topic = script_host_script(job->host, i)->repartition;
+		bool known = topic.n == 0;
+
+		for (size_t k = 0; k < texts->count; k++)
+			known |= slice_is(topic, texts->items[k]);
+		if (!known)
+			texts_add(texts, topic.p);
+	}
+}
+
+/* Who of several scripts says most of a topic that they share. */
+static int make_topic(struct job *job, struct kafka_topic_options *options, struct error *err)
+{
+	int32_t partitions = 0;
+	int made;
+
+	options->partitions = 0;
+	options->retention_ms = 0;
+	for (uint32_t i = 0; i < script_host_count(job->host); i++) {
+		const struct script *script = script_host_script(job->host, i);
+
+		if (!slice_is(script->repartition, options->name))
+			continue;
+		if (script->repartition_partitions > options->partitions)
+			options->partitions = script->repartition_partitions;
+		if (script->repartition_retention_ms > options->retention_ms)
+			options->retention_ms = script->repartition_retention_ms;
+	}
+	made = kafka_topic_make(options, &partitions, err);
+	if (made > 0)
+		log_info("topic %s is made for repartition: %d partitions, %lld hours of retention", options->name, (int)partitions,
+			 (long long)options->retention_ms / 3600000);
+	return made;
+}
+
+int job_make_topics(struct job *job, bool empty, struct error *err)
+{
+	struct texts topics = { 0 }, config = { 0 }, rekeyed = { 0 };
+	struct kafka_topic_options options = { .brokers = job_text(job, "source.brokers"), .empty = empty };
+	int result = 0;
+
+	if (!job_rekeys(job))
+		return 0;
+	read_list(job, "source.topics", &topics);
+	read_pairs(job, "source.config", &config);
+	add_rekeyed(job, &rekeyed);
+	options.source = (const char *const *)topics.items;
+	options.config = (const char *const *)config.items;
+	for (size_t i = 0; result == 0 && i < config.count; i += 2)
+		if (strcmp(config.items[i], "isolation.level") == 0 && strcmp(config.items[i + 1], "read_committed") != 0)
+			result = error_set(err, "repartition: source: config[\"isolation.level\"]: what is not committed would be read too");
+	for (size_t i = 0; result == 0 && i < rekeyed.count; i++) {
+		options.name = rekeyed.items[i];
+		result = make_topic(job, &options, err) < 0 ? -1 : 0;
+	}
+	texts_free(&topics);
+	texts_free(&config);
+	texts_free(&rekeyed);
+	return result;
+}
+
 static struct source *kafka_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err)
 {
-	struct texts topics = { 0 }, config = { 0 };
+	struct texts topics = { 0 }, config = { 0 }, rekeyed = { 0 };
 	/* A new --from is meant once: a worker that takes a dead one's place goes on from its progress. */
 	const char *from = run->restarted ? NULL : run->options->from;
 	struct kafka_options options = {
@@ -111,26 +192,36 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		 * queue again only once a second, so less than a second's worth holds the stream up. */
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 16,
 		.from = from != NULL,
+		.from_of_run = run->options->from != NULL,
 		.first = !run->restarted,
 	};
-	char dry_group[300];
+	char other_group[300];
 	struct source *source;
 
 	if (run->options->dry_run) { /* a group of its own: the job's partitions are not to move because somebody looks */
-		snprintf(dry_group, sizeof dry_group, "%s-dry-run-%ld", options.group, (long)getppid());
-		options.group = dry_group;
+		snprintf(other_group, sizeof other_group, "%s-dry-run-%ld", options.group, (long)getppid());
+		options.group = other_group;
 	}
-	options.group_keeps_progress = !job_keeps_progress(job);
-	options.sink_commits = job_stays_in_kafka(job) && !run->options->dry_run && !run->alone;
+	if (run->rekey == REKEY_OUT)
+		options.group = job_group(job, run->rekey, other_group);
+	options.group_keeps_progress = run->rekey == REKEY_OUT || !job_keeps_progress(job);
+	options.sink_commits = run->rekey == REKEY_OUT || (job_stays_in_kafka(job) && !run->options->dry_run && !run->alone);
 	options.alone = run->alone;
 	options.only_topic = run->only_topic;
 	options.only_partition = run->only_partition;
 	read_list(job, "source.topics", &topics);
 	read_pairs(job, "source.config", &config);
+	if (run->rekey == REKEY_IN) {
+		add_rekeyed(job, &rekeyed);
+		for (size_t i = 0; i < rekeyed.count; i++)
+			texts_add(&topics, rekeyed.items[i]);
+	}
+	options.rekeyed = (const char *const *)rekeyed.items;
 	options.topics = (const char *const *)topics.items;
 	options.config = (const char *const *)config.items;
 	source = kafka_new(loop, &options, err);
 	texts_free(&topics);
+	texts_free(&rekeyed);
 	texts_free(&config);
 	return source;
 }
@@ -288,14 +379,39 @@ struct sink *job_sink(struct job *job, struct event_base *loop, struct error *er
 	return sink;
 }
 
-int job_join(struct job *job, struct sink *sink, struct source *source, const char *instance, struct error *err)
+struct sink *job_rekey_sink(struct job *job, struct event_base *loop, struct error *err)
+{
+	struct texts config = { 0 }, rekeyed = { 0 };
+	char dead_letters[PATH_MAX];
+	struct kafka_sink_options options = {
+		.brokers = job_text(job, "source.brokers"),
+		.dead_letters = dead_letters,
+		.job = job->name,
+		.exactly_once = true,
+	};
+	struct sink *sink;
+
+	resolve(job, job_text(job, "dead_letters"), dead_letters);
+	texts_add(&config, "message.max.bytes");
+	texts_add(&config, "104857600"); /* whatever its topics take */
+	read_pairs(job, "source.config", &config);
+	add_rekeyed(job, &rekeyed);
+	options.config = (const char *const *)config.items;
+	options.rekeyed = (const char *const *)rekeyed.items;
+	sink = kafka_sink_new(loop, &options, err);
+	texts_free(&config);
+	texts_free(&rekeyed);
+	return sink;
+}
+
+int job_join(struct job *job, const struct job_run *run, struct sink *sink, struct source *source, struct error *err)
 {
 	char id[300];
 
-	if (!job_stays_in_kafka(job))
+	if (run->options->dry_run || (run->rekey != REKEY_OUT && !job_stays_in_kafka(job)))
 		return 0;
-	if (instance)
-		snprintf(id, sizeof id, "%s", instance);
+	if (run->instance)
+		snprintf(id, sizeof id, "%s", run->instance);
 	else /* nobody takes its place by name: what it leaves, the brokers roll back when its time is over */
 		snprintf(id, sizeof id, "%.200s-%ld-%lld", job_text(job, "source.group"), (long)getpid(), (long long)clock_wall_ms());
 	return kafka_sink_join(sink, source, id, err);

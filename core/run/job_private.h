@@ -28,6 +28,7 @@ struct job {
 struct job_run {
 	const struct run_options *options;
 	int32_t worker, workers;
+	enum rekey rekey; /* OUT: reads the source for scripts with `repartition`, in a group of its own; IN: their topics too */
 	int64_t run_started_ms;
 	bool restarted;
 	const char *instance; /* group.instance.id; may be NULL */
@@ -40,8 +41,12 @@ struct job_run {
 struct source *job_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err);
 struct sink *job_sink(struct job *job, struct event_base *loop, struct error *err); /* with its side sinks */
 struct sink *job_sink_alone(struct job *job, struct event_base *loop, struct error *err);
+/* The consumer group; returns out. */
+const char *job_group(struct job *job, enum rekey rekey, char out[300]);
+/* The sink of REKEY_OUT: the topics of `repartition`. */
+struct sink *job_rekey_sink(struct job *job, struct event_base *loop, struct error *err);
 /* Where they have to know of each other, before either begins. */
-int job_join(struct job *job, struct sink *sink, struct source *source, const char *instance, struct error *err);
+int job_join(struct job *job, const struct job_run *run, struct sink *sink, struct source *source, struct error *err);
 /* The registry that the job's format needs; *schemas is NULL where it needs none. wake: what it was asked for has come. */
 int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx), void *ctx, struct schemas **schemas, struct error *err);
 

@@ -80,6 +80,7 @@ static struct status status_of(struct master *master)
 			.pid = worker->pid,
 			.state = crew_state_name(worker),
 			.restarts = worker->restarts,
+			.rekeyer = crew_is_rekeyer(worker),
 			.stats = &worker->stats,
 		};
 	}
@@ -177,7 +178,7 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count,
 		 master->crew->count == 1 ? "" : "s", job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);
 	master->started_ms = clock_wall_ms();
-	crew_start(master->crew, &job->bundle);
+	crew_start(master->crew, &job->bundle, job->rekeys);
 	if (master->reload_wanted)
 		reload_request(&master->reload);
 	master->reload_wanted = false;
@@ -284,7 +285,7 @@ int master_run(const struct run_options *options)
 		event_add(master.signals[i], NULL);
 	}
 	master.crew = crew_new(master.loop, options, &events);
-	master.shown = calloc((size_t)master.crew->count, sizeof *master.shown);
+	master.shown = calloc((size_t)master.crew->room, sizeof *master.shown);
 	BUG_IF(!master.shown);
 	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_swapped, &master);
 	if (take_places(&master) < 0) {

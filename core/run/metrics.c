@@ -63,6 +63,8 @@ static void partitions(struct buf *out, const struct status *status, const char 
 				continue;
 			buf_printf(out, "streamlua_%s{", name);
 			label(out, "topic", partition->topic);
+			if (status->workers[i].rekeyer)
+				buf_text(out, ",stage=\"repartition\"");
 			buf_printf(out, ",partition=\"%lld\"} %lld\n", (long long)partition->partition,
 				   (long long)(lag ? partition->lag : partition->next_offset));
 		}

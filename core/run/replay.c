@@ -167,6 +167,8 @@ int replay_run(struct job *job, struct event_base *loop, struct sink *sink, cons
 	struct schemas *schemas = NULL;
 	int result = script_host_bind(job->host, sink, shapes, &job->readings, NULL, NULL, err);
 
+	if (job_rekeys(job))
+		script_host_set_rekey(job->host, REKEY_IN);
 	if (result == 0)
 		result = job_schemas(job, loop, on_wake, &replay, &schemas, err);
 	if (result == 0) {

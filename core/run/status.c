@@ -10,6 +10,8 @@ struct stats status_totals(const struct status *status)
 	for (size_t i = 0; i < status->worker_count; i++) {
 		const struct stats *stats = status->workers[i].stats;
 
+		if (status->workers[i].rekeyer)
+			continue;
 		stats_add(&sum, stats);
 		sum.in_flight += stats->in_flight;
 		sum.held += stats->held;
@@ -92,7 +94,8 @@ void status_text(const struct status *status, struct buf *out)
 	for (size_t i = 0; i < status->worker_count; i++) {
 		const struct status_worker *worker = &status->workers[i];
 
-		buf_printf(out, "worker %d: %s, pid %d, restarts %lld", worker->number, worker->state, worker->pid, (long long)worker->restarts);
+		buf_printf(out, "worker %d%s: %s, pid %d, restarts %lld", worker->number, worker->rekeyer ? " (repartition)" : "", worker->state,
+			   worker->pid, (long long)worker->restarts);
 		if (worker->stats->problem.n)
 			buf_printf(out, ", %.*s", SLICE_ARG(worker->stats->problem));
 		buf_char(out, '\n');
@@ -149,6 +152,7 @@ static void json_workers(struct buf *out, const struct status *status)
 
 		buf_printf(out, "%s{\"worker\":%d,\"pid\":%d,\"state\":\"%s\",\"restarts\":%lld,", i ? "," : "", worker->number, worker->pid,
 			   worker->state, (long long)worker->restarts);
+		json_text(out, "stage", slice_of(worker->rekeyer ? "repartition" : ""));
 		json_text(out, "version", worker->stats->version);
 		json_text(out, "problem", worker->stats->problem);
 		json_stats(out, worker->stats);
@@ -194,6 +198,7 @@ void status_json(const struct status *status, struct buf *out)
 		for (size_t k = 0; k < stats->partition_count; k++, comma = ",") {
 			buf_printf(out, "%s{", comma);
 			json_text(out, "topic", stats->partitions[k].topic);
+			json_text(out, "stage", slice_of(status->workers[i].rekeyer ? "repartition" : ""));
 			buf_printf(out, "\"partition\":%lld,\"next_offset\":%lld,\"lag\":%lld,\"worker\":%d}",
 				   (long long)stats->partitions[k].partition, (long long)stats->partitions[k].next_offset,
 				   (long long)stats->partitions[k].lag, status->workers[i].number);

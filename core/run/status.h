@@ -11,6 +11,7 @@ struct status_worker {
 	int pid;           /* 0: none now */
 	const char *state; /* "starting", "ready", "waiting" (to be started again), "finished", "ended" */
 	int64_t restarts;
+	bool rekeyer;              /* of the first stage of `repartition`: what it reads and writes is not what the job does */
 	const struct stats *stats; /* of this process; lent */
 };
 

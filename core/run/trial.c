@@ -12,7 +12,7 @@
 #include "run/child.h"
 
 /* What the child says, in any order: a tag, a length, bytes. */
-enum { TAG_BUNDLE = 'b', TAG_NAME = 'n', TAG_SINK = 's', TAG_OUTSIDE = 'o', TAG_SCRIPTS = 'c', TAG_ERROR = 'e', TAG_PASSING = 'p' };
+enum { TAG_BUNDLE = 'b', TAG_NAME = 'n', TAG_SINK = 's', TAG_OUTSIDE = 'o', TAG_SCRIPTS = 'c', TAG_ERROR = 'e', TAG_PASSING = 'p', TAG_REKEYS = 'r' };
 
 struct trial {
 	pid_t pid;
@@ -48,6 +48,7 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 
 	job = job_read(&bundle, options->job_path, &err);
 	if (!job || job_check_state(job, options, first, &err) < 0 || job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
+	    (first && !options->dry_run && job_make_topics(job, options->from != NULL, &err) < 0) ||
 	    (first && options->from && !options->dry_run && job_forget(job, options->reset_state, &err) < 0)) {
 		say(out, err.passing ? TAG_PASSING : TAG_ERROR, err.text, strlen(err.text));
 		return;
@@ -59,6 +60,8 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 	say(out, TAG_SINK, job_sink_name(job), strlen(job_sink_name(job)));
 	say(out, TAG_OUTSIDE, job_outside(job), strlen(job_outside(job)));
 	say(out, TAG_SCRIPTS, &scripts, sizeof scripts);
+	if (job_rekeys(job) && !options->dry_run)
+		say(out, TAG_REKEYS, "", 0);
 	job_free(job);
 	bundle_free(&bundle);
 	buf_free(&packed);
@@ -121,6 +124,9 @@ static int understand(struct slice said, int status, struct trial_job *job, stru
 			break;
 		case TAG_OUTSIDE:
 			job->outside = copy(bytes);
+			break;
+		case TAG_REKEYS:
+			job->rekeys = true;
 			break;
 		case TAG_SCRIPTS:
 			memcpy(&job->scripts, bytes.p, sizeof job->scripts);

@@ -14,6 +14,7 @@ struct trial_job {
 	struct buf packed;           /* the same, for PREPARE */
 	char *name, *sink, *outside; /* job_name, job_sink_name, job_outside */
 	unsigned scripts;
+	bool rekeys; /* job_rekeys, and it is to run so */
 };
 
 struct trial;

@@ -32,6 +32,7 @@ static struct version *version_new(const struct versions *versions, struct slice
 		version_free(version);
 		return NULL;
 	}
+	script_host_set_rekey(version->job->host, versions->rekey);
 	return version;
 }
 
@@ -96,6 +97,26 @@ static int keep_state(const struct job *running, const struct job *next, struct 
 	return 0;
 }
 
+static struct slice repartition_of(const struct job *job, struct slice path)
+{
+	for (uint32_t i = 0; i < script_host_count(job->host); i++)
+		if (slice_equal(script_host_script(job->host, i)->path, path))
+			return script_host_script(job->host, i)->repartition;
+	return SLICE("");
+}
+
+/* Who reads which topics is settled at the start. */
+static int keep_topics(const struct job *running, const struct job *next, struct error *err)
+{
+	for (uint32_t i = 0; i < script_host_count(next->host); i++) {
+		const struct script *script = script_host_script(next->host, i);
+
+		if (!slice_equal(script->repartition, repartition_of(running, script->path)))
+			return error_set(err, "%.*s: repartition is not what it was: that needs a restart", SLICE_ARG(script->path));
+	}
+	return 0;
+}
+
 static enum versions_step make_more(const struct versions *versions, struct version *version, bool described, struct error *err)
 {
 	struct job *running = versions->used->job, *job = version->job;
@@ -109,7 +130,7 @@ static enum versions_step make_more(const struct versions *versions, struct vers
 meet:
 	if (!described)
 		return VERSIONS_DESCRIBES;
-	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 ||
+	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 || keep_topics(running, job, err) < 0 ||
 	    script_host_meet(job->host, versions->sink, versions->shapes, &job->readings, err) < 0)
 		return VERSIONS_FAILED;
 	version->met = true;
@@ -210,7 +231,7 @@ void versions_look(struct versions *versions)
 {
 	struct error err;
 
-	if (versions->next) /* bound a moment ago */
+	if (versions->next || !versions->sink) /* bound a moment ago, or to nothing */
 		return;
 	switch (script_host_schema_changed(versions->used->job->host, &err)) {
 	case 1:

@@ -14,11 +14,12 @@ struct versions {
 	struct version *preparing; /* what will be `prepared` */
 	bool next_is_prepared;     /* the master waits for it */
 	bool swap_due;             /* it has said so while another one was on its way into the flow */
-	struct sink *sink;         /* borrowed, as are the others; set once they are there */
+	struct sink *sink;         /* borrowed, as are the others; set once they are there. NULL: their targets are nobody's business */
 	struct shapes *shapes;
 	struct flow *flow;
 	struct script_watch *watch; /* job_begin */
 	const struct suspects *suspects;
+	enum rekey rekey;
 	struct error unfit; /* why the scripts do not fit the target's new schema, as it was last logged */
 };
 

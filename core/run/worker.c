@@ -186,27 +186,29 @@ static int connect_ends(struct worker *worker, struct error *err)
 		.workers = start->of,
 		.run_started_ms = start->run_started_ms,
 		.restarted = start->restarted,
+		.rekey = start->rekey,
 	};
+	char group[300];
 
-	worker->sink = job_sink(job, worker->loop, err);
+	worker->sink = start->rekey == REKEY_OUT ? job_rekey_sink(job, worker->loop, err) : job_sink(job, worker->loop, err);
 	if (worker->sink && start->options->dry_run)
 		worker->sink = dry_run_new(worker->loop, worker->sink);
 	if (!worker->sink || worker->sink->ops->open(worker->sink, err) < 0)
 		return -1;
 	worker->renewal = (struct renewal){ .versions = &worker->versions, .channel = worker->channel, .sink = worker->sink, .beat = start->beat };
 	renewal_start(&worker->renewal, worker->loop);
-	worker->versions.sink = worker->sink;
+	worker->versions.sink = start->rekey == REKEY_OUT ? NULL : worker->sink; /* where their rows go is nothing to it */
 	worker->versions.shapes = worker->shapes;
 	if (versions_bind(&worker->versions, err) < 0)
 		return -1;
 	if (!job->bounded && !start->options->dry_run) {
-		worker->slot_fd = slot_take(job_text(job, "source.group"), instance);
+		worker->slot_fd = slot_take(job_group(job, start->rekey, group), instance);
 		run.instance = instance[0] ? instance : NULL;
 	}
 	worker->source = job_source(job, worker->loop, &run, err);
 	if (!worker->source)
 		return -1;
-	return start->options->dry_run ? 0 : job_join(job, worker->sink, worker->source, run.instance, err);
+	return job_join(job, &run, worker->sink, worker->source, err);
 }
 
 static int start_flow(struct worker *worker, struct error *err)
@@ -239,6 +241,12 @@ static int start_flow(struct worker *worker, struct error *err)
 		.ctx = worker,
 	};
 
+	if (worker->start->rekey == REKEY_OUT) { /* what is no row of such a script is the other stage's to say */
+		options.on_ddl = options.on_truncate = ON_CONTROL_IGNORE;
+		options.events_most = 0;
+		options.dead_letters_most = -1;
+		options.rows_per_second_most = 0;
+	}
 	if (job_schemas(job, worker->loop, on_wake, worker, &worker->schemas, err) < 0)
 		return -1;
 	options.format_options.schemas = worker->schemas;
@@ -257,6 +265,7 @@ static int open_worker(struct worker *worker, struct error *err)
 	bundle_pack(worker->start->bundle, &packed);
 	worker->versions.watch = &worker->start->beat->watch;
 	worker->versions.suspects = worker->start->suspects;
+	worker->versions.rekey = worker->start->rekey;
 	opened = versions_open(&worker->versions, buf_view(&packed), err);
 	buf_free(&packed);
 	worker->shapes = shapes_new();

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "flow/bundle.h"
+#include "flow/script.h"
 #include "flow/script_watch.h"
 #include "run/job.h"
 
@@ -20,6 +21,7 @@ struct worker_start {
 	const struct run_options *options;
 	const struct bundle *bundle; /* sealed */
 	int32_t number, of;          /* worker 0 .. of - 1 */
+	enum rekey rekey;            /* which part of it is this one's, where scripts have `repartition` */
 	int channel_fd;              /* to the master */
 	struct worker_beat *beat;
 	const struct suspects *suspects;

@@ -193,6 +193,29 @@ local function shard(value)
   return result
 end
 
+local function topic_name(value)
+  local text, reason = check.text(value)
+  if text and (#text > 249 or text:find "[^%w._-]" or text == "." or text == "..") then
+    return nil, ("'%s' can be no topic's name"):format(text)
+  end
+  return text, reason
+end
+
+local REPARTITION = {
+  topic = { topic_name, needed = "it goes through one" },
+  partitions = { check.whole(1, 100000) },
+  retention = { check.duration, default = 7 * 24 * 3600 * 1000 },
+}
+
+-- repartition = "topic", or { topic = "topic", partitions = 12, retention = "7d" }
+local function repartition(value)
+  local ok, result = pcall(check.options, nil, nil, type(value) == "string" and { topic = value } or value, REPARTITION)
+  if not ok then
+    return nil, result
+  end
+  return result
+end
+
 local FIELDS = {
   source = { check.texts },
   target = { check.text },
@@ -225,11 +248,7 @@ local FIELDS = {
   pattern = { pattern },
   match = { check.func },
   emit = { check.choice("changes", "final") },
-}
-
--- Scripts that keep state: known, so that the refusal says what it is about.
-local STATEFUL = {
-  repartition = true,
+  repartition = { repartition },
 }
 
 local function check_names(script, path)
@@ -240,13 +259,8 @@ local function check_names(script, path)
     end
   end
   table.sort(unknown)
-  for _, name in ipairs(unknown) do
-    if not STATEFUL[name] then
-      error(("%s: unknown field '%s'%s"):format(path, name, nearest.hint(name, FIELDS)), 0)
-    end
-  end
   if unknown[1] then
-    error(("%s: '%s' is part of stateful scripts, which this version does not run yet"):format(path, unknown[1]), 0)
+    error(("%s: unknown field '%s'%s"):format(path, unknown[1], nearest.hint(unknown[1], FIELDS)), 0)
   end
 end
 
@@ -362,7 +376,9 @@ end
 local function check_state(script, path)
   check_pattern(script, path)
   if not script.process and not script.window and not script.pattern then
-    for _, name in ipairs { "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit" } do
+    for _, name in ipairs {
+      "repartition", "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit",
+    } do
       if script[name] then
         check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), a window or a pattern")
       end

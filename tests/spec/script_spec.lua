@@ -110,10 +110,16 @@ test("an unknown field is an error with the nearest name", function()
   refused("unknown field '1'", { "id" })
 end)
 
-test("fields of stateful scripts are known, and refused as such", function()
-  for name in ("repartition"):gmatch "%S+" do
-    refused(("scripts/orders.lua: '%s' is part of stateful scripts, which this version does not run yet"):format(name), { [name] = fn })
+test("repartition is a topic, or one with what it is made with", function()
+  local function of(repartition)
+    return accepted({ process = fn, key_by = { "k" }, repartition = repartition }).repartition
   end
+  is.equal(of("by-k").topic, "by-k")
+  is.equal(of("by-k").retention, 7 * 24 * 3600 * 1000)
+  is.equal(of({ topic = "by-k", partitions = 12, retention = "1d" }).partitions, 12)
+  refused("repartition: topic: 'by k' can be no topic's name", { process = fn, key_by = { "k" }, repartition = "by k" })
+  refused("repartition: option 'topic' is needed: it goes through one", { process = fn, key_by = { "k" }, repartition = { partitions = 3 } })
+  refused("repartition: it is for scripts that keep state", { repartition = "by-k" })
 end)
 
 test("a script that keeps state names what it is kept for, and makes its rows itself", function()
