@@ -87,7 +87,7 @@ void flow_run_ask(struct flow *flow, struct state_load question)
 	*asked = question;
 	asked->ctx = flow;
 	if (flow->memory && ask_memory(flow, question))
-		flow_run_loaded(asked);
+		asked->done(asked);
 	else
 		flow->options.sink->ops->load_state(flow->options.sink, asked);
 }

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from support.files import dead_letters, into_either, into_sqlite, rows
-from support.job import file_source, kafka_source, tidb_sink
+from support.job import file_source, jsonl_sink, kafka_source, tidb_sink
 
 EPOCH = datetime.datetime(2024, 1, 1)
 SCHEMA = "CREATE TABLE log (id VARCHAR(40) PRIMARY KEY, k INT, n INT, hash INT, about VARCHAR(20))"
@@ -233,3 +233,13 @@ def test_a_timer_by_the_clock_fires_once_whoever_is_killed_meanwhile(kafka, topi
     job.wait_for(lambda: count("log") >= len(keys), "all of them")
     assert job.stop().code == 0
     assert {row["id"] for row in found("SELECT id FROM log")} == {f"{k}-1" for k in keys}
+
+
+def test_where_the_sink_keeps_no_state_timers_fire_too(job):
+    job.file("in.jsonl", "".join(f'{{"k":{k},"at":{1000 * k}}}\n' for k in range(1, 4)))
+    job.write(t="""return { key_by = { "k" }, time = "at",
+      process = function(row, state, ctx) ctx:timer(row.at + 500, "a") ctx:timer(row.at + 600, "b") end,
+      on_timer = function(state, ctx) ctx:emit("log", { k = ctx.key.k, name = ctx.timer_name }) end }""")
+    ended = job.job(file_source("in.jsonl", "json", topic="t"), jsonl_sink()).run(timeout=60).ok()
+    fired = [json.loads(line)["row"] for line in ended.out.splitlines()]
+    assert sorted((row["k"], row["name"]) for row in fired) == [(k, name) for k in range(1, 4) for name in "ab"]
