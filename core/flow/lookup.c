@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/error.h"
 
-enum { LISTED = 'L', SINGLE = 'S', LIST_MOST = 1000, FIRST_KEYS = 256 };
+enum { LISTED = 'L', SINGLE = 'S', LIST_MOST = 1000, FIRST_KEYS = 256, FIRST_BYTES = 256, LINE = 64 };
 
 struct looked *lookup_none(enum lookup_lack lack)
 {
@@ -16,7 +19,7 @@ struct looked *lookup_none(enum lookup_lack lack)
 	return &none[lack];
 }
 
-/* ---- by last use ---- */
+/* ---- by age ---- */
 
 static void take_out(struct lookups *lookups, struct looked *entry)
 {
@@ -34,12 +37,15 @@ static void append(struct lookups *lookups, struct looked *entry)
 
 /* ---- by key ---- */
 
-static void put(struct batch_key *name, const void *bytes, size_t n)
+static void put(struct lookups *lookups, const void *bytes, size_t n)
 {
-	if (name->n + n > name->cap) {
-		char *p = arena_alloc(name->arena, name->cap = (name->n + n) * 2);
+	struct batch_key *name = &lookups->name;
 
-		memcpy(p, name->p, name->n);
+	if (name->n + n > name->cap) {
+		char *p = arena_alloc(&lookups->arena, name->cap = (name->n + n) * 2 + FIRST_BYTES);
+
+		if (name->n)
+			memcpy(p, name->p, name->n);
 		name->p = p;
 	}
 	if (n)
@@ -47,76 +53,130 @@ static void put(struct batch_key *name, const void *bytes, size_t n)
 	name->n += n;
 }
 
-/* The values as they are: the database may find two of them equal, which are then two entries. */
-static void put_plain(struct batch_key *name, const struct lookup *of, const struct value *key)
+/* Number of the look-up, how it is asked for, the key. */
+static void begin_name(struct lookups *lookups, const struct lookup *of, char how)
 {
+	lookups->name.n = 0;
+	put(lookups, &of->number, sizeof of->number);
+	put(lookups, &how, 1);
+}
+
+/* The values as they are: the database may find two of them equal, which are then two entries. */
+static void name_single(struct lookups *lookups, const struct lookup *of, const struct value *key)
+{
+	begin_name(lookups, of, SINGLE);
 	for (uint32_t i = 0; i < of->by_count; i++) {
-		put(name, &key[i].kind, sizeof key[i].kind);
-		put(name, &key[i].n, sizeof key[i].n);
-		put(name, key[i].p, key[i].n);
+		put(lookups, &key[i].kind, sizeof key[i].kind);
+		put(lookups, &key[i].n, sizeof key[i].n);
+		put(lookups, key[i].p, key[i].n);
 	}
 }
 
-/* So that keys that the database finds equal are one. */
-static bool put_equal(struct batch_key *name, const struct lookup *of, const struct value *key)
+/* So that keys that the database finds equal are one. False: only the database can tell. */
+static bool name_listed(struct lookups *lookups, const struct lookup *of, const struct value *key)
 {
-	struct batch_key equal = { .arena = name->arena };
+	struct batch_key *equal = &lookups->equal;
 	struct change change = { .values = (struct value *)key, .count = of->by_count };
 
-	if (!of->listed || !batch_key_encode(&equal, &of->keyed, &change))
+	equal->arena = &lookups->arena;
+	memset(equal->forms, 0, sizeof equal->forms);
+	if (!of->listed || !batch_key_encode(equal, &of->keyed, &change))
 		return false;
-	put(name, equal.p, equal.n);
+	begin_name(lookups, of, LISTED);
+	put(lookups, equal->p, equal->n);
 	return true;
 }
 
-/* Number of the look-up, how it is asked for, the key. */
-static struct batch_key begin_name(struct lookups *lookups, const struct lookup *of, char how)
-{
-	struct batch_key name = { .arena = &lookups->keys };
+/* ---- in the table ---- */
 
-	arena_reset(&lookups->keys);
-	name.p = arena_alloc(&lookups->keys, name.cap = FIRST_KEYS);
-	put(&name, &of->number, sizeof of->number);
-	put(&name, &how, 1);
-	return name;
+static uint64_t hash_of(const struct lookups *lookups)
+{
+	return XXH3_64bits(lookups->name.p, lookups->name.n);
 }
 
-static struct batch_key listed_name(struct lookups *lookups, const struct lookup *of, const struct value *key, bool *listed)
+static struct looked *find(const struct lookups *lookups, uint64_t hash)
 {
-	struct batch_key name = begin_name(lookups, of, LISTED);
+	size_t mask = lookups->slot_count - 1;
 
-	*listed = put_equal(&name, of, key);
-	return name;
+	for (size_t i = hash & mask; lookups->slot_count && lookups->slots[i].entry; i = (i + 1) & mask) {
+		struct looked *entry = lookups->slots[i].entry;
+
+		if (lookups->slots[i].hash == hash && entry->key_n == lookups->name.n && memcmp(entry->key, lookups->name.p, entry->key_n) == 0)
+			return entry;
+	}
+	return NULL;
 }
 
-static struct looked *find(struct lookups *lookups, const struct batch_key *name)
+static void place(struct lookups *lookups, struct looked *entry)
 {
-	struct looked *entry;
+	size_t mask = lookups->slot_count - 1, i = entry->hash & mask;
 
-	HASH_FIND(hh, lookups->entries, name->p, name->n, entry);
-	return entry;
+	while (lookups->slots[i].entry)
+		i = (i + 1) & mask;
+	lookups->slots[i] = (struct lookup_slot){ entry->hash, entry };
 }
 
-static struct looked *add(struct lookups *lookups, struct lookup *of, const struct batch_key *name)
+static void make_room(struct lookups *lookups)
 {
+	if ((lookups->count + 1) * 2 <= lookups->slot_count)
+		return;
+	lookups->bytes -= lookups->slot_count * sizeof *lookups->slots;
+	lookups->slot_count = lookups->slot_count ? lookups->slot_count * 2 : FIRST_KEYS;
+	lookups->bytes += lookups->slot_count * sizeof *lookups->slots;
+	free(lookups->slots);
+	lookups->slots = calloc(lookups->slot_count, sizeof *lookups->slots);
+	BUG_IF(!lookups->slots);
+	for (struct looked *entry = lookups->oldest; entry; entry = entry->newer)
+		place(lookups, entry);
+}
+
+/* What stands behind it, up to a free slot, moves up where it would not be found any more. */
+static void take_out_slot(struct lookups *lookups, const struct looked *entry)
+{
+	size_t mask = lookups->slot_count - 1, hole = entry->hash & mask;
+
+	while (lookups->slots[hole].entry != entry)
+		hole = (hole + 1) & mask;
+	for (size_t i = (hole + 1) & mask; lookups->slots[i].entry; i = (i + 1) & mask) {
+		size_t home = lookups->slots[i].hash & mask;
+
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			lookups->slots[hole] = lookups->slots[i];
+			hole = i;
+		}
+	}
+	lookups->slots[hole].entry = NULL;
+}
+
+static struct looked *add(struct lookups *lookups, struct lookup *of, uint64_t hash, bool listed)
+{
+	const struct batch_key *name = &lookups->name;
 	struct looked *entry = calloc(1, sizeof *entry + name->n);
-	char *copy = (char *)(entry + 1);
 
 	BUG_IF(!entry);
-	memcpy(copy, name->p, name->n);
+	entry->key = memcpy(entry + 1, name->p, name->n);
+	entry->key_n = name->n;
+	entry->hash = hash;
 	entry->of = of;
-	HASH_ADD_KEYPTR(hh, lookups->entries, copy, name->n, entry);
+	entry->single = !listed;
+	make_room(lookups);
+	place(lookups, entry);
+	lookups->count++;
 	append(lookups, entry);
 	lookups->bytes += sizeof *entry + name->n;
 	return entry;
 }
 
-static void want(struct lookups *lookups, struct looked *entry, const struct value *key)
+/* ---- what is wanted ---- */
+
+static void want(struct lookups *lookups, struct looked *entry, const struct value *key, struct arena *arena)
 {
+	size_t size = entry->of->by_count * sizeof *key;
+
 	entry->asked = true;
 	entry->outdated = entry->found = false;
 	entry->version = entry->of->version;
-	entry->by = key;
+	entry->by = memcpy(arena_alloc(arena, size), key, size);
 	if (lookups->wanted_count == lookups->wanted_cap) {
 		lookups->wanted_cap = lookups->wanted_cap ? lookups->wanted_cap * 2 : FIRST_KEYS;
 		lookups->wanted = realloc(lookups->wanted, lookups->wanted_cap * sizeof(*lookups->wanted));
@@ -131,30 +191,53 @@ static bool is_fresh(const struct lookups *lookups, const struct looked *entry)
 	       lookups->now_ms >= entry->loaded_ms;
 }
 
-struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key)
+/* Returns whether it is one that goes into a list. */
+static bool name_key(struct lookups *lookups, struct lookup *of, const struct value *key)
 {
-	bool listed;
-	struct batch_key name = listed_name(lookups, of, key, &listed);
-	struct looked *entry;
+	if (name_listed(lookups, of, key))
+		return true;
+	name_single(lookups, of, key);
+	of->singles = true;
+	return false;
+}
 
-	if (!listed) {
-		name = begin_name(lookups, of, SINGLE);
-		put_plain(&name, of, key);
-		of->singles = true;
+uint64_t lookup_hint(struct lookups *lookups, struct lookup *of, const struct value *key)
+{
+	uint64_t hash;
+
+	name_key(lookups, of, key);
+	hash = hash_of(lookups);
+	if (lookups->slot_count)
+		__builtin_prefetch(&lookups->slots[hash & (lookups->slot_count - 1)]);
+	return hash;
+}
+
+void lookup_hint_entry(const struct lookups *lookups, uint64_t hash)
+{
+	size_t mask = lookups->slot_count - 1;
+
+	for (size_t i = hash & mask; lookups->slot_count && lookups->slots[i].entry; i = (i + 1) & mask) {
+		if (lookups->slots[i].hash == hash) {
+			__builtin_prefetch(lookups->slots[i].entry);
+			__builtin_prefetch((const char *)lookups->slots[i].entry + LINE);
+			return;
+		}
 	}
-	entry = find(lookups, &name);
-	if (!entry) {
-		entry = add(lookups, of, &name);
-		entry->single = !listed;
-		want(lookups, entry, key);
-		return entry;
-	}
-	if (entry != lookups->newest) {
-		take_out(lookups, entry);
-		append(lookups, entry);
-	}
-	if (!entry->asked && !is_fresh(lookups, entry))
-		want(lookups, entry, key);
+}
+
+struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key, struct arena *arena)
+{
+	bool listed = name_key(lookups, of, key);
+	uint64_t hash = hash_of(lookups);
+	struct looked *entry = find(lookups, hash);
+
+	if (!entry)
+		want(lookups, entry = add(lookups, of, hash, listed), key, arena);
+	else if (!entry->asked && !is_fresh(lookups, entry))
+		want(lookups, entry, key, arena);
+	else if (entry->values) /* its event reads it soon */
+		__builtin_prefetch(entry->values);
+	entry->used = true;
 	return entry;
 }
 
@@ -233,13 +316,9 @@ static void set_values(struct lookups *lookups, struct looked *entry, const stru
 void lookup_found(struct lookups *lookups, const struct look *look, const struct value *cells)
 {
 	struct looked *entry = look->single;
-	bool listed;
 
-	if (!entry) {
-		struct batch_key name = listed_name(lookups, look->lookup, cells, &listed);
-
-		entry = listed ? find(lookups, &name) : NULL;
-	}
+	if (!entry && name_listed(lookups, look->lookup, cells))
+		entry = find(lookups, hash_of(lookups));
 	if (entry && entry->asked) {
 		entry->found = true;
 		set_values(lookups, entry, cells + look->by_count);
@@ -262,17 +341,16 @@ void lookup_loaded(struct lookups *lookups)
 
 void lookup_changed(struct lookups *lookups, struct lookup *of, const struct change *change)
 {
-	struct batch_key name = begin_name(lookups, of, LISTED);
 	struct value key[TARGET_KEY_MOST];
 	struct looked *entry;
 
 	for (uint32_t i = 0; i < of->by_count; i++)
 		key[i] = of->by_at[i] < change->count ? change->values[of->by_at[i]] : (struct value){ 0 };
-	if (!of->is_key || of->singles || !put_equal(&name, of, key)) {
+	if (!of->is_key || of->singles || !name_listed(lookups, of, key)) {
 		of->version++;
 		return;
 	}
-	entry = find(lookups, &name);
+	entry = find(lookups, hash_of(lookups));
 	if (entry)
 		entry->outdated = true;
 }
@@ -281,17 +359,27 @@ void lookup_changed(struct lookups *lookups, struct lookup *of, const struct cha
 
 static void forget(struct lookups *lookups, struct looked *entry)
 {
-	HASH_DEL(lookups->entries, entry);
+	take_out_slot(lookups, entry);
+	lookups->count--;
 	take_out(lookups, entry);
 	forget_values(lookups, entry);
-	lookups->bytes -= sizeof *entry + entry->hh.keylen;
+	lookups->bytes -= sizeof *entry + entry->key_n;
 	free(entry);
 }
 
 void lookup_trim(struct lookups *lookups)
 {
-	while (!lookups->busy && lookups->oldest && lookups->bytes > lookups->bytes_most)
-		forget(lookups, lookups->oldest);
+	while (!lookups->busy && lookups->oldest && lookups->bytes > lookups->bytes_most) {
+		struct looked *entry = lookups->oldest;
+
+		if (!entry->used) {
+			forget(lookups, entry);
+			continue;
+		}
+		entry->used = false; /* a second chance, which costs those that are found nothing */
+		take_out(lookups, entry);
+		append(lookups, entry);
+	}
 }
 
 void lookup_clear(struct lookups *lookups)
@@ -300,8 +388,13 @@ void lookup_clear(struct lookups *lookups)
 	lookups->busy = 0;
 	while (lookups->oldest)
 		forget(lookups, lookups->oldest);
+	lookups->bytes -= lookups->slot_count * sizeof *lookups->slots;
+	free(lookups->slots);
 	free(lookups->wanted);
+	lookups->slots = NULL;
+	lookups->slot_count = 0;
 	lookups->wanted = NULL;
 	lookups->wanted_cap = 0;
-	arena_free(&lookups->keys);
+	lookups->name = lookups->equal = (struct batch_key){ 0 };
+	arena_free(&lookups->arena);
 }

@@ -1,9 +1,7 @@
 /* The rows of other tables that a worker has at hand for its scripts' look-ups, each as the database showed it some time ago: they are asked for again
- * after the look-up's ttl, and once this worker has committed a change of them. A bound holds; what was not used for the longest time goes first. */
+ * after the look-up's ttl, and once this worker has committed a change of them. A bound holds; what was not used for long goes first. */
 #ifndef FLOW_LOOKUP_H
 #define FLOW_LOOKUP_H
-
-#include <uthash.h>
 
 #include "flow/batch_key.h"
 #include "flow/sink.h"
@@ -41,15 +39,18 @@ struct looked {
 
 	bool asked;    /* it is wanted, and not here yet */
 	bool outdated; /* its row was changed while it was being asked for, or since */
+	bool used;     /* since it last was the oldest */
+	bool single;   /* asked for by itself */
+	bool found;    /* since it was asked for */
 	uint64_t version;
 	int64_t loaded_ms;
 	struct lookup *of;
+	uint64_t hash;
+	const char *key; /* behind it */
+	size_t key_n;
 	const struct value *by; /* the key's values, while it is asked for */
-	bool single;            /* asked for by itself */
-	bool found;             /* since it was asked for */
 	size_t bytes;           /* of values */
 	struct looked *older, *newer;
-	UT_hash_handle hh;
 };
 
 enum lookup_lack {
@@ -59,19 +60,28 @@ enum lookup_lack {
 };
 
 struct lookups {
-	struct looked *entries, *oldest, *newest;
+	struct lookup_slot { /* open addressing: a stranger on the way costs no look at its entry */
+		uint64_t hash;
+		struct looked *entry; /* NULL: free */
+	} * slots;
+	size_t slot_count, count; /* slot_count: a power of two, or 0 */
+	struct looked *oldest, *newest;
 	size_t bytes, bytes_most;
 	struct looked **wanted;
 	size_t wanted_count, wanted_cap;
 	uint32_t busy; /* intakes whose events have found theirs and have not run: nothing is given up meanwhile */
 	int64_t now_ms;
-	struct arena keys; /* being made */
+	struct batch_key name, equal; /* being made */
+	struct arena arena;           /* where they are */
 };
 
 /* Stands for a key with a NULL, without a column, or that cannot be read. */
 struct looked *lookup_none(enum lookup_lack lack);
-/* What is known of this key (by_count values, lent until it is loaded); wanted where that is nothing, or too old. */
-struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key);
+/* What is known of this key (by_count values); wanted where that is nothing, or too old. The arena lives until it is loaded. */
+struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key, struct arena *arena);
+/* For many keys, before lookup_want is asked for each: what it will look at is on its way from memory then, first where the entry is, then that. */
+uint64_t lookup_hint(struct lookups *lookups, struct lookup *of, const struct value *key);
+void lookup_hint_entry(const struct lookups *lookups, uint64_t hash);
 /* All that is wanted, as SELECTs for struct state_load. Which of them answers a key that is asked for by itself is known by its place. */
 size_t lookup_questions(struct lookups *lookups, struct arena *arena, const struct look **looks);
 /* A row of the answer to one of them: by_count values of the key, then those of the columns. Copied. */

@@ -30,6 +30,8 @@ SL_EXPORT void sl_fault(struct event *event, const char *text, size_t size);
 SL_EXPORT void sl_no_memory(struct script_host *host);
 /* As it was before its script began: for a second try. */
 SL_EXPORT void sl_again(struct event *event);
+/* A column of a change becomes what a look-up has in its column `of`. */
+SL_EXPORT int sl_look_copy(struct event *event, struct change *change, uint32_t column, uint32_t lookup, uint32_t of);
 /* The row that a look-up has for this event, as an example gives it: what was built last are its columns. Look-ups that are not given have none. -1:
  * there is no such look-up, or it has no such column. */
 SL_EXPORT int sl_look_given(struct script_host *host, struct event *event, uint32_t script, const char *name, size_t size, bool found);

@@ -187,10 +187,9 @@ static void find_shape(struct lookup *lookup, const struct shape *shape)
 		lookup->from[i] = shape_find(shape, lookup->by[i].from);
 }
 
-static struct looked *look(struct event *event, struct lookup *lookup, struct image *image)
+/* 1: it has a key; else 0, and `none` stands for what it has. */
+static int read_key(struct event *event, struct lookup *lookup, struct image *image, struct value *key, struct looked **none)
 {
-	struct lookups *lookups = &event->script->host->lookups;
-	struct value *key = arena_alloc(&event->intake->arena, lookup->by_count * sizeof *key);
 	struct error err;
 
 	if (lookup->shape != image->shape)
@@ -198,31 +197,89 @@ static struct looked *look(struct event *event, struct lookup *lookup, struct im
 	for (uint32_t i = 0; i < lookup->by_count; i++) {
 		int at = lookup->from[i];
 
-		if (at < 0 || image->values[at].kind == VALUE_ABSENT)
-			return lookup_none(LOOKUP_ABSENT);
-		if (plan_read(event, image, (uint32_t)at, &err) < 0)
-			return lookup_none(LOOKUP_FAULT);
+		if (at < 0 || image->values[at].kind == VALUE_ABSENT) {
+			*none = lookup_none(LOOKUP_ABSENT);
+			return 0;
+		}
+		if (!image->values[at].ready && plan_read(event, image, (uint32_t)at, &err) < 0) {
+			*none = lookup_none(LOOKUP_FAULT);
+			return 0;
+		}
 		key[i] = image->values[at];
-		if (key[i].kind == VALUE_NULL)
-			return lookup_none(LOOKUP_FOUND);
+		if (key[i].kind == VALUE_NULL) {
+			*none = lookup_none(LOOKUP_FOUND);
+			return 0;
+		}
 	}
-	return lookup_want(lookups, lookup, key);
+	return 1;
+}
+
+static bool same_key(const struct lookup *lookup, const struct value *a, const struct value *b)
+{
+	for (uint32_t i = 0; i < lookup->by_count; i++)
+		if (a[i].kind != b[i].kind || a[i].n != b[i].n || (a[i].n && memcmp(a[i].p, b[i].p, a[i].n) != 0))
+			return false;
+	return true;
+}
+
+/* The key that an update's row had before. */
+static struct looked *look_old(struct event *event, struct lookup *lookup, const struct value *key)
+{
+	struct looked *of_row = event->looked[lookup - event->script->lookups], *none;
+	struct value old[TARGET_KEY_MOST];
+
+	if (event->op != OP_UPDATE || !event->old.shape)
+		return of_row;
+	if (!read_key(event, lookup, &event->old, old, &none))
+		return none;
+	if (key && same_key(lookup, key, old))
+		return of_row;
+	return lookup_want(&event->script->host->lookups, lookup, old, &event->intake->arena);
+}
+
+enum { SOME = 32 };
+
+/* Of some events; of a hundred thousand rows at hand nearly each has to come from memory, and so they come together. */
+static void look_some(struct script *script, struct lookup *lookup, struct event *const *events, size_t count)
+{
+	struct lookups *lookups = &script->host->lookups;
+	uint32_t at = (uint32_t)(lookup - script->lookups);
+	struct value keys[SOME][TARGET_KEY_MOST];
+	uint64_t hashes[SOME];
+	bool has_key[SOME];
+
+	for (size_t i = 0; i < count; i++) {
+		has_key[i] = read_key(events[i], lookup, &events[i]->row, keys[i], &events[i]->looked[at]) != 0;
+		if (has_key[i])
+			hashes[i] = lookup_hint(lookups, lookup, keys[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (has_key[i])
+			lookup_hint_entry(lookups, hashes[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (has_key[i])
+			events[i]->looked[at] = lookup_want(lookups, lookup, keys[i], &events[i]->intake->arena);
+		events[i]->looked[script->lookup_count + at] = look_old(events[i], lookup, has_key[i] ? keys[i] : NULL);
+	}
 }
 
 void lookups_begin(struct script *script, struct event *const *events, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct event *event = events[i];
-		bool has_old = event->op == OP_UPDATE && event->old.shape;
-		struct looked **looked;
+	struct event *some[SOME];
 
-		if (event->looked || event->op == OP_TIMER || !event->row.shape)
-			continue;
-		event->looked = looked = arena_alloc(&event->intake->arena, 2 * script->lookup_count * sizeof(*looked));
-		for (uint32_t n = 0; n < script->lookup_count; n++) {
-			looked[n] = look(event, &script->lookups[n], &event->row);
-			looked[script->lookup_count + n] = has_old ? look(event, &script->lookups[n], &event->old) : looked[n];
+	for (size_t at = 0; at < count;) {
+		size_t n = 0;
+
+		for (; at < count && n < SOME; at++) {
+			struct event *event = events[at];
+
+			if (event->looked || event->op == OP_TIMER || !event->row.shape)
+				continue;
+			event->looked = arena_alloc(&event->intake->arena, 2 * script->lookup_count * sizeof(*event->looked));
+			some[n++] = event;
 		}
+		for (uint32_t i = 0; i < script->lookup_count; i++)
+			look_some(script, &script->lookups[i], some, n);
 	}
 }
 
@@ -260,8 +317,25 @@ void script_host_changed(struct script_host *host, const struct event *event)
 					lookup_changed(&host->lookups, &host->scripts[i].lookups[n], change);
 }
 
-/* ---- for Lua: examples bring their own ---- */
+/* ---- for Lua ---- */
 
+int sl_look_copy(struct event *event, struct change *change, uint32_t column, uint32_t lookup, uint32_t of)
+{
+	const struct looked *looked = event->looked[lookup];
+	struct value value = looked->values ? looked->values[of] : (struct value){ .kind = VALUE_NULL, .ready = true };
+
+	if (looked->lacks == LOOKUP_FAULT)
+		return error_set(&event->script->host->error, "row.%.*s: the columns of its key cannot be read",
+				 SLICE_ARG(event->script->lookups[lookup].name));
+	/* A part of a row without the key says nothing of what it leads to. */
+	if (looked->lacks == LOOKUP_ABSENT && event->op == OP_UPDATE && event->row.state == IMAGE_PARTIAL)
+		return 0;
+	if (value.n)
+		value.p = arena_copy(&event->intake->arena, (struct slice){ value.p, value.n }).p;
+	return script_set(event, change, column, value);
+}
+
+/* Examples bring their own. */
 static struct lookup *by_name(const struct script *script, struct slice name)
 {
 	for (uint32_t i = 0; i < script->lookup_count; i++)

@@ -108,7 +108,9 @@ function engine.bind(index, target_id, key_is_function)
       for _, column in ipairs(script.columns) do
         if column.call then
           functions = functions or {}
-          functions[#functions + 1] = { index = output.column_of(target_id, column.target), target = column.target, call = column.call }
+          functions[#functions + 1] = {
+            index = output.column_of(target_id, column.target), target = column.target, call = column.call, lookup = column.lookup, of = column.of,
+          }
         end
       end
     end

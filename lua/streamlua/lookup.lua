@@ -74,22 +74,22 @@ end
 -- columns = { name = "customer.name" }: what the row of that look-up has there. Fails where it has no such column.
 function lookup.copies(lookups, columns, path)
   local of = {}
-  for _, one in ipairs(lookups) do
-    of[one.name] = one
+  for i, one in ipairs(lookups) do
+    of[one.name] = { number = i - 1, columns = {} }
+    for n, name in ipairs(one.columns) do
+      of[one.name].columns[name] = n - 1
+    end
   end
   for _, column in ipairs(columns) do
     local name, wanted = (column.source or ""):match "^([^.]+)%.(.+)$"
     local one = of[name]
     if one then
-      local known = false
-      for _, of_table in ipairs(one.columns) do
-        known = known or of_table == wanted
-      end
-      if not known then
+      if not one.columns[wanted] then
         check.fail(path, "columns", "%s: look-up %s has no column '%s' among its `columns`", column.target, name, wanted)
       end
+      column.lookup, column.of = one.number, one.columns[wanted]
       column.source = nil
-      column.call = function(row)
+      column.call = function(row) -- where Lua makes the whole row
         return row[name][wanted]
       end
     end

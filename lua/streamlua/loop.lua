@@ -100,10 +100,16 @@ local function apply(event, this, functions)
     local part = row.is_part()
     for i = 1, #functions do
       local column = functions[i]
-      state.lacks = false
-      local value = column.call(this, context)
-      if value ~= nil or not (part and state.lacks) then
-        output.set(change, column.index, column.target, value)
+      if column.lookup then
+        if C.sl_look_copy(event, change, column.index, column.lookup, column.of) ~= 0 then
+          fail()
+        end
+      else
+        state.lacks = false
+        local value = column.call(this, context)
+        if value ~= nil or not (part and state.lacks) then
+          output.set(change, column.index, column.target, value)
+        end
       end
     end
   end

@@ -48,6 +48,7 @@ int sl_key_changed(struct event *event);
 void sl_fault(struct event *event, const char *text, size_t size);
 void sl_no_memory(struct script_host *host);
 void sl_again(struct event *event);
+int sl_look_copy(struct event *event, struct change *change, uint32_t column, uint32_t lookup, uint32_t of);
 int sl_look_given(struct script_host *host, struct event *event, uint32_t script, const char *name, size_t size, bool found);
 void sl_lane_key(struct event *event, uint32_t which, const char *text, size_t size);
 int32_t sl_sink(struct script_host *host, const char *name, size_t size);

@@ -34,6 +34,9 @@ static const struct variant {
 	{ "columns, filter", "return { columns = { sku = 'sku', " COPIES " }, filter = function(row) return row.status ~= 'test' end }" },
 	{ "columns, filter, a column in Lua", "return { columns = { sku = function(row) return row.sku:upper() end, " COPIES
 					      " }, filter = function(row) return row.status ~= 'test' end }" },
+	{ "columns, filter, a column of a look-up",
+	  "return { lookup = { customer = { table = 'customers', key = 'customer_id', columns = { 'sku' } } }, columns = { sku = 'customer.sku', " COPIES
+	  " }, filter = function(row) return row.status ~= 'test' end }" },
 	{ "map", "return { map = function(row) return { id = row.id, customer_id = row.customer_id, sku = row.sku, quantity = row.quantity,"
 		 " price = row.price, status = row.status, note = row.note, created_at = row.created_at, updated_at = row.updated_at } end }" },
 };
@@ -51,6 +54,7 @@ struct bench {
 	size_t held_count;
 	int64_t spent_ns[COSTS], since_ns;
 	uint64_t messages, rows, sql_bytes;
+	uint64_t asked; /* keys that were looked up and not at hand */
 };
 
 static void die(const struct error *err)
@@ -101,10 +105,24 @@ static int describe(struct sink *sink, struct target *target, struct error *err)
 	return 0;
 }
 
+/* Whatever is looked up is there. */
+static void load_state(struct sink *sink, struct state_load *load)
+{
+	(void)sink;
+	for (size_t i = 0; i < load->look_count; i++) {
+		for (size_t k = 0; k < load->looks[i].key_count; k++) {
+			struct value cells[] = { *load->looks[i].keys[k], { .p = "SKU-00001234", .n = 12, .kind = VALUE_TEXT, .ready = true } };
+
+			load->looked(load, &load->looks[i], cells);
+		}
+	}
+	load->done(load);
+}
+
 static struct script_host *load(const struct variant *variant, const struct format *format, struct bundle *bundle, struct shapes *shapes)
 {
 	static struct reading_settings settings;
-	static const struct sink_ops ops = { .name = "schema", .transactional = true, .describe = describe };
+	static const struct sink_ops ops = { .name = "schema", .transactional = true, .describe = describe, .load_state = load_state };
 	static struct sink sink = { .ops = &ops, .lanes = 8 };
 	struct script_host *host;
 	struct error err;
@@ -178,6 +196,31 @@ static void transact(struct bench *b)
 	b->event_count = b->held_count = 0;
 }
 
+static void on_looked(struct state_load *load, const struct look *look, const struct value *cells)
+{
+	struct bench *b = load->ctx;
+
+	b->asked++;
+	script_host_looked(b->host, look, cells);
+}
+
+static void on_loaded(struct state_load *load)
+{
+	script_host_loaded(((struct bench *)load->ctx)->host);
+}
+
+/* What its events look up, and what that is. */
+static void look_up(struct bench *b, struct intake *intake)
+{
+	struct state_load question = { .looked = on_looked, .done = on_loaded, .ctx = b };
+
+	script_host_look(b->host, 0, SIZE_MAX);
+	if (!script_host_begin(b->host, intake))
+		return;
+	script_host_question(b->host, &intake->arena, &question);
+	load_state(NULL, &question);
+}
+
 /* One intake from these texts: what a turn of the flow does, stage by stage. */
 static void turn(struct bench *b, const struct slice (*texts)[2], size_t count)
 {
@@ -193,6 +236,7 @@ static void turn(struct bench *b, const struct slice (*texts)[2], size_t count)
 	spend(b, COPY);
 	decode(b, intake, messages, count);
 	spend(b, DECODE);
+	look_up(b, intake);
 	script_host_run(b->host, intake, 0, INT64_MAX);
 	spend(b, SCRIPT);
 	collect(b, intake);
@@ -259,6 +303,8 @@ static void run_variant(const struct variant *variant, const struct sample_optio
 		printf("  %-20s %7.0f ns an event\n", cost_names[i], (double)b.spent_ns[i] / (double)b.messages);
 		all_ns += b.spent_ns[i];
 	}
+	if (b.asked)
+		printf("  %-20s %7.2f %% of the keys were at hand\n", "look-ups", 100.0 - 100.0 * (double)b.asked / (double)b.messages);
 	printf("  %-20s %7.0f\n", "together", (double)all_ns / (double)b.messages);
 	close_bench(&b, &bundle);
 }

@@ -75,7 +75,7 @@ def test_a_folder_without_scripts(small):
     ("return 7", r"scripts/t\.lua: .*table"),
     ("return { colums = {} }", r"scripts/t\.lua: unknown field 'colums'.*'columns'"),
     ("return { process = function() end }", r"scripts/t\.lua: key_by: the state of a script is kept for each key"),
-    ("return { lookup = {} }", r"scripts/t\.lua: 'lookup' is part of stateful scripts"),
+    ("return { lookup = {} }", r"scripts/t\.lua: lookup: names are needed"),
     ("return { columns = { id = 'id' }, map = function() end }", r"scripts/t\.lua: .*columns or map, not both"),
     ("return { target = 'tt' }", r"scripts/t\.lua: target: .*\btt\b"),
     ("return { key_by = 'rwo' }", r"scripts/t\.lua: .*did you mean 'row'"),

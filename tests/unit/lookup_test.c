@@ -78,7 +78,7 @@ static const struct value *key(struct fixture *f, enum value_kind kind, const ch
 
 static struct looked *want(struct fixture *f, const char *id)
 {
-	return lookup_want(&f->lookups, &f->by_id, key(f, VALUE_NUMBER, id));
+	return lookup_want(&f->lookups, &f->by_id, key(f, VALUE_NUMBER, id), &f->arena);
 }
 
 static const char *ask(struct fixture *f)
@@ -131,8 +131,8 @@ static void equal_keys_are_one_and_all_are_one_question(void **state)
 static void what_only_the_database_can_compare_is_asked_for_by_itself(void **state)
 {
 	struct fixture *f = *state;
-	struct looked *small = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a'b"));
-	struct looked *large = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "A'B"));
+	struct looked *small = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a'b"), &f->arena);
+	struct looked *large = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "A'B"), &f->arena);
 	struct looked *half = want(f, "1.5");
 
 	assert_ptr_not_equal(small, large);
@@ -185,7 +185,7 @@ static void what_this_worker_writes_is_asked_for_anew(void **state)
 
 	want(f, "7");
 	want(f, "8");
-	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"));
+	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"), &f->arena);
 	ask(f);
 	lookup_changed(&f->lookups, &f->by_id, written(f, "8")); /* while it is on its way */
 	lookup_loaded(&f->lookups);
@@ -204,38 +204,52 @@ static void what_this_worker_writes_is_asked_for_anew(void **state)
 	lookup_loaded(&f->lookups);
 	/* Which code the row had before, and whether 'A' is 'a', is not known here: all of them. */
 	lookup_changed(&f->lookups, &f->by_code, written(f, "7"));
-	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"));
+	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"), &f->arena);
 	want(f, "7");
 	assert_int_equal(f->lookups.wanted_count, 1);
 }
 
-static void what_was_not_used_for_the_longest_time_is_given_up_first(void **state)
+static void want_some(struct fixture *f, int from, int to)
 {
-	struct fixture *f = *state;
 	char id[16];
 
-	for (int i = 0; i < 3000; i++) {
+	for (int i = from; i < to; i++) {
 		snprintf(id, sizeof id, "%d", i);
 		want(f, id);
 	}
+}
+
+static void what_was_not_used_for_long_is_given_up_first(void **state)
+{
+	struct fixture *f = *state;
+
+	want_some(f, 0, 3000);
 	ask(f);
 	assert_int_equal(f->count, 3);
 	assert_int_equal(f->looks[2].key_count, 1000);
 	lookup_loaded(&f->lookups);
-	want(f, "0");
-	f->lookups.bytes_most = f->lookups.bytes / 2;
+	f->lookups.bytes_most = f->lookups.bytes - 1;
 	f->lookups.busy = 1;
 	lookup_trim(&f->lookups);
-	assert_int_equal(HASH_COUNT(f->lookups.entries), 3000);
+	assert_int_equal(f->lookups.count, 3000);
 	f->lookups.busy = 0;
-	lookup_trim(&f->lookups);
-	assert_in_range(HASH_COUNT(f->lookups.entries), 1000, 1600);
-	assert_true(f->lookups.bytes <= f->lookups.bytes_most);
-	want(f, "0");
-	want(f, "2999");
+	lookup_trim(&f->lookups); /* all were used: each has had its second chance but the first */
+	assert_int_equal(f->lookups.count, 2999);
+	want_some(f, 1000, 2000);
 	assert_int_equal(f->lookups.wanted_count, 0);
-	want(f, "1");
+	f->lookups.bytes_most = f->lookups.bytes * 2 / 3;
+	lookup_trim(&f->lookups);
+	assert_in_range(f->lookups.count, 1000, 2200);
+	want_some(f, 1000, 2000);
+	assert_int_equal(f->lookups.wanted_count, 0);
+	want_some(f, 0, 1);
 	assert_int_equal(f->lookups.wanted_count, 1);
+	f->lookups.bytes_most = 0;
+	ask(f);
+	lookup_loaded(&f->lookups);
+	lookup_trim(&f->lookups);
+	assert_int_equal(f->lookups.count, 0);
+	assert_null(f->lookups.oldest);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -247,7 +261,7 @@ int main(void)
 		TEST(what_only_the_database_can_compare_is_asked_for_by_itself),
 		TEST(an_answer_counts_until_its_time_is_over_and_the_next_may_be_none),
 		TEST(what_this_worker_writes_is_asked_for_anew),
-		TEST(what_was_not_used_for_the_longest_time_is_given_up_first),
+		TEST(what_was_not_used_for_long_is_given_up_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
