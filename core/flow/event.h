@@ -93,7 +93,7 @@ struct change {
 	bool clears;               /* an UPDATE that takes back what a script owns: with the last side that is there the row goes (target_tells) */
 	bool told;                 /* the side sink that it is for has it: where its event is written again, it is not */
 	uint32_t state_bytes;      /* what the row of state adds to the event's bytes */
-	uint64_t key_hash;         /* parking_hash, where the target parks */
+	uint64_t key_hash;         /* parking_hash, where the target parks; where its rows are added to, a hash of the key too */
 	struct state_entry *state; /* whose row of streamlua_state it is, as long as the event has it in its `uses`; NULL: another table's */
 };
 

@@ -20,6 +20,16 @@ static bool is_gathered(const struct lane *lane, const struct change *change, si
 	return gathered;
 }
 
+/* Whether a row that is added to (`merge`) is in the transaction already: all that comes for it is one. */
+static bool is_added(const struct lane *lane, const struct change *change)
+{
+	struct lane_added *added = &lane->owner->added[change->key_hash % LANE_ADDED];
+	bool there = added->gathered == lane->owner->gathered && added->key_hash == change->key_hash;
+
+	*added = (struct lane_added){ change->key_hash, lane->owner->gathered };
+	return there;
+}
+
 struct lane_load lane_load_of(const struct lane *lane, const struct event *event)
 {
 	struct lane_load load = { .bytes = event->bytes };
@@ -27,7 +37,7 @@ struct lane_load lane_load_of(const struct lane *lane, const struct event *event
 
 	for (const struct change *change = event->changes; change; change = change->next) {
 		if (!change->state || !event->uses) {
-			load.rows++;
+			load.rows += !change->target->merged || !is_added(lane, change);
 			continue;
 		}
 		load.rows += !is_gathered(lane, change, &bytes);

@@ -37,6 +37,8 @@ struct lane {
 	struct arena arena;     /* what tx points to beside the events */
 };
 
+enum { LANE_ADDED = 4096 }; /* a transaction has 2,000 rows */
+
 struct lanes {
 	struct sink *sink;
 	struct parking *parking;
@@ -52,6 +54,9 @@ struct lanes {
 	int64_t answered_ms; /* when the target last said anything; 0: it did not yet */
 	int64_t away_ms;     /* how long it could not be reached so far */
 	uint64_t gathered;   /* how many transactions were */
+	struct lane_added {
+		uint64_t key_hash, gathered; /* the transaction that has this row */
+	} added[LANE_ADDED];                 /* rows that are added to (`merge`), each where its hash says; who comes later takes the place */
 	uint32_t in_flight, waiting;
 	uint32_t rows_in_flight, events_in_flight;
 	uint32_t rows_stuck; /* of rows_in_flight, as of this turn */

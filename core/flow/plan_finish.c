@@ -286,6 +286,8 @@ int plan_finish(struct event *event, struct error *err)
 		if (change->target->parks) {
 			change->key_hash = parking_hash(change);
 			event->parks = true;
+		} else if (change->target->merged) {
+			change->key_hash = hash_target_key(change);
 		}
 		event->bytes += 16 * change->count;
 		for (uint32_t i = 0; i < change->count; i++)

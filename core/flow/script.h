@@ -162,6 +162,8 @@ bool script_host_begin(struct script_host *host, struct intake *intake);
 /* The state at hand: lives and ends with the host. */
 struct state_cache *script_host_state(struct script_host *host);
 bool script_host_is_stateful(const struct script_host *host);
+/* A script adds to rows (`merge`): a transaction may hold many events of one row. */
+bool script_host_adds(const struct script_host *host);
 /* All that is wanted, as a question made in the arena; its `row` gives to script_host_state_row, its `looked` to script_host_looked, and
  * script_host_loaded is its end. */
 void script_host_question(struct script_host *host, struct arena *arena, struct state_load *question);

@@ -50,6 +50,7 @@ struct script_host {
 	uint32_t target_count;
 	uint32_t settled; /* scripts that are bound */
 	struct missing_column *missing;
+	bool adds;   /* a script has `merge` */
 	bool misses; /* one was added since it was last asked */
 
 	struct error error;  /* of the last sl_* call that failed, for Lua to raise */

@@ -109,7 +109,7 @@ static int settle_merge(struct script_host *host, struct script *script, const s
 			     merge_name(merge->kind), SLICE_ARG(merge->name), SLICE_ARG(target->name),
 			     SLICE_ARG(to->sql_type.n ? to->sql_type : SLICE("of no type")), misfit);
 	to->merge = (uint8_t)merge->kind;
-	target->merged = true;
+	target->merged = host->adds = true;
 	return 0;
 }
 
@@ -138,6 +138,11 @@ int share_settle_merges(struct script_host *host, struct script *script, struct 
 		if (settle_merge(host, script, &script->merges[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+bool script_host_adds(const struct script_host *host)
+{
+	return host->adds;
 }
 
 /* ---- several scripts, one table ---- */

@@ -269,6 +269,31 @@ static void each_row_of_state_counts_whatever_else_their_events_share(void **sta
 	free(entries);
 }
 
+/* An event of lane 0 that adds to a row. */
+static void add_sum(struct fixture *f, uint64_t key_hash)
+{
+	static struct target target = { .merged = true };
+	struct change *change = arena_zalloc(&f->intake->arena, sizeof *change);
+	struct event *event = add(f, "", 0, 0, -1);
+
+	*change = (struct change){ .target = &target, .op = CHANGE_UPSERT, .key_hash = key_hash };
+	event->changes = change;
+}
+
+static void events_that_add_to_one_row_are_one_transaction_and_each_row_counts(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < LANE_EVENTS_MOST + 1; i++)
+		add_sum(f, 7);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
+	for (int i = 0; i < LANE_ROWS_MOST; i++)
+		add_sum(f, 100 + (uint64_t)i), add_sum(f, 100 + (uint64_t)i);
+	answer(f, 0, SINK_COMMITTED); /* the one that is left, and as many rows as there is room for beside its own */
+	assert_int_equal(f->on_its_way[0]->count, 1 + 2 * (LANE_ROWS_MOST - 1));
+}
+
 static void rows_of_state_that_grow_fill_a_transaction(void **state)
 {
 	struct fixture *f = *state;
@@ -677,6 +702,7 @@ int main(void)
 		LANE_TEST(a_stuck_lane_does_not_use_up_a_small_window),
 		LANE_TEST(events_that_change_one_row_of_state_are_one_transaction),
 		LANE_TEST(each_row_of_state_counts_whatever_else_their_events_share),
+		LANE_TEST(events_that_add_to_one_row_are_one_transaction_and_each_row_counts),
 		LANE_TEST(rows_of_state_that_grow_fill_a_transaction),
 		LANE_TEST(a_full_transaction_takes_along_what_changes_its_rows_of_state),
 		LANE_TEST(a_lane_has_one_transaction_at_a_time_and_gathers_the_next),
