@@ -14,7 +14,7 @@ LUA = ROOT / "lua/streamlua"
 # The tables of options in lua/streamlua, by file and by the local that holds them.
 OPTION_TABLES = [("job", "OPTIONS"), ("source", "KAFKA"), ("source", "FILE"), ("sink", "TLS"), ("sink", "known"), ("format", "SETTINGS"),
                  ("script", "FIELDS"), ("example_form", "EVENT"), ("example_form", "STEPS"), ("harness", "RESTORED"), ("script", "KEEPING"),
-                 ("script", "WATERMARK"), ("script", "REPARTITION"), ("script", "SHARD"), ("lookup", "OPTIONS")]
+                 ("script", "WATERMARK"), ("script", "REPARTITION"), ("script", "SHARD"), ("lookup", "OPTIONS"), ("sink", "KAFKA")]
 
 
 def code(text):
