@@ -72,7 +72,7 @@ static const struct value *key(struct fixture *f, enum value_kind kind, const ch
 {
 	struct value *made = arena_alloc(&f->arena, sizeof *made);
 
-	*made = value(kind, text);
+	*made = value(kind, arena_copy(&f->arena, slice_of(text)).p);
 	return made;
 }
 
