@@ -96,6 +96,21 @@ def test_what_waits_behind_a_slow_transaction_is_the_new_version_s(kafka, mariad
     run.expect_a_clean_end()
 
 
+def test_events_are_written_while_the_target_is_asked_for_its_schema(kafka, mariadb, topic, database, proxy, job):
+    run = Running(kafka, mariadb, topic, database, job, port=proxy.port)
+    run.produce(10)
+    job.wait_for(lambda: run.written() == 10, "the rows before")
+    held = proxy.hold("information_schema.columns", nth=2, times=10)  # the check asks first
+    job.write(orders=script(2)).reload()
+    held.wait()
+    run.produce(10)
+    job.wait_for(lambda: run.written() == 20, "the rows of the old version")
+    held.release()
+    job.wait_for(lambda: run.reloads("accepted") == 1, "the reload")
+    assert run.version_of_new_rows() == 2
+    run.expect_a_clean_end()
+
+
 def test_watch_takes_what_is_saved_and_refuses_what_is_broken(kafka, mariadb, topic, database, job):
     run = Running(kafka, mariadb, topic, database, job, "--watch")
     assert run.version_of_new_rows() == 1
