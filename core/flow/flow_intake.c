@@ -138,7 +138,8 @@ static size_t memory_most(const struct flow *flow)
 
 bool flow_intake_has_room(const struct flow *flow)
 {
-	size_t tx_most = script_host_is_stateful(flow->host) || script_host_adds(flow->host) ? LANE_EVENTS_MOST : LANE_ROWS_MOST;
+	bool many = flow->options.sink->ops->in_order || script_host_is_stateful(flow->host) || script_host_adds(flow->host);
+	size_t tx_most = many ? LANE_EVENTS_MOST : LANE_ROWS_MOST;
 	size_t waiting_most = (size_t)flow->options.sink->lanes * tx_most * WAITING_FACTOR;
 
 	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < memory_most(flow);

@@ -15,7 +15,8 @@ struct lanes *lanes_new(struct sink *sink, int32_t count, struct parking *parkin
 	all->parking = parking;
 	all->events = *events;
 	all->count = count;
-	pace_init(&all->pace, (uint32_t)count, LANE_ROWS_MOST);
+	/* No statements to be read, and one transaction at a time: what each waits for is shared by many. */
+	pace_init(&all->pace, (uint32_t)count, sink->ops->in_order ? LANE_EVENTS_MOST : LANE_ROWS_MOST);
 	rate_init(&all->rate, NULL, 0);
 	all->lanes = calloc((size_t)count, sizeof *all->lanes);
 	BUG_IF(!all->lanes);

@@ -35,6 +35,6 @@ class Streamlua:
     def run(self, world, job, database, number):
         sink = tidb_sink(world.mariadb, database) if job.table else Lua("sl.sink.blackhole {}")
         # A blackhole's progress is its consumer group's: each run needs another.
-        write_job(world.folder, job.serves, job.lua(self.name), name=f"bench-{job.name}-{number}",
+        write_job(world.folder, job.serves, job.lua(self.name).replace("@run@", str(number)), name=f"bench-{job.name}-{number}",
                   source=kafka_source(world.kafka, job.topic, job.format), sink=sink)
         return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off", "--workers", job.workers], self.name)
