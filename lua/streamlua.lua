@@ -71,17 +71,20 @@ local function text_codec(name, functions)
   })
 end
 
--- sl.env("KAFKA_BROKERS", "127.0.0.1:9092")
+-- sl.env("KAFKA_BROKERS", "127.0.0.1:9092"); where only KAFKA_BROKERS_FILE is set, what stands in the file that it names
 local function env(where, name, default)
   if type(name) ~= "string" or name == "" then
     check.fail(where, "env", "the name of a variable is needed, not %s", check.kind_of(name))
   end
-  local value = host.env(name)
+  local value, unreadable = host.env(name)
+  if unreadable then
+    check.fail(where, nil, "the environment variable '%s_FILE': %s", name, unreadable)
+  end
   if value == nil then
     value = default
   end
   if value == nil then
-    check.fail(where, nil, "the environment variable '%s' is not set, and sl.env has no default for it", name)
+    check.fail(where, nil, "the environment variable '%s' is not set (nor %s_FILE), and sl.env has no default for it", name, name)
   end
   return value
 end

@@ -111,6 +111,8 @@ struct host_options {
 	/* A line that a script printed. */
 	void (*print)(void *ctx, struct slice text);
 	void *ctx;
+	/* Reads the file that a variable of the environment names (sl.env), as bundle->read does. NULL: there are no files. */
+	int (*read)(const char *folder, const char *path, char **text, size_t *size, struct error *err);
 };
 
 /* A VM with job.lua evaluated; scripts are not loaded yet. NULL with err: file, line and reason. Without a job (bundle->job is

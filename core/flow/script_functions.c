@@ -44,10 +44,28 @@ static int host_read(lua_State *lua)
 	return 1;
 }
 
-/* env(name) -> text or nil */
+/* env(name) -> text or nil; nil and the reason where NAME_FILE names a file that cannot be read. What stands in the variable itself goes
+ * first; of a file, the end of its line is not part of what it says. */
 static int host_env(lua_State *lua)
 {
-	lua_pushstring(lua, getenv(luaL_checkstring(lua, 1)));
+	const struct script_host *host = host_of(lua);
+	const char *name = luaL_checkstring(lua, 1), *value = getenv(name), *path;
+	struct error err;
+	char *text;
+	size_t n;
+
+	lua_pushfstring(lua, "%s_FILE", name);
+	path = value ? NULL : getenv(lua_tostring(lua, -1));
+	if (!path || !*path || !host->options.read) {
+		lua_pushstring(lua, value);
+		return 1;
+	}
+	if (host->options.read(host->options.bundle->folder, path, &text, &n, &err) < 0)
+		return failed(lua, err.text);
+	if (n > 0 && text[n - 1] == '\n')
+		n -= n > 1 && text[n - 2] == '\r' ? 2 : 1;
+	lua_pushlstring(lua, text, n);
+	free(text);
 	return 1;
 }
 

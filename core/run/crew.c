@@ -29,6 +29,14 @@ const char *crew_state_name(const struct crew_worker *worker)
 	return names[worker->state];
 }
 
+bool crew_beats(const struct crew *crew)
+{
+	for (int32_t i = 0; i < crew->count; i++)
+		if (crew->workers[i].pid != 0 && crew->workers[i].stuck)
+			return false;
+	return true;
+}
+
 bool crew_is_rekeyer(const struct crew_worker *worker)
 {
 	return worker->number >= worker->crew->count - worker->crew->rekeyers;
@@ -199,6 +207,7 @@ static void start(struct crew_worker *worker)
 	worker->started_ms = clock_mono_ms();
 	worker->beat_seen = worker->started_ms;
 	worker->ticks_quiet = 0;
+	worker->stuck = false;
 	worker->ticks_to_beat = TICKS_TO_FIRST_BEAT;
 	worker->unanswered = 0;
 	worker->awaited = false;
@@ -238,12 +247,14 @@ static void watch_beat(struct crew_worker *worker)
 		worker->beat_seen = beat;
 		worker->ticks_quiet = 0;
 		worker->ticks_to_beat = TICKS_TO_BEAT;
+		worker->stuck = false;
 		return;
 	}
 	if (++worker->ticks_quiet < worker->ticks_to_beat)
 		return;
 	log_error("worker %d has been stuck for %u s: it is killed", worker->number, worker->ticks_quiet);
 	worker->ticks_quiet = 0;
+	worker->stuck = true;
 	kill(worker->pid, SIGKILL);
 }
 

@@ -36,6 +36,7 @@ struct crew_worker {
 	int64_t beat_seen;      /* the beat at the last tick, */
 	unsigned ticks_quiet;   /* and for how many ticks it has been the same */
 	unsigned ticks_to_beat; /* how many are too many; more while the worker still opens its job */
+	bool stuck;             /* there were too many: it was killed, and has neither ended nor beaten since */
 	double script_seen;     /* what a script worked on when it was looked at, */
 	int64_t script_cpu_ms;  /* and how much time the process had taken by then */
 	bool script_stuck;      /* it was killed for that */
@@ -91,6 +92,7 @@ void crew_reap(struct crew *crew);
 void crew_stop(struct crew *crew, int code);
 void crew_kill(struct crew *crew); /* they end now; waits for it. `over` does not come */
 void crew_free(struct crew *crew);
+bool crew_beats(const struct crew *crew); /* false: a worker is stuck, and killing it does not help */
 const char *crew_state_name(const struct crew_worker *worker);
 
 #endif

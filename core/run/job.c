@@ -224,7 +224,7 @@ static void read_format(struct job *job)
 
 static struct job *begin_job(struct bundle *bundle, struct script_watch *watch, const struct suspects *suspects, struct error *err)
 {
-	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = job_print_line };
+	struct host_options options = { .bundle = bundle, .watch = watch, .suspects = suspects, .print = job_print_line, .read = text_file_read };
 	struct job *job = calloc(1, sizeof *job);
 	const char *folder;
 

@@ -32,7 +32,7 @@ struct testing {
 
 static int test_file(const struct testing *t, const char *path, struct error *err)
 {
-	struct host_options options = { .bundle = t->job->bundle, .print = job_print_line };
+	struct host_options options = { .bundle = t->job->bundle, .print = job_print_line, .read = text_file_read };
 	struct script_host *tester = script_host_new(&options, err);
 	int result = -1;
 

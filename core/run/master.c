@@ -12,6 +12,7 @@
 #include "run/crew.h"
 #include "run/pidfile.h"
 #include "run/reload.h"
+#include "run/service.h"
 #include "run/trial.h"
 #include "run/watch.h"
 
@@ -30,11 +31,12 @@ struct master {
 	struct pidfile *pidfile;
 	struct http *http;
 	struct watch *watch;
-	struct trial *first;   /* the check before the start */
-	struct event *again;   /* ... once more, since the target is away */
-	int64_t away_ms;       /* for how long it was waited the last time */
-	int64_t said_ms;       /* when it was said that it is away; 0: it is not */
-	struct trial_job *job; /* what runs; NULL until the first check has passed */
+	struct service *service; /* NULL: no service manager listens */
+	struct trial *first;     /* the check before the start */
+	struct event *again;     /* ... once more, since the target is away */
+	int64_t away_ms;         /* for how long it was waited the last time */
+	int64_t said_ms;         /* when it was said that it is away; 0: it is not */
+	struct trial_job *job;   /* what runs; NULL until the first check has passed */
 	struct crew *crew;
 	struct reload reload;
 	struct status_worker *shown; /* room for status_of */
@@ -94,6 +96,27 @@ static void answer_http(void *ctx, const char *path, struct http_reply *reply)
 	answer_path(&status, path, reply);
 }
 
+static void on_look(void *ctx, struct service_view *view)
+{
+	struct master *master = ctx;
+	struct status status = status_of(master);
+
+	view->ready = status_ready(&status, &view->text);
+	view->reloading = status.reloads.running || master->reload.again;
+	view->beating = crew_beats(master->crew);
+	if (view->ready)
+		buf_printf(&view->text, "job %s, %zu worker%s, scripts version %s", status.job, status.worker_count,
+			   status.worker_count == 1 ? "" : "s", status.version);
+	if (status.reloads.last_error[0])
+		buf_printf(&view->text, "; reload rejected: %s", status.reloads.last_error);
+}
+
+static void want_reload(struct master *master)
+{
+	service_reloading(master->service);
+	reload_request(&master->reload);
+}
+
 static void on_worker_started(void *ctx, struct crew_worker *worker)
 {
 	reload_worker_started(&((struct master *)ctx)->reload, worker);
@@ -114,6 +137,7 @@ static void on_over(void *ctx, int code)
 	struct master *master = ctx;
 	struct buf summary = BUF_INIT;
 
+	service_stopping(master->service, code == 0);
 	if (code == 0 && !master->stopping) {
 		struct status status = status_of(master);
 
@@ -136,7 +160,7 @@ static void on_swapped(void *ctx)
 
 static void on_files_changed(void *ctx)
 {
-	reload_request(&((struct master *)ctx)->reload);
+	want_reload(ctx);
 }
 
 /* Programs that are started together do not come up together: whoever comes first waits. */
@@ -180,7 +204,7 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 	master->started_ms = clock_wall_ms();
 	crew_start(master->crew, &job->bundle, job->rekeys);
 	if (master->reload_wanted)
-		reload_request(&master->reload);
+		want_reload(master);
 	master->reload_wanted = false;
 }
 
@@ -201,6 +225,7 @@ static void stop(struct master *master)
 		return;
 	}
 	master->stopping = true;
+	service_stopping(master->service, false);
 	reload_stop(&master->reload);
 	watch_free(master->watch);
 	master->watch = NULL;
@@ -227,7 +252,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	else if (!master->job)
 		master->reload_wanted = true;
 	else if (!master->stopping)
-		reload_request(&master->reload);
+		want_reload(master);
 }
 
 /* The pid file and the port: what must be ours alone. 0, or -1 where the command line asks for what cannot be had. */
@@ -288,6 +313,7 @@ int master_run(const struct run_options *options)
 	master.shown = calloc((size_t)master.crew->room, sizeof *master.shown);
 	BUG_IF(!master.shown);
 	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_swapped, &master);
+	master.service = service_new(master.loop, on_look, &master);
 	if (take_places(&master) < 0) {
 		master.code = 2;
 	} else {
@@ -298,6 +324,7 @@ int master_run(const struct run_options *options)
 	reload_stop(&master.reload);
 	reload_deinit(&master.reload);
 	watch_free(master.watch);
+	service_free(master.service);
 	crew_free(master.crew);
 	trial_job_free(master.job);
 	http_close(master.http);

@@ -20,10 +20,12 @@ test("env takes the variable, then the default, and names what is missing", func
   is.equal(sl.env("UNSET", "default"), "default")
   is.equal(sl.env("UNSET", false), false)
   local line
-  local message = refused("the environment variable 'UNSET' is not set, and sl.env has no default for it", function()
+  local message = refused("the environment variable 'UNSET' is not set (nor UNSET_FILE), and sl.env has no default for it", function()
     line = here() return sl.env "UNSET" -- in tail position: no caller is left when it runs
   end)
   is.equal(message:sub(1, #line), line)
+  host.variables = { AWAY_FILE = "/away" }
+  refused("the environment variable 'AWAY_FILE': /away: No such file or directory", function() sl.env("AWAY", "default") end)
   refused("env: the name of a variable is needed, not nothing", function() sl.env() end)
 end)
 

@@ -2,6 +2,9 @@
 local host = { variables = {}, printed = {} }
 
 function host.env(name)
+  if host.variables[name] == nil and host.variables[name .. "_FILE"] then
+    return nil, "/away: No such file or directory"
+  end
   return host.variables[name]
 end
 
