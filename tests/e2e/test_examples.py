@@ -52,6 +52,12 @@ def expect_tables(folder, but=()):
         assert rows(folder, table, columns) == sorted(lines, key=lambda line: [(0, int(c)) if c.isdigit() else (1, c) for c in line]), table
 
 
+def empty(folder):
+    """What is merged is added to what is there: who starts over begins with the tables as they were."""
+    with sqlite3.connect(Path(folder) / "target.db") as target:
+        target.executescript("".join(f"DROP TABLE {table};" for table in expected(folder)) + (folder / "schema.sql").read_text())
+
+
 def read_lines(path):
     """A file's lines, in no order; what comes twice is there once."""
     return {json.dumps(json.loads(line), sort_keys=True) for line in path.read_text().splitlines()}
@@ -68,8 +74,17 @@ def dead_letters(folder):
         return target.execute("SELECT count(*) FROM streamlua_dead_letters").fetchone()[0]
 
 
-def test_there_are_examples():
-    assert len(EXAMPLES) >= 10
+# Folders of examples that are no job; what they hold is tested elsewhere.
+NO_JOB = {"operations"}
+
+
+def test_every_folder_is_run_here_and_listed_in_the_table_of_contents():
+    folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
+    assert folders - {path.name for path in EXAMPLES} <= NO_JOB
+    listed = re.findall(r"^\| .* \| \[([\w-]+)\]\((.+?)\)", (ROOT / "examples/README.md").read_text(), re.M)
+    assert all(name == link for name, link in listed)
+    assert {name for name, _ in listed} == folders
+    assert "](examples/README.md)" in (ROOT / "README.md").read_text()
 
 
 @each_example()
@@ -96,6 +111,8 @@ def test_it_makes_the_rows_that_are_written_down(example):
 def test_run_again_it_reads_nothing_and_from_the_start_it_changes_nothing(example):
     example.run().ok()
     assert "read 0 =" in example.run().ok().err
+    if any(re.search(r"\bmerge *= *\{", path.read_text()) for path in example.folder.glob("scripts/*.lua")):
+        empty(example.folder)
     again = example.run("--from", "earliest", "--reset-state").ok()
     assert "read 0 =" not in again.err
     expect_tables(example.folder, but=["streamlua_dead_letters"])
@@ -131,6 +148,20 @@ def test_who_follows_its_readme_sees_its_rows(example):
     expect_tables(example.folder)
     for table, (_, *lines) in expected(example.folder).items():
         assert table.startswith("streamlua_") or all("|".join(cell.replace("NULL", "") for cell in line) in shown for line in lines), shown
+
+
+def test_every_setting_of_what_is_moved_from_has_an_answer():
+    """connector.json and the YAML of what a job takes the place of: each setting stands in the README beside it."""
+    for path in [*ROOT.glob("examples/from-*/*.json"), *ROOT.glob("examples/from-*/*/*.yml")]:
+        if path.suffix == ".json":
+            names = json.loads(path.read_text())["config"]
+        else:
+            names = re.findall(r"^ {0,2}(\w+):", path.read_text(), re.M)
+        folder = next(parent for parent in path.parents if (parent / "README.md").exists())
+        answered = re.findall(r"`([\w.*]+)[`:]", (folder / "README.md").read_text())
+        known = {"connector.class", "transforms", "dataSourceKey", "dbMapping"}
+        assert names
+        assert [name for name in names if name not in known and not any(re.fullmatch(re.escape(one).replace(r"\*", ".+"), name) for one in answered)] == [], path
 
 
 def captured(folder):

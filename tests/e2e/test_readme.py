@@ -100,7 +100,8 @@ def test_the_first_five_minutes_go_as_written(job):
     assert "read 7 =" in job.command("run", "shop/job.lua", "--http", "off", "--from", "earliest").ok().err
 
 
-@pytest.mark.parametrize("path", ["README.md", "lua/README.md", "lua/VALUES.md", "scripts/README.md", "tests/README.md", "core/README.md"])
+@pytest.mark.parametrize("path", ["README.md", "lua/README.md", "lua/VALUES.md", "scripts/README.md", "tests/README.md", "core/README.md",
+                                  *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("examples/**/README.md")))])
 def test_links_lead_somewhere(path):
     document = ROOT / path
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()) if "://" not in link]

@@ -1,0 +1,1 @@
+CREATE TABLE orders (id INTEGER PRIMARY KEY, sku VARCHAR(20), region VARCHAR(8), topic VARCHAR(40), part INTEGER, place INTEGER);

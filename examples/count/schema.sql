@@ -1,0 +1,2 @@
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name VARCHAR(50), orders INTEGER NOT NULL DEFAULT 0, total DECIMAL(12,2) NOT NULL DEFAULT 0);
+INSERT INTO customers (id, name) VALUES (7, 'Ada'), (8, 'Bob');

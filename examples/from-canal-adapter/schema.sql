@@ -1,0 +1,2 @@
+CREATE TABLE customers (customer_id BIGINT PRIMARY KEY, name VARCHAR(30), phone VARCHAR(20), joined_at TIMESTAMP NULL);
+CREATE TABLE role (id INTEGER PRIMARY KEY, title VARCHAR(20));
