@@ -7,6 +7,7 @@
 #include "run/control.h"
 #include "run/dead_letters.h"
 #include "run/demo.h"
+#include "run/doctor.h"
 #include "run/explain.h"
 #include "run/master.h"
 #include "run/new.h"
@@ -69,6 +70,11 @@ static int new (const struct cli *cli)
 	return new_job(cli->operands[0]);
 }
 
+static int doctor(const struct cli *cli)
+{
+	return doctor_run(&cli->run);
+}
+
 static int demo(const struct cli *cli)
 {
 	return demo_run(&cli->run);
@@ -104,6 +110,12 @@ static const struct command commands[] = {
 	{ "explain", "JOB.lua TOPIC:PARTITION:OFFSET", "Shows what the job makes of one message, stage by stage; writes nothing",
 	  "Topic, partition and offset as dead letters and the log have them; of a file, its name, 0 and the number of the line from 0.", 2, 2, "",
 	  explain },
+	{ "doctor", "JOB.lua", "Looks at what stands around a job, and says what to change; writes nothing",
+	  "A line for each finding, ok, warn or fail: text in a terminal, JSON lines otherwise. Looks at brokers, topics, what is to be read next "
+	  "and how\n"
+	  "long it is kept, the consumer group, the target's server, variables, tables, privileges and order, clocks and limits (of --workers N).\n"
+	  "Exit 1: something fails.",
+	  1, 1, "workers", doctor },
 	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
 	{ "demo", "", "Shows it all: a broker, sample changes and a target that need nothing installed",
 	  "Makes the folder streamlua-demo here, with a job and its scripts; files in it that you edited stay.\n"

@@ -24,6 +24,13 @@ void sql_kept_writers(struct buf *out, enum sql_dialect dialect, const char *job
 	buf_text(out, " AND script_version <> '';\n");
 }
 
+void sql_kept_progress(struct buf *out, enum sql_dialect dialect, const char *job)
+{
+	buf_text(out, "SELECT topic, `partition`, MAX(next_offset) FROM streamlua_progress WHERE job = ");
+	sql_text_literal(out, dialect, slice_of(job));
+	buf_text(out, " GROUP BY topic, `partition`;\n");
+}
+
 /* The key of a map's entry is that of its state with the entry's behind it: [7] and then [7,"a"]. So entries are one range. */
 static void of_key(struct buf *out, enum sql_dialect dialect, struct slice key)
 {

@@ -1,4 +1,4 @@
-/* Statements on streamlua_state for commands; each ends in ";\n". */
+/* Statements on streamlua_state and streamlua_progress for commands; each ends in ";\n". */
 #ifndef FLOW_SQL_KEPT_H
 #define FLOW_SQL_KEPT_H
 
@@ -9,6 +9,9 @@ void sql_kept_newer(struct buf *out, enum sql_dialect dialect, const char *job, 
 
 /* script_version of each set of scripts that wrote some of the job's progress last. */
 void sql_kept_writers(struct buf *out, enum sql_dialect dialect, const char *job);
+
+/* topic, partition, next_offset of each partition; next_offset is negative where the job begins it anew (--from). */
+void sql_kept_progress(struct buf *out, enum sql_dialect dialect, const char *job);
 
 /* Rows of a script: all, or those of a key. */
 struct kept_rows {

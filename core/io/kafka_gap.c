@@ -91,8 +91,7 @@ static void take_out_member(rd_kafka_topic_partition_list_t *list, const struct 
 	}
 }
 
-/* Takes out of the list what somebody has. */
-static void take_out(rd_kafka_topic_partition_list_t *list, const struct rd_kafka_group_info *group)
+void kafka_gap_take_out(rd_kafka_topic_partition_list_t *list, const struct rd_kafka_group_info *group)
 {
 	for (int i = 0; i < group->member_cnt; i++)
 		take_out_member(list, &group->members[i]);
@@ -141,7 +140,7 @@ static void look_at(struct kafka *kafka, const struct rd_kafka_group_info *group
 	list = kafka_share_all(kafka);
 	if (!list)
 		return;
-	take_out(list, group);
+	kafka_gap_take_out(list, group);
 	if (list->cnt == 0) {
 		gap->look_ms = 0;
 		gap->pause_ms = 0;

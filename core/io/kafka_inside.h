@@ -1,5 +1,5 @@
 /* What the parts of the Kafka source share: kafka.c (life and events), kafka_messages.c, kafka_conf.c and kafka_fetch.c (options), kafka_group.c,
- * kafka_gap.c and kafka_share.c (who owns which partition) and kafka_offsets.c and kafka_mark.c (where a partition starts and ends). Included by them alone. */
+ * kafka_gap.c and kafka_share.c (who owns which partition), kafka_offsets.c and kafka_mark.c (where a partition starts and ends), kafka_survey.c (all of it, from outside). Included by them alone. */
 #ifndef IO_KAFKA_INSIDE_H
 #define IO_KAFKA_INSIDE_H
 
@@ -155,6 +155,8 @@ void kafka_offsets_gone(struct kafka *kafka, const struct kafka_partition *parti
 /* kafka_gap.c: told of each rebalance, and with the tick. */
 void kafka_gap_rebalanced(struct kafka *kafka);
 void kafka_gap_tick(struct kafka *kafka);
+/* Takes out of the list what a member of the group has. */
+void kafka_gap_take_out(rd_kafka_topic_partition_list_t *list, const struct rd_kafka_group_info *group);
 
 /* kafka_share.c: all partitions of the topics are read to their ends, by us or by others. May ask the brokers. */
 bool kafka_share_is_whole(struct kafka *kafka);
@@ -162,6 +164,8 @@ bool kafka_share_is_whole(struct kafka *kafka);
 rd_kafka_topic_partition_list_t *kafka_share_all(struct kafka *kafka);
 /* Whether the job means this topic. */
 bool kafka_share_means(const struct kafka *kafka, const char *topic);
+/* Whether one of its names and patterns does, as kafka_conf.c has made them. */
+bool kafka_share_matches(const char *pattern, const char *topic);
 
 /* kafka_messages.c */
 size_t kafka_messages_poll(struct kafka *kafka, size_t most);

@@ -9,24 +9,25 @@
 
 enum { ASK_EVERY_MS = 500, SLACK_MS = 1000, SAY_FIRST_MS = 5000, SAY_AGAIN_MS = 30000 };
 
+bool kafka_share_matches(const char *pattern, const char *topic)
+{
+	regex_t regex;
+	bool matches;
+
+	if (pattern[0] != '^')
+		return strcmp(pattern, topic) == 0;
+	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0) /* kafka_conf.c has compiled it before */
+		return false;
+	matches = regexec(&regex, topic, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return matches;
+}
+
 bool kafka_share_means(const struct kafka *kafka, const char *topic)
 {
-	for (int i = 0; i < kafka->topics->cnt; i++) {
-		const char *name = kafka->topics->elems[i].topic;
-		regex_t regex;
-		bool meant;
-
-		if (name[0] != '^') {
-			meant = strcmp(name, topic) == 0;
-		} else {
-			if (regcomp(&regex, name, REG_EXTENDED | REG_NOSUB) != 0) /* kafka_conf.c has compiled it before */
-				continue;
-			meant = regexec(&regex, topic, 0, NULL, 0) == 0;
-			regfree(&regex);
-		}
-		if (meant)
+	for (int i = 0; i < kafka->topics->cnt; i++)
+		if (kafka_share_matches(kafka->topics->elems[i].topic, topic))
 			return true;
-	}
 	return false;
 }
 

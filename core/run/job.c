@@ -41,6 +41,19 @@ const char *job_text(struct job *job, const char *path)
 	return text;
 }
 
+void job_each(struct job *job, const char *path, void (*each)(void *ctx, const char *text), void *ctx)
+{
+	lua_State *lua = script_host_lua(job->host);
+
+	job_push(job, path);
+	for (int i = 1; lua_istable(lua, -1) && i <= (int)lua_objlen(lua, -1); i++) {
+		lua_rawgeti(lua, -1, i);
+		each(ctx, lua_tostring(lua, -1));
+		lua_pop(lua, 1);
+	}
+	lua_pop(lua, 1);
+}
+
 int64_t job_number(struct job *job, const char *path, int64_t otherwise)
 {
 	lua_State *lua = script_host_lua(job->host);

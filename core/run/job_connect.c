@@ -60,17 +60,14 @@ bool job_stays_in_kafka(struct job *job)
 	return alone && !job->bounded && strcmp(job->sink_name, "kafka") == 0 && from && into && strcmp(from, into) == 0;
 }
 
+static void add_text(void *ctx, const char *text)
+{
+	texts_add(ctx, text);
+}
+
 static void read_list(struct job *job, const char *path, struct texts *texts)
 {
-	lua_State *lua = script_host_lua(job->host);
-
-	job_push(job, path);
-	for (int i = 1; lua_istable(lua, -1) && i <= (int)lua_objlen(lua, -1); i++) {
-		lua_rawgeti(lua, -1, i);
-		texts_add(texts, lua_tostring(lua, -1));
-		lua_pop(lua, 1);
-	}
-	lua_pop(lua, 1);
+	job_each(job, path, add_text, texts);
 }
 
 static void read_pairs(struct job *job, const char *path, struct texts *texts)
@@ -89,8 +86,7 @@ static void read_pairs(struct job *job, const char *path, struct texts *texts)
 	lua_pop(lua, 1);
 }
 
-/* Paths in job.lua are relative to it. */
-static void resolve(const struct job *job, const char *path, char out[PATH_MAX])
+void job_resolve(const struct job *job, const char *path, char *out)
 {
 	bool as_is = path[0] == '/' || strcmp(path, "-") == 0;
 
@@ -243,7 +239,7 @@ static struct source *file_source(struct job *job, struct event_base *loop, cons
 	for (size_t i = 0; i < names.count; i++) {
 		char path[PATH_MAX];
 
-		resolve(job, names.items[i], path);
+		job_resolve(job, names.items[i], path);
 		texts_add(&paths, path);
 	}
 	options.names = (const char *const *)names.items;
@@ -322,7 +318,7 @@ static struct sink *lines_sink(struct job *job, const char *at, struct event_bas
 	char path[PATH_MAX], identity[200];
 	struct jsonl_options options = { .path = path, .dead_letters = dead_letters, .job = job->name };
 
-	resolve(job, sink_text(job, at, "path"), path);
+	job_resolve(job, sink_text(job, at, "path"), path);
 	snprintf(identity, sizeof identity, "%s.identity", at);
 	options.origins = job_flag(job, identity);
 	return jsonl_new(loop, &options, err);
@@ -333,9 +329,9 @@ static struct sink *one_sink(struct job *job, const char *at, struct event_base 
 	const char *kind = sink_text(job, at, "kind");
 	char path[PATH_MAX], dead_letters[PATH_MAX];
 
-	resolve(job, job_text(job, "dead_letters"), dead_letters);
+	job_resolve(job, job_text(job, "dead_letters"), dead_letters);
 	if (strcmp(kind, "sqlite") == 0) {
-		resolve(job, sink_text(job, at, "path"), path);
+		job_resolve(job, sink_text(job, at, "path"), path);
 		return sqlite_new(loop, path, job->name, err);
 	}
 	if (strcmp(kind, "jsonl") == 0)
@@ -391,7 +387,7 @@ struct sink *job_rekey_sink(struct job *job, struct event_base *loop, struct err
 	};
 	struct sink *sink;
 
-	resolve(job, job_text(job, "dead_letters"), dead_letters);
+	job_resolve(job, job_text(job, "dead_letters"), dead_letters);
 	texts_add(&config, "message.max.bytes");
 	texts_add(&config, "104857600"); /* whatever its topics take */
 	read_pairs(job, "source.config", &config);
@@ -431,7 +427,7 @@ int job_schemas(struct job *job, struct event_base *loop, void (*wake)(void *ctx
 	if (!options.url)
 		return 0;
 	if (ca_name) {
-		resolve(job, ca_name, ca);
+		job_resolve(job, ca_name, ca);
 		options.ca = ca;
 	}
 	*schemas = registry_new(loop, &options, wake, ctx, err);

@@ -55,6 +55,10 @@ void job_print_line(void *ctx, struct slice text);
 
 /* A field of job.lua by its path ("source.kind"); the text is Lua's. NULL where there is none. */
 const char *job_text(struct job *job, const char *path);
+/* Each text of a list, lent. */
+void job_each(struct job *job, const char *path, void (*each)(void *ctx, const char *text), void *ctx);
+/* A path as job.lua has it, which is relative to it. out: PATH_MAX bytes. */
+void job_resolve(const struct job *job, const char *path, char *out);
 /* A number, or `otherwise`. */
 int64_t job_number(struct job *job, const char *path, int64_t otherwise);
 bool job_flag(struct job *job, const char *path);
