@@ -114,7 +114,7 @@ spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that 
 .PHONY: lint fmt
 lint: ## the rules of the house, luacheck
 	@/usr/bin/python3 tests/lint/house.py
-	@luacheck -q core lua scripts examples tests/spec
+	@luacheck -q core lua scripts examples tests/spec .package
 	@clang-format --dry-run --Werror $(FORMATTED)
 
 FORMATTED = $(wildcard core/*.c core/*/*.[ch] core/*/*.cc tests/unit/*.[ch] tests/sim/*.[ch] tests/fuzz/*.[ch])
@@ -214,10 +214,12 @@ demo: deps ## build, and watch it work: a broker, changes and a target that need
 	@$(MAKE) all
 	@$(BUILD)/streamlua demo
 
-.PHONY: install clean
-install: $(BUILD)/streamlua ## copy the program to $$(DESTDIR)$$(PREFIX)/bin
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/streamlua $(DESTDIR)$(PREFIX)/bin/streamlua
+.PHONY: install deb clean
+install: $(BUILD)/streamlua ## put program, man page, completions and systemd unit below $$(DESTDIR)$$(PREFIX) (/usr/local)
+	@.package/install.sh $(BUILD)/streamlua "$(DESTDIR)" "$(PREFIX)"
+
+deb: $(BUILD)/streamlua ## a Debian package of it, in build/
+	@.package/deb.sh $(BUILD)/streamlua $(BUILD)
 
 clean: ## remove what was built; what was fetched (build/kafka, build/flink) stays
 	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name kafka ! -name flink -exec rm -rf {} +
