@@ -6,8 +6,10 @@ import sqlite3
 
 import pytest
 
+from support import prometheus
+from support.debezium import Table
 from support.files import into_either
-from support.job import ROOT, Lua, file_source, sqlite_sink
+from support.job import ROOT, Lua, file_source, jsonl_sink, kafka_source, sqlite_sink
 
 LUA = ROOT / "lua/streamlua"
 
@@ -70,13 +72,85 @@ def test_every_command_and_option_is_documented_and_no_other(job):
     assert {name for name in re.findall(r"\bstreamlua ([a-z][a-z-]*)(?![\w.-])", text)} <= set(names)
 
 
+def test_the_table_of_options_says_which_commands_have_them(job):
+    table = re.search(r"^\| option \| of \|.*?(?=\n\n)", readme(), re.M | re.S)[0]
+    documented_of = {(command, option) for options, commands_of in re.findall(r"^\| (`--[^|]*?`.*?) \| ([\w ,-]+) \| ", table.replace("\\|", "/"), re.M)
+                     for option in re.findall(r"`--([\w-]+)", options) for command in commands_of.split(", ") if command != "all"}
+    found = {(name, option) for name in commands(job) for option in re.findall(r"^  --([\w-]+)", job.command(name, "--help").ok().out, re.M) if option != "help"}
+    assert found - documented_of == set() and documented_of - found == set()
+
+
+# What scripts and tests find in the engine's modules: (file, a block of it, the names in the block).
+API = [("streamlua", r'^return readonly\.new\("sl", .*', r"^ +(\w+) = |[{,] (\w+) = "), ("streamlua/decimal", ".*", r"^function decimal\.(\w+)"),
+       ("streamlua/int64", ".*", r"^function int64\.(\w+)"), ("streamlua/source", ".*", r"^function source\.(\w+)"), ("streamlua/sink", r"^return \{.*", r"^  (\w+) ="),
+       ("streamlua/context", r"^local FIELDS = .*?^local function", r"^  (\w+) = "), ("streamlua/pattern", ".*", r'^function methods\.(\w+)|[{,] "(\w+)"(?=[^\n]* do$)'),
+       ("streamlua/test_harness", ".*", r'^function methods\.(\w+)|[{,] "(\w+)"(?=[^\n]* do$)'),
+       ("streamlua/stdlib", r"^  return \{\n    assert = .*?^  \}", r"^    (\w+) = |, (\w+) = (?=\w+[,}])")]
+
+
+@pytest.mark.parametrize("file, block, names", API, ids=lambda word: word if word.startswith("streamlua") else "")
+def test_all_that_scripts_and_tests_can_call_is_documented(file, block, names):
+    text = re.search(block, (ROOT / f"lua/{file}.lua").read_text(), re.M | re.S)[0]
+    found = {name for hit in re.findall(names, text, re.M) for name in ([hit] if isinstance(hit, str) else hit) if name}
+    assert len(found) >= 2, "this test has to learn where the names are"
+    documents = code((ROOT / "lua/README.md").read_text())
+    assert sorted(name for name in found if not documented(name, documents)) == []
+
+
+def chapter(title):
+    return re.search(rf"^## {title}\n(.*?)(?=^## )", readme(), re.M | re.S)[1]
+
+
+def members(value):
+    """The names in a JSON value, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from members(one)
+
+
+def test_every_metric_and_member_of_status_is_documented_and_no_other(kafka, topic, job):
+    table = Table("t", topic=topic(partitions=1))
+    kafka.produce([table.insert({"id": 1})])
+    with sqlite3.connect(job.folder / "target.db") as target:
+        target.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    job.write(t="return {}").job(kafka_source(kafka, table.topic), sqlite_sink("target.db")).start()
+    job.wait_for(lambda: job.http_json("/status")["totals"]["written"] == 1, "the row")
+    families, status, text = prometheus.parse(job.http("/metrics")[1]), job.http_json("/status"), code(chapter("Status, metrics, log"))
+    assert job.stop().code == 0
+
+    names = set(re.findall(r"\bstreamlua_\w+", text))
+    assert set(families) - names == set() and names - set(families) == set()
+    labels = {label for family in families.values() for sample in family.samples for label, _ in sample}
+    assert {"job", "script", "partition"} <= labels
+    counters = {name.removeprefix("streamlua_").removesuffix("_total") for name in names}
+    assert [name for name in sorted(labels | set(members(status)) - counters) if not documented(name, text)] == []
+
+
+def test_every_member_of_the_log_and_of_dead_letters_in_a_file_is_documented(job):
+    job.file("in.jsonl", '{"id":1}\nno json\n').write(**{"in": "return { target = 't' }"}).job(file_source("in.jsonl", "json"), jsonl_sink("out.jsonl"))
+    ended = job.run("--log", "json").ok()
+    logged = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    found = set(members(logged))
+    assert {"message", "topic", "offset"} <= found
+    assert [name for name in sorted(found) if not documented(name, code(chapter("Status, metrics, log")))] == []
+    [letters] = job.folder.glob("*.dead-letters.jsonl")
+    [letter] = [json.loads(line) for line in letters.read_text().splitlines()]
+    columns = re.search(r"^\*\*streamlua_dead_letters\*\*.*?(?=^### )", readme(), re.M | re.S)[0]
+    assert len(letter) > 8 and [name for name in letter if f"`{name}`" not in columns] == []
+
+
 def test_every_column_of_streamlua_s_own_tables_is_documented(job):
     job.file("schema.sql", "").write(t="return { key = { 'id' } }").file("in.jsonl", "")
     with sqlite3.connect(job.folder / "target.db") as target:
         target.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
     job.job(file_source("in.jsonl", "json"), sqlite_sink("target.db")).run().ok()
     with sqlite3.connect(job.folder / "target.db") as target:
-        for table in ("streamlua_progress", "streamlua_dead_letters", "streamlua_state"):
+        tables = [name for [name] in target.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'streamlua%'")]
+        assert len(tables) >= 4
+        for table in tables:
             chapter = re.search(rf"^\*\*{table}\*\*.*?(?=^\*\*|^Sinks|\Z)", readme(), re.M | re.S)[0]
             columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
             assert len(columns) > 8
