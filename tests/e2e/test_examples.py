@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.job import ROOT, Job, streamlua
+from support.job import ROOT, Job, streamlua, tidb_sink
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/job.lua"))
 
@@ -205,6 +205,22 @@ def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, databa
         assert shown_in_mariadb(mariadb, database, table, columns) == sorted(lines), table
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_dead_letters", database=database) == 0
     assert mariadb.value("SELECT COUNT(*) FROM streamlua_parked", database=database) == 0
+
+
+def plain(cell):
+    """Numbers without zeros behind them: SQLite's have none, a DECIMAL has as many as it has places."""
+    return cell.rstrip("0").rstrip(".") if re.fullmatch(r"-?\d+\.\d+", cell) else cell
+
+
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if "TIDB_HOST" not in (path / "job.lua").read_text()], ids=lambda path: path.name, indirect=True)
+def test_with_another_sink_it_makes_the_same_rows_in_mariadb(mariadb, database, example):
+    path = example.folder / "job.lua"
+    path.write_text(path.read_text().replace('sl.sink.sqlite { path = "target.db" }', tidb_sink(mariadb, database)))
+    mariadb.execute((example.folder / "schema.sql").read_text(), database=database)
+    example.run().ok()
+    for table, (columns, *lines) in expected(example.folder).items():
+        found = [[plain(cell) for cell in line] for line in shown_in_mariadb(mariadb, database, table, columns)]
+        assert sorted(found) == sorted([plain(cell) for cell in line] for line in lines), table
 
 
 def test_the_scripts_to_start_from_pass_their_examples(job):
