@@ -15,3 +15,4 @@ stds.script = {
 files["scripts"] = { std = "script" }
 files["examples"] = { std = "script" }
 files["**/job.lua"] = { std = "script" }
+files["lua/types"] = { unused = false } -- annotations: functions without bodies

@@ -30,7 +30,7 @@ LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic $(EXTRA_FLAGS)
 
 SOURCES  := $(sort $(wildcard core/*/*.c))
 CXX_SOURCES := $(sort $(wildcard core/*/*.cc))
-LUA      := $(sort $(shell find lua -name '*.lua' -not -path 'lua/types/*') $(shell find lua/templates -type f))
+LUA      := $(sort $(shell find lua -name '*.lua') $(shell find lua/templates -type f))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.o) $(BUILD)/lua_modules.o
 UNIT     := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(UNIT:tests/unit/%.c=$(BUILD)/unit/%)

@@ -12,6 +12,7 @@
 #include "run/master.h"
 #include "run/new.h"
 #include "run/state_command.h"
+#include "run/types.h"
 
 static int run(const struct cli *cli)
 {
@@ -67,7 +68,12 @@ static int explain(const struct cli *cli)
 
 static int new (const struct cli *cli)
 {
-	return new_job(cli->operands[0]);
+	return new_job(cli->operands[0], cli->from_db);
+}
+
+static int types(const struct cli *cli)
+{
+	return types_command(cli->run.job_path, cli->from_db);
 }
 
 static int doctor(const struct cli *cli)
@@ -116,7 +122,14 @@ static const struct command commands[] = {
 	  "long it is kept, the consumer group, the target's server, variables, tables, privileges and order, clocks and limits (of --workers N).\n"
 	  "Exit 1: something fails.",
 	  1, 1, "workers", doctor },
-	{ "new", "NAME", "Makes a folder with a job that runs at once", NULL, 1, 1, "", new },
+	{ "new", "NAME [--from-db URL]", "Makes a folder with a job that runs at once, or with a script for each table of a database",
+	  "Without --from-db it has a sample of its own. With it: the columns of each table, an example that passes, a job that writes there.\n"
+	  "The password comes from STREAMLUA_PASSWORD, or is asked for in a terminal. One in the URL is taken too, and written nowhere.",
+	  1, 1, "from-db", new },
+	{ "types", "JOB.lua [--from-db URL]", "Writes types/ beside the job: what editors (LuaLS) complete and check",
+	  "types/tables.lua has a class of each table's columns, of the job's sink or of the database in --from-db (its password as for new);\n"
+	  "types/streamlua.lua has sl, row, ctx and the fields of scripts. Both are written anew.",
+	  1, 1, "from-db", types },
 	{ "demo", "", "Shows it all: a broker, sample changes and a target that need nothing installed",
 	  "Makes the folder streamlua-demo here, with a job and its scripts; files in it that you edited stay.\n"
 	  "In a terminal it goes on until Ctrl-C, and takes edited scripts over; otherwise it ends once the target's rows are shown.",

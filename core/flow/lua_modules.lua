@@ -14,7 +14,7 @@ io.write '#include "flow/lua_modules.h"\n'
 for i, path in ipairs(arg) do
   local text = assert(io.open(path, "rb")):read "*a"
   local name = path:gsub("^lua/", ""):gsub("%.lua$", "")
-  local compiled = path:find "%.lua$" and not path:find "^lua/templates/"
+  local compiled = path:find "%.lua$" and not path:find "^lua/templates/" and not path:find "^lua/types/"
   bytes("text" .. i, text)
   if compiled then
     bytes("code" .. i, string.dump(assert(loadstring(text, "=" .. name))))

@@ -10,7 +10,7 @@
 
 enum { WORKERS_MOST = 1024, OPTION_FIRST = 256, WORD_MOST = 63 };
 
-enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, DELETE, HELP, VERSION, OPTION_COUNT };
+enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, DELETE, FROM_DB, HELP, VERSION, OPTION_COUNT };
 
 static const struct option_text {
 	const char *name, *argument, *help;
@@ -26,6 +26,7 @@ static const struct option_text {
 	[PID_FILE] = { "pid-file", "FILE", "the file by which status, reload and stop find the job" },
 	[DRY_RUN] = { "dry-run", NULL, "decode and map, print the SQL, write nothing" },
 	[DELETE] = { "delete", NULL, "delete what would be shown" },
+	[FROM_DB] = { "from-db", "URL", "the tables of mysql://USER@HOST:PORT/DATABASE (mariadb://, tidb://) or sqlite:PATH" },
 	[HELP] = { "help", NULL, "this text" },
 	[VERSION] = { "version", NULL, "the version" },
 };
@@ -126,7 +127,7 @@ static int check_time(const char *option, const char *text, bool earliest, struc
 	return 0;
 }
 
-static int take(struct cli *cli, int option, const char *text, struct error *err)
+static int take(struct cli *cli, int option, char *text, struct error *err)
 {
 	struct run_options *run = &cli->run;
 	int64_t number;
@@ -171,6 +172,9 @@ static int take(struct cli *cli, int option, const char *text, struct error *err
 		return 0;
 	case DELETE:
 		run->delete_rows = true;
+		return 0;
+	case FROM_DB:
+		cli->from_db = text;
 		return 0;
 	case HELP:
 		cli->help = true;

@@ -25,6 +25,7 @@ struct cli {
 	char **operands;               /* behind the command; point into argv */
 	size_t operand_count;
 	bool help, version;
+	char *from_db;          /* new, types: a word of argv, which may be written to */
 	struct run_options run; /* job_path is the first operand */
 };
 

@@ -8,12 +8,18 @@
 
 static const char folder[] = "templates.";
 
+static const char *name_of(const struct lua_module *module)
+{
+	size_t n = sizeof folder - 1;
+
+	return strncmp(module->name, folder, n) == 0 ? module->name + n : module->name;
+}
+
 struct slice template_text(const char *name)
 {
 	const struct lua_module *module = lua_modules;
-	size_t n = sizeof folder - 1;
 
-	while (module->name && (strncmp(module->name, folder, n) != 0 || strcmp(module->name + n, name) != 0))
+	while (module->name && strcmp(name_of(module), name) != 0)
 		module++;
 	BUG_IF(!module->name);
 	return (struct slice){ module->text, module->size };

@@ -772,7 +772,9 @@ static void the_runtime_is_compiled_already(void **state)
 	lua_getfield(lua, -1, "version");
 	assert_string_equal(lua_tostring(lua, -1), lua_modules_made_by);
 	for (const struct lua_module *module = lua_modules; module->name; module++) {
-		assert_int_equal(module->code != NULL, strncmp(module->name, "templates.", 10) != 0);
+		bool is_written = strncmp(module->name, "templates.", 10) == 0 || strncmp(module->name, "types.", 6) == 0;
+
+		assert_int_equal(module->code != NULL, !is_written);
 		if (!module->code)
 			continue;
 		assert_int_equal(luaL_loadbuffer(lua, module->code, module->code_size, module->name), 0);
