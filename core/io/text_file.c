@@ -11,6 +11,27 @@
 /* A script is a few kilobytes; a file like this is no script, and would travel to every worker. */
 enum { TEXT_MOST = 16 << 20 };
 
+int text_file_absolute(const char *path, char *absolute, struct error *err)
+{
+	char given[PATH_MAX], folder[PATH_MAX], *slash;
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	size_t n;
+
+	if (!realpath(path, absolute))
+		return error_set(err, "%s: %s", path, strerror(errno));
+	if (snprintf(given, sizeof given, "%s", path) >= (int)sizeof given)
+		return 0;
+	slash = strrchr(given, '/');
+	if (slash)
+		slash[slash == given] = 0;
+	if (!realpath(slash ? given : ".", folder))
+		return 0;
+	n = strlen(folder);
+	if (strncmp(absolute, folder, n) == 0 && strncmp(absolute + n, "/..", 3) == 0 && n + 1 + strlen(name) < PATH_MAX)
+		sprintf(absolute + n, "/%s", name);
+	return 0;
+}
+
 int text_file_read(const char *folder, const char *path, char **text, size_t *size, struct error *err)
 {
 	char full[PATH_MAX];

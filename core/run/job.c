@@ -294,8 +294,8 @@ static int find(struct bundle *bundle, const char *path, char **name, struct err
 	char absolute[PATH_MAX], *slash;
 
 	*bundle = (struct bundle){ .read = text_file_read };
-	if (!realpath(path, absolute))
-		return error_set(err, "%s: %s", path, strerror(errno));
+	if (text_file_absolute(path, absolute, err) < 0)
+		return -1;
 	slash = strrchr(absolute, '/');
 	*name = strdup(slash + 1);
 	*(slash == absolute ? slash + 1 : slash) = 0;

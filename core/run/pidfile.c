@@ -13,6 +13,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "io/text_file.h"
+
 struct pidfile {
 	int fd;
 	char path[PATH_MAX];
@@ -23,8 +25,8 @@ int pidfile_default(const char *job_path, char *path, struct error *err)
 	const char *folder = getenv("XDG_RUNTIME_DIR");
 	char absolute[PATH_MAX];
 
-	if (!realpath(job_path, absolute))
-		return error_set(err, "%s: %s", job_path, strerror(errno));
+	if (text_file_absolute(job_path, absolute, err) < 0)
+		return -1;
 	if (!folder || folder[0] != '/')
 		folder = "/tmp";
 	if (snprintf(path, PATH_MAX, "%s/streamlua-%016llx.pid", folder, (unsigned long long)XXH3_64bits(absolute, strlen(absolute))) >= PATH_MAX)

@@ -70,6 +70,16 @@ class Group:
                  f"events of partitions {list(partitions)}", timeout)
         return time.time() - begin
 
+    def ends_whole(self, *jobs):
+        """Every event is there, once."""
+        self.load.stop()
+        wait_for(lambda: self.mariadb.value("SELECT COUNT(*) FROM log", database=self.database) >= self.load.count, "all events")
+        rows = self.mariadb.execute("SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS ids, COUNT(DISTINCT part, off) AS places FROM log", database=self.database)[0]
+        assert rows == {"n": self.load.count, "ids": self.load.count, "places": self.load.count}
+        assert self.mariadb.value("SELECT COUNT(*) FROM orders", database=self.database) == self.load.count
+        for job in jobs:
+            assert job.stop().code == 0
+
     def latest(self, begin, partitions):
         """The longest that an event sent since `begin` had to wait, in seconds."""
         where = f"sent > {int(begin * 1e6)} AND part IN ({', '.join(map(str, partitions))})"
@@ -150,14 +160,23 @@ def test_members_join_leave_die_and_freeze_under_load(group):
     b.start()
     group.goes_on()
 
-    group.load.stop()
-    wait_for(lambda: group.mariadb.value("SELECT COUNT(*) FROM log", database=group.database) >= group.load.count, "all events")
-    rows = group.mariadb.execute("SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS ids, COUNT(DISTINCT part, off) AS places FROM log", database=group.database)[0]
-    assert rows == {"n": group.load.count, "ids": group.load.count, "places": group.load.count}
-    assert group.mariadb.value("SELECT COUNT(*) FROM orders", database=group.database) == group.load.count
-    for job in (a, b):
-        assert job.stop().code == 0
+    group.ends_whole(a, b)
     print("\n".join(f"{what}: {seconds}" for what, seconds in measured.items()))
+
+
+def test_a_rolling_upgrade_loses_and_doubles_nothing(group):
+    """As README's "Running it" says: stop, install, start, one machine after the other."""
+    a, b, _ = group.jobs
+    for each in (a, b):
+        each.start("--workers", 2)
+    group.load.start()
+    group.goes_on()
+    for each in (a, b):
+        assert each.stop().code == 0
+        each.write(orders=SCRIPT + " -- the next version").start("--workers", 2)
+        group.goes_on()
+    assert a.http_json("/status")["version"] == b.http_json("/status")["version"]
+    group.ends_whole(a, b)
 
 
 def test_whose_place_in_the_group_was_taken_begins_anew(kafka, mariadb, topic, database, job):

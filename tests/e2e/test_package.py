@@ -1,6 +1,7 @@
 """What `make install` and `make deb` put where, and that it says all that the program does: no server is needed."""
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -139,3 +140,33 @@ def test_the_package_installs_and_is_removed_again(package, tmp_path):
     run(*dpkg, "--purge", "streamlua")
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "var/lib/dpkg" not in str(path)] == []
     assert not (tmp_path / "etc/streamlua").exists()
+
+
+def test_the_image_runs_as_nobody_with_words_that_there_are(program):
+    lines = (ROOT / "examples/operations/Dockerfile").read_text()
+    copied = {source for words in re.findall(r"^COPY ([^-].*) \S+$", lines, re.M) for source in words.split()}
+    assert copied and all((ROOT / source).exists() for source in copied)
+    last = lines[lines.rindex("FROM"):]
+    assert int(re.search(r"^USER (\d+)", last, re.M)[1]) > 0
+    words = json.loads(re.search(r"^CMD (.*)", last, re.M)[1])
+    assert words[0] == "run" and {word[2:] for word in words if word.startswith("--")} <= set(program["run"])
+
+
+def test_what_stands_in_the_config_map_for_kubernetes_is_a_job(program, tmp_path):
+    yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
+    parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "examples/operations/kubernetes.yaml").read_text())}
+    pod = parts["StatefulSet"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert {word[2:] for word in container["args"] if word.startswith("--")} <= set(program["run"])
+    assert [container[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe")] == ["/readyz", "/healthz"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    [config_map] = [volume["configMap"] for volume in pod["volumes"] if "configMap" in volume]
+    assert config_map["name"] == parts["ConfigMap"]["metadata"]["name"]
+    for item in config_map["items"]:
+        path = tmp_path / item["path"]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(parts["ConfigMap"]["data"][item["key"]])
+    (tmp_path / "password").write_text(parts["Secret"]["stringData"]["password"])
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    environment["TIDB_PASSWORD_FILE"] = str(tmp_path / "password")
+    assert run(streamlua(), "test", "job.lua", cwd=tmp_path, env={**os.environ, **environment}) == "1 passed, 0 failed\n"

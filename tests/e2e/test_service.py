@@ -102,3 +102,26 @@ def test_a_secret_may_stand_in_a_file(job):
     ended = job.run(SECRET_FILE="nowhere")
     assert ended.code == 2
     assert f"job.lua:3: the environment variable 'SECRET_FILE': {job.folder}/nowhere: No such file or directory" in ended.err
+
+
+def test_a_config_map_that_changes_is_reloaded(kafka, topic, job):
+    """As Kubernetes mounts one: links into ..data, a link that is swapped from one folder to the next."""
+    def mount(number, script):
+        for name, text in (("job.lua", job_lua), ("scripts/orders.lua", script)):
+            job.file(f"..{number}/{name}", text)
+        (job.folder / "..data_tmp").symlink_to(f"..{number}")
+        (job.folder / "..data_tmp").rename(job.folder / "..data")
+
+    job.job(kafka_source(kafka, topic()), Lua("sl.sink.blackhole()"))
+    job_lua = (job.folder / "job.lua").read_text()
+    (job.folder / "job.lua").unlink()
+    (job.folder / "scripts").rmdir()
+    mount(1, "return {}")
+    for name in ("job.lua", "scripts"):
+        (job.folder / name).symlink_to(f"..data/{name}")
+    job.start("--watch")
+    for number in (2, 3):  # the second comes from a folder that was not there when it was first watched
+        before = job.http_json("/status")["version"]
+        mount(number, f"return {{ columns = {{ id{number} = 'id' }} }}")
+        job.wait_for(lambda: job.http_json("/status")["version"] != before, "the reload")
+    assert job.command("status", "job.lua").ok().out.startswith(f"job {job.name} ")  # found by the same path as before
