@@ -1,5 +1,6 @@
 """`streamlua new --from-db` and `streamlua types`: jobs and types from a database's schema."""
 
+import json
 import os
 import pty
 import re
@@ -61,6 +62,19 @@ def test_a_job_is_written_from_a_schema(mariadb, database, schema, job):
     checked = job.command("check", "shop/job.lua", STREAMLUA_PASSWORD=secret).ok()
     assert "a/b -> a/b (key y, x)" in checked.out
     luacheck(folder)
+
+
+def test_the_written_job_runs(kafka, topic, mariadb, database, schema, job):
+    """Its topics are those of the database's tables, with what connectors put before their names and without."""
+    change = {"before": None, "source": {"db": database, "table": "a_b"}, "op": "c"}
+    prefixed = kafka.create_topic(f"prefix.{database}.a_b", 1)
+    kafka.produce([(name, 0, json.dumps({"id": number}), json.dumps(change | {"after": {"id": number}}))
+                   for number, name in enumerate((topic("a_b"), prefixed), 1)])
+    job.command("new", database, "--from-db", schema, STREAMLUA_PASSWORD=mariadb.password).ok()
+    mariadb.execute("DROP TABLE streamlua_progress", database=database)  # which only looks like ours
+    job.command("run", f"{database}/job.lua", "--http", "off", "--until", "latest", STREAMLUA_PASSWORD=mariadb.password, KAFKA_BROKERS=kafka.address).ok().counts(written=2)
+    assert mariadb.table("a_b", database) == [{"id": "1"}, {"id": "2"}]
+    kafka.delete_topic(prefixed)
 
 
 def test_a_wrong_column_in_its_script_is_found(mariadb, schema, job):
