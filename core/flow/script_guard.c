@@ -50,31 +50,44 @@ void guard_settled(struct script_host *host)
 	host->memory_base = host->memory;
 }
 
+static size_t kept(const struct script_host *host)
+{
+	return host->memory > host->memory_base ? host->memory - host->memory_base : 0;
+}
+
 void guard_no_memory(struct script_host *host)
 {
-	size_t kept = host->memory > host->memory_base ? host->memory - host->memory_base : 0;
+	bool suspect = atomic_load(&host->watch->careful);
 
-	/* A suspect message has been tried with nothing kept: it is at fault. */
-	if (host->exhausted || atomic_load(&host->watch->careful) || kept < (host->memory_most - host->memory_base) / 2)
+	/* A suspect message that was given room is at fault. */
+	if (host->exhausted || (suspect ? host->kept_before : kept(host)) < (host->memory_most - host->memory_base) / 2)
 		return;
 	host->exhausted = true;
-	host->exhausted_owner = host->watch->owner;
+	host->exhausted_owner = suspect ? NULL : host->watch->owner;
 	host->exhausted_position = host->watch->position;
 }
 
 size_t script_host_intake_most(const struct script_host *host)
 {
-	return atomic_load(&host->watch->frugal) ? FRUGAL_INTAKE : SIZE_MAX;
+	uint32_t frugal = atomic_load(&host->watch->frugal);
+
+	return frugal > FRUGAL_MESSAGES ? 1 : frugal ? FRUGAL_INTAKE : SIZE_MAX;
 }
 
 bool script_host_exhausted(struct script_host *host, struct error *err)
 {
 	if (!host->exhausted)
 		return false;
-	/* The next worker is careful with this message: it may have kept all of that by itself. */
-	host->watch->owner = host->exhausted_owner;
-	host->watch->position = host->exhausted_position;
-	host->watch->serial = -1;
+	if (host->exhausted_owner) {
+		/* The next worker is careful with this message: it may have kept all of that by itself. */
+		host->watch->owner = host->exhausted_owner;
+		host->watch->position = host->exhausted_position;
+		host->watch->serial = -1;
+	} else {
+		/* It was, and had met those that came before it once more. Taken one by one they are soon done for good. */
+		host->watch->serial = 0;
+		atomic_store(&host->watch->frugal, FRUGAL_SINGLY);
+	}
 	error_set(err, "scripts keep %zu MB from one event to the next, and there is no more: they begin anew", host->memory >> 20);
 	return true;
 }
@@ -110,6 +123,10 @@ void guard_begin(struct script_host *host, int millions)
 	/* Compiled code calls no hook. */
 	luaJIT_setmode(host->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
 	luaJIT_setmode(host->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	if (host->memory_base) {
+		lua_gc(host->lua, LUA_GCCOLLECT, 0);
+		host->kept_before = kept(host);
+	}
 	host->instruction_millions = millions;
 	host->instructions_left = (int64_t)millions * MILLION;
 	lua_sethook(host->lua, on_count, LUA_MASKCOUNT, HOOK_EVERY);

@@ -85,7 +85,8 @@ struct script_host {
 	void *allocate_ctx;
 	size_t memory, memory_most; /* of the VM */
 	size_t memory_base;         /* what the scripts hold before their first event */
-	bool exhausted;             /* by this message: */
+	size_t kept_before;         /* what they had kept of earlier events when they were given a suspect message */
+	bool exhausted;             /* by this message (exhausted_owner NULL: by those before a suspect message): */
 	const void *exhausted_owner;
 	int64_t exhausted_position;
 	int64_t instructions_left;

@@ -12,6 +12,7 @@ enum {
 	SUSPECTS_MOST = 256,
 	FRUGAL_MESSAGES = 2000, /* after a worker was brought down */
 	FRUGAL_INTAKE = 16,
+	FRUGAL_SINGLY = 2 * FRUGAL_MESSAGES, /* above FRUGAL_MESSAGES: one by one */
 };
 
 /* The beginning is known to lua/streamlua/native.lua, which writes it before each event. */

@@ -37,7 +37,7 @@ GOOD_SOURCE, GOOD_SINK = 'sl.source.file { path = "in.tsv", format = "debezium" 
     ("return sl.job {", r"job\.lua:\d+: .*expected"),
     ("return 7", r"job\.lua: .*return sl\.job"),
     ("", r"job\.lua: .*return sl\.job"),
-    ("return sl.job { name = 'x', source = SOURCE, sink = SINK, sinks = 1 }", r"job\.lua:2: .*unknown option 'sinks'.*'sink'"),
+    ("return sl.job { name = 'x', source = SOURCE, sink = SINK, sinc = 1 }", r"job\.lua:2: .*unknown option 'sinc'.*'sink'"),
     ("return sl.job { source = SOURCE, sink = SINK }", r"job\.lua:2: .*option 'name' is needed"),
     ("return sl.job { name = 'a/b', source = SOURCE, sink = SINK }", r"job\.lua:2: .*'a/b'"),
     ("return sl.job { name = 'x', source = SINK, sink = SINK }", r"job\.lua:2: .*source.*this is a sink"),

@@ -120,6 +120,9 @@ def test_a_second_signal_ends_it_now(running, kafka, mariadb, proxy):
 def test_a_target_that_goes_away_is_waited_for(running, kafka, mariadb, database, proxy):
     kafka.produce(inserts(running, range(100)))
     running.wait_for(lambda: count(mariadb, database) == 100, "the first rows")
+    # A lane whose COMMIT was not answered asks for its outcome, and that counts as no other try.
+    running.wait_for(lambda: running.http_json("/status")["totals"]["written"] == 100, "their answers")
+    running.wait_for(lambda: running.http_json("/status")["totals"]["in_flight"] == 0, "idle lanes")
     proxy.refuse()
     proxy.drop()
     kafka.produce(inserts(running, range(100, 5000), "y" * 90))
