@@ -13,6 +13,7 @@ local pattern = require "streamlua.pattern"
 local readonly = require "streamlua.readonly"
 local sink = require "streamlua.sink"
 local source = require "streamlua.source"
+local streams = require "streamlua.streams"
 local test = require "streamlua.test"
 local time = require "streamlua.time"
 local window = require "streamlua.window"
@@ -116,6 +117,7 @@ return readonly.new("sl", {
   tumbling = placed(window.tumbling),
   hopping = placed(window.hopping),
   session = placed(window.session),
+  stream = placed(streams.stream),
   count = placed(aggregate.count),
   sum = placed(aggregate.sum),
   avg = placed(aggregate.avg),

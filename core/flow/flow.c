@@ -316,12 +316,17 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 
 static void script_stats(const struct flow *flow, struct buf *json)
 {
+	const char *comma = "";
+
 	buf_text(json, ",\"scripts\":[");
 	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
 		const struct script *script = script_host_script(flow->host, i);
 		const uint64_t *n = script->counters.outcomes;
 
-		buf_text(json, i ? ",{\"name\":" : "{\"name\":");
+		if (script->reads_stream) /* its rows are other scripts' events */
+			continue;
+		buf_printf(json, "%s{\"name\":", comma);
+		comma = ",";
 		buf_json_string(json, script->name);
 		buf_printf(json, ",\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"dead\":%llu,\"skipped\":%llu}",
 			   (unsigned long long)n[OUTCOME_PENDING], (unsigned long long)n[OUTCOME_WRITTEN], (unsigned long long)n[OUTCOME_FILTERED],

@@ -59,6 +59,8 @@ struct script {
 	uint32_t computed_count;
 	bool enters_lua;     /* filter, where, map, a column or key that is a function */
 	bool lua_makes_rows; /* map, or a key column that is a function */
+	bool reads_stream;   /* its rows are those that other scripts write into a stream */
+	bool chained;        /* ... or its target is a stream */
 	struct slice *owns;
 	uint32_t own_count;
 	struct merge *merges; /* columns of `merge`; NULL: none */

@@ -237,6 +237,21 @@ struct change *sl_merge_copy(struct event *event, bool old, bool take_back)
 	return host->filled = plan_merge_copy(event, old, take_back, &host->error);
 }
 
+struct change *sl_take_change(struct event *event, uint32_t id)
+{
+	for (struct change **at = &event->changes; *at; at = &(*at)->next) {
+		struct change *change = *at;
+
+		if (change->target->id != id)
+			continue;
+		*at = change->next;
+		if (!change->next)
+			event->changes_end = at;
+		return change;
+	}
+	return NULL;
+}
+
 void sl_disown(struct event *event, struct change *change)
 {
 	const struct script *script = event->script;

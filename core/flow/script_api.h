@@ -54,6 +54,8 @@ SL_EXPORT int32_t sl_target_of(const struct change *change);
 SL_EXPORT struct change *sl_change(struct event *event, uint32_t target, uint32_t op, uint32_t fill);
 /* The copies of a row of the event (its old one, or the one that it has now), as what is added or taken back; NULL: sl_error. */
 SL_EXPORT struct change *sl_merge_copy(struct event *event, bool old, bool take_back);
+/* The first change of this target, which is the event's no more; NULL: there is none. */
+SL_EXPORT struct change *sl_take_change(struct event *event, uint32_t target);
 /* Columns that the script does not own are left alone. */
 SL_EXPORT void sl_disown(struct event *event, struct change *change);
 SL_EXPORT int sl_set(struct event *event, struct change *change, uint32_t column, uint32_t kind, const char *text, size_t size);
@@ -110,6 +112,8 @@ SL_EXPORT void sl_window_pane(struct event *event, uint32_t i, struct sl_pane *v
 SL_EXPORT int sl_window_merged(struct event *event, uint32_t i, struct sl_pane *view);
 SL_EXPORT void sl_window_made(struct event *event, uint32_t i, const char *text, size_t size);
 
+/* The events that run are those of examples, each with its script alone. */
+SL_EXPORT bool sl_is_example(struct script_host *host);
 /* How many events there are of this message so far, the last one that any were made of. */
 SL_EXPORT uint32_t sl_built(struct script_host *host, const struct message *message);
 SL_EXPORT struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);

@@ -171,7 +171,9 @@ static void settle_order(const struct binding *b)
 	script->key_copied = target->key_count > 0 && !script->lua_makes_rows;
 	for (uint32_t k = 0; k < target->key_count; k++)
 		script->key_copied &= is_copied(script, target->key[k]);
-	if (script->key_by == KEY_BY_DEFAULT && adds_only(script))
+	if (script->key_by == KEY_BY_DEFAULT && script->chained)
+		script->key_by = KEY_BY_TABLE; /* whose rows the readers make of it is not known */
+	else if (script->key_by == KEY_BY_DEFAULT && adds_only(script))
 		script->key_by = KEY_BY_ROW;
 	else if (script->key_by == KEY_BY_DEFAULT)
 		script->key_by = exact && known && !target->other_unique ? KEY_BY_ROW : KEY_BY_TABLE;

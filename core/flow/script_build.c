@@ -19,6 +19,11 @@ void build_end(struct script_host *host)
 	host->building = NULL;
 }
 
+bool sl_is_example(struct script_host *host)
+{
+	return host->building != NULL;
+}
+
 uint32_t sl_built(struct script_host *host, const struct message *message)
 {
 	return host->built_message == message ? host->built_parts : 0;

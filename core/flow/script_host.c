@@ -329,17 +329,28 @@ int script_host_side(const struct script_host *host, struct slice name, struct e
 			 SLICE_ARG(wanted), known);
 }
 
+/* Of rows between scripts: only examples and tests see them as rows. */
+static bool is_stream(struct slice name)
+{
+	return name.n >= 7 && memcmp(name.p, "stream:", 7) == 0;
+}
+
 struct target *script_host_target(struct script_host *host, struct slice name, struct error *err)
 {
 	struct target *target;
 	int side;
 
 	for (uint32_t i = 0; i < host->target_count; i++)
-		if (slice_equal(host->targets[i]->name, name) && !host->targets[i]->own)
+		if (slice_equal(host->targets[i]->name, name) && (!host->targets[i]->own || is_stream(name)))
 			return host->targets[i];
 	if (host->target_count == TARGETS_MOST) {
 		error_set(err, "more than %d target tables", TARGETS_MOST);
 		return NULL;
+	}
+	if (is_stream(name)) {
+		target = script_host_target_own(host, name);
+		target->open = target->exists = true;
+		return target;
 	}
 	side = host->sink ? script_host_side(host, name, err) : 0;
 	if (side < 0)

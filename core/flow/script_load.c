@@ -180,6 +180,10 @@ void script_from_lua(struct script_host *host, struct script *script)
 	read_merges(host, script);
 	script->lua_makes_rows = has_field(host->lua, "map", LUA_TFUNCTION);
 	script->enters_lua |= script->lua_makes_rows || has_field(host->lua, "filter", LUA_TFUNCTION) || has_field(host->lua, "where", LUA_TFUNCTION);
+	script->reads_stream = has_field(host->lua, "reads", LUA_TSTRING);
+	script->chained = script->reads_stream || has_field(host->lua, "to_stream", LUA_TSTRING);
+	if (script->chained)
+		script->enters_lua = script->lua_makes_rows = true;
 	script->stateful = has_field(host->lua, "stateful", LUA_TBOOLEAN);
 	script->has_target = !script->stateful || has_field(host->lua, "has_target", LUA_TBOOLEAN);
 	lookups_load(host, script);

@@ -123,7 +123,7 @@ static void route(struct script_host *host, struct event *event, struct last_rou
 		script_event_fault(event, STAGE_DECODE, SLICE("the message has no row"));
 		return;
 	}
-	if (event->script->target->open && !event->script->target->key_count && event->key.shape)
+	if (event->script->target->open && !event->script->target->own && !event->script->target->key_count && event->key.shape)
 		learn_key(event->script, event->key.shape);
 }
 

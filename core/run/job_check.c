@@ -40,7 +40,10 @@ static void report_script(const struct script *script, void (*report)(void *ctx,
 	struct buf line = BUF_INIT;
 
 	buf_printf(&line, "%.*s: ", SLICE_ARG(script->path));
-	for (uint32_t i = 0; i < script->source_count; i++)
+	if (script->reads_stream)
+		buf_printf(&line, "%.*s", (int)((char *)memchr(script->sources[0].p, '>', script->sources[0].n) - script->sources[0].p),
+			   script->sources[0].p);
+	for (uint32_t i = 0; i < script->source_count && !script->reads_stream; i++)
 		buf_printf(&line, "%s%.*s", i ? ", " : "", SLICE_ARG(script->sources[i].n ? script->sources[i] : SLICE("events without a table")));
 	report_target(script, &line);
 	for (uint32_t i = 0; i < script->copy_count; i++)
@@ -49,7 +52,7 @@ static void report_script(const struct script *script, void (*report)(void *ctx,
 		buf_printf(&line, "%s %.*s (computed)", i || script->copy_count ? "," : "", SLICE_ARG(script->computed[i]));
 	switch (script->key_by) {
 	case KEY_BY_TABLE:
-		buf_text(&line, ", in the order of the table");
+		buf_text(&line, script->reads_stream ? ", in the order of the stream" : ", in the order of the table");
 		break;
 	case KEY_BY_ROW:
 		buf_text(&line, ", in the order of each row");

@@ -7,6 +7,7 @@ local native = require "streamlua.native"
 host.pointer = ffi.cast("struct script_host *", host.address)
 
 local build = require "streamlua.build"
+local chain = require "streamlua.chain"
 local decode = require "streamlua.decode"
 local example_form = require "streamlua.example_form"
 local examples = require "streamlua.examples"
@@ -22,6 +23,7 @@ local sandbox = require "streamlua.sandbox"
 local scripts = require "streamlua.script"
 local stateful = require "streamlua.stateful"
 local steps = require "streamlua.steps"
+local streams = require "streamlua.streams"
 local test = require "streamlua.test"
 
 -- LuaJIT's own bounds are for one program: a thousand scripts, each with a loop and branches, would throw each other's compiled code away.
@@ -60,7 +62,7 @@ function engine.load_script(path, served)
   return script
 end
 
--- Every sink that a script's text names has to be one of the job's.
+-- Every sink that a script's text names has to be one of the job's, and every stream has to lead from one script to another.
 function engine.check_sinks()
   local paths = {}
   for path in pairs(named) do
@@ -69,11 +71,12 @@ function engine.check_sinks()
   table.sort(paths)
   for _, path in ipairs(paths) do
     for _, one in ipairs(named[path]) do
-      if native.C.sl_sink(host.pointer, one.name, #one.name) < 0 then
+      if not one.name:find "^stream:" and native.C.sl_sink(host.pointer, one.name, #one.name) < 0 then
         error(("%s:%d: %s"):format(path, one.line, ffi.string(native.C.sl_error(host.pointer))), 0)
       end
     end
   end
+  streams.verify(engine.scripts, named)
 end
 
 -- Columns of which some are functions, as a map: needed where one of them makes the key.
@@ -101,7 +104,8 @@ function engine.bind(index, target_id, key_is_function)
   local script = engine.scripts[index]
   local functions
   script.target_id = target_id
-  if script.columns and not script.map then
+  local chained = chain.bind(script, columns_as_map)
+  if script.columns and not script.map and not chained then
     if key_is_function then
       script.map, script.fill = columns_as_map(script.columns), native.ABSENT
     else
@@ -120,14 +124,15 @@ function engine.bind(index, target_id, key_is_function)
     return
   end
   engine.loops[index] = loop.new {
-    name = script.name, filter = script.filter, where = script.where, map = script.map, functions = functions,
+    name = script.name, filter = not script.reads and script.filter or nil, where = script.where, map = script.map, functions = functions,
     key_by = type(script.key_by) == "function" and script.key_by or nil, fill = script.fill, target_id = target_id, owns = script.owns,
-    merges = script.merges,
+    merges = script.merges, chained = chained,
   }
 end
 
 function engine.run(index, events, count, now, others)
   row.state.now, row.state.others, row.state.watermark, row.state.stateful = now, others, 0 / 0, engine.scripts[index].stateful or false
+  chain.writer = engine.scripts[index].path
   row.look(engine.scripts[index].lookups)
   return engine.loops[index](ffi.cast("struct event **", events), count)
 end

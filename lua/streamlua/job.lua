@@ -70,6 +70,8 @@ local function sinks(value)
     local sink = value[given]
     if type(given) ~= "string" or not given:find "^[%a_][%w_-]*$" or #given > NAME_MOST then
       return nil, ("'%s': letters, digits, '-' and '_' make the name of a sink"):format(tostring(given))
+    elseif given == "stream" then
+      return nil, "'stream:' is what streams between scripts are written by: give the sink another name"
     elseif tag.get(sink) ~= "sink" then
       return nil, ("%s: a sink is made by sl.sink.kafka { ... } or sl.sink.jsonl { ... }, this is %s"):format(given, check.kind_of(sink))
     elseif not ASIDE[sink.kind] then

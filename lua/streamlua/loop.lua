@@ -1,6 +1,7 @@
 -- The loop over a batch of events, one function a script: the engine calls it once a batch and it pulls rows through FFI.
 -- Each script's loop is a function prototype of its own, so that the JIT's traces of one script are not those of another.
 local ffi = require "ffi"
+local chain = require "streamlua.chain"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
 local merged = require "streamlua.merged"
@@ -24,7 +25,7 @@ local function traceback(reason)
       lines[#lines + 1] = line
     end
   end
-  return #lines > 0 and text .. "\n" .. table.concat(lines, "\n") or text
+  return (#lines > 0 and text .. "\n" .. table.concat(lines, "\n") or text) .. chain.way()
 end
 
 -- The event had all the memory that there is: it is at fault.
@@ -64,6 +65,7 @@ end
 -- What was left by other events may have filled the memory: without it the event is tried once more; and without the code that was compiled so far,
 -- since what one of its traces does wrong it would do again.
 local function make_room()
+  chain.reset()
   jit.flush()
   collectgarbage()
 end
@@ -162,7 +164,7 @@ end
 -- put is called by the loop itself and not by step: the JIT goes on behind a call into C, but not out of the function that made it.
 local TEMPLATE = [[
 local script, state, watch, native, C, row_new, null, context, apply, map, check_where, lane_key, fault, again, traceback, put, fill_change,
-  merges, xpcall, type = ...
+  whole, xpcall, type = ...
 local filter, where, functions, maps, key_by = script.filter, script.where, script.functions, script.map, script.key_by
 local target_id, fill, owns = script.target_id, script.fill or native.DEFAULT, script.owns
 local FILTERED, DELETE, NEW, UPSERT, ERASE, ABSENT = native.FILTERED, native.DELETE, 0, native.CHANGE_UPSERT, native.CHANGE_DELETE, native.ABSENT
@@ -174,11 +176,11 @@ local function step()
     event.outcome = FILTERED
     return nil
   end
-  if merges then
+  if whole then
     if key_by then
       lane_key(event, script)
     end
-    return merges(event)
+    return whole(event)
   end
   if where and event.op ~= DELETE then
     state.lacks = false
@@ -236,11 +238,12 @@ end
 local BYTECODE = string.dump(assert(loadstring(TEMPLATE, "=streamlua/loop")))
 
 -- script: as streamlua.script has it, with `functions` (columns that Lua computes, or nil), `map` (the script's own, or one made
--- of columns), `fill` (what a column that map leaves out becomes; DEFAULT) and `target_id`.
+-- of columns), `fill` (what a column that map leaves out becomes; DEFAULT), `target_id`, and `chained` (of streamlua.chain: all that is done
+-- with an event)
 local function new(script)
   local chunk = assert(loadstring(BYTECODE))
   return chunk(script, state, watch, native, C, row.new, null, context, apply, map, check_where, lane_key, fault, again, traceback, host.put,
-    output.fill, script.merges and merged.new(script) or false, xpcall, type)
+    output.fill, script.chained or script.merges and merged.new(script) or false, xpcall, type)
 end
 
 return { new = new, traceback = traceback, watch = watch, make_room = make_room, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

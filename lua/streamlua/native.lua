@@ -92,6 +92,8 @@ int sl_stall(struct event *event);
 int sl_is_stalled(struct event *event);
 void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake);
 
+struct change *sl_take_change(struct event *event, uint32_t target);
+bool sl_is_example(struct script_host *host);
 uint32_t sl_built(struct script_host *host, const struct message *message);
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);
 void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size);

@@ -118,9 +118,14 @@ local function is_new_row(id, values)
   return column >= 0 and values[name_of(C.sl_target_column_name(host.pointer, id, column))] == nil
 end
 
+local streams = {} -- "stream:n" -> function(deleted, values), filled by streamlua.chain; false: no stream's name
+
 -- While a delete is processed, what the script makes of the old row is taken back; but a log only grows, and what a stateful script
 -- writes says itself what is to become of it.
 local function emit(target, values)
+  if streams[target] then
+    return streams[target](false, values)
+  end
   local id = target_id(target)
   if state.op == native.DELETE and not state.stateful and not is_new_row(id, values) then
     write(id, values, DELETE, ABSENT)
@@ -130,6 +135,9 @@ local function emit(target, values)
 end
 
 local function delete(target, values)
+  if streams[target] then
+    return streams[target](true, values)
+  end
   local id = target_id(target)
   if C.sl_target_is_merged(host.pointer, id) then
     error(("ctx:delete: rows of %s are added up (merge) from many, and none of these deletes one"):format(target), 0)
@@ -137,4 +145,7 @@ local function delete(target, values)
   write(id, values, DELETE, ABSENT)
 end
 
-return { set = set, write = write, check = check, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of }
+return {
+  set = set, write = write, check = check, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of,
+  streams = streams,
+}

@@ -1,5 +1,6 @@
 -- An event of a script with process(row, state, ctx) or a pattern, and the timers that such scripts set.
 local ffi = require "ffi"
+local chain = require "streamlua.chain"
 local context = require "streamlua.context"
 local keyed = require "streamlua.keyed"
 local map = require "streamlua.map"
@@ -22,6 +23,10 @@ local function write_row(script, name, values)
     error(("%s returned a value, and the script names no target: return the row of a table that `target` names, or use ctx:emit"):format(name), 0)
   elseif type(values) ~= "table" and not row.is_row(values) then
     error(("%s returned a %s: a table of target columns is needed, or nil for no row"):format(name, type(values)), 0)
+  end
+  if script.to_stream then
+    chain.feed(script.to_stream, native.INSERT, values)
+    return
   end
   local change = output.write(script.target_id, values, native.CHANGE_UPSERT, native.DEFAULT)
   if script.owns then

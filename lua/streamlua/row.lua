@@ -292,6 +292,19 @@ function is_row(value)
   return type(value) == "cdata" and ffi.istype(Row, value)
 end
 
+-- All columns that the message has, NULLs as `null`.
+local function to_table(this, null)
+  local image, values = image_of(this), {}
+  for i = 0, image.shape ~= nil and tonumber(image.shape.count) - 1 or -1 do
+    local column = image.shape.columns[i].name
+    local value = get(image, i)
+    if image.values[i].kind ~= native.ABSENT then
+      values[ffi_string(column.p, column.n)] = value == nil and null or value
+    end
+  end
+  return values
+end
+
 return {
   state = state,
   NEW = NEW, OLD = OLD,
@@ -301,6 +314,7 @@ return {
   has_null = has_null,
   look = look, without_lookups = without_lookups,
   get = get,
+  to_table = to_table,
   to_lua = to_lua,
   -- For the closed environment's pairs.
   pairs = function(value)

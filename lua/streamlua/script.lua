@@ -121,6 +121,18 @@ local function event_time(value)
   return nil, ('a column, a function(row, ctx) or { "ts", unit = "s" } is needed, not %s'):format(check.kind_of(value))
 end
 
+-- A stream, or what `else_check` says of anything else.
+local function or_stream(else_check)
+  return function(value)
+    if tag.get(value) == "stream" then
+      return value
+    elseif type(value) == "string" and value:find "^stream:" then
+      return nil, ('a stream is sl.stream "%s"'):format(value:sub(#"stream:" + 1))
+    end
+    return else_check(value)
+  end
+end
+
 local function window(value)
   if tag.get(value) == "window" then
     return value
@@ -217,8 +229,8 @@ local function repartition(value)
 end
 
 local FIELDS = {
-  source = { check.texts },
-  target = { check.text },
+  source = { or_stream(check.texts) },
+  target = { or_stream(check.text) },
   columns = { columns },
   filter = { check.func },
   where = { check.func },
@@ -405,6 +417,34 @@ local function check_state(script, path)
   end
 end
 
+-- Streams between scripts: what becomes of a row is a part of the event that it comes of, which has its own script's state, order and on_error.
+local function check_streams(said, result, path)
+  if tag.get(result.source) == "stream" then
+    for _, name in ipairs { "process", "window", "pattern", "repartition" } do
+      if said[name] then
+        check.fail(path, name, "the script reads stream '%s', and such scripts keep no state: keep it in the script that writes the stream",
+          result.source.name)
+      end
+    end
+    for _, name in ipairs { "lookup", "key_by", "on_error", "park_for", "owns", "write", "shard" } do
+      if said[name] then
+        check.fail(path, name, "the script reads stream '%s', whose rows are a part of the event they come of: %s is for scripts that read tables",
+          result.source.name, name)
+      end
+    end
+    result.reads, result.reads_at, result.source = result.source.name, result.source.where, nil
+  end
+  if tag.get(result.target) == "stream" then
+    for _, name in ipairs { "merge", "owns", "write", "key", "shard" } do
+      if said[name] and type(said[name]) ~= "function" then
+        check.fail(path, name, "the script writes stream '%s', which is no table: say it in a script that reads it", result.target.name)
+      end
+    end
+    result.to_stream, result.to_stream_at = result.target.name, result.target.where
+    result.target = "stream:" .. result.target.name
+  end
+end
+
 -- "shop.orders" -> one database's orders; "orders" -> any database's.
 local function served(name)
   if name == DEFAULT_TABLE then
@@ -418,6 +458,7 @@ end
 -- where it is in a folder. Comes to a new table:
 --   path, name       "scripts/orders.lua", "orders"
 --   sources          list of { database = (or nil: any), table = } or { default = true }
+--   reads, to_stream name of the stream that it reads, that is its target; reads_at, to_stream_at: where it says so
 --   target           by default the table of its name
 --   columns          list of { target =, source = } or { target =, call = fn }, or nil
 --   merges           list of { column =, kind = }, or nil; shard: { column =, count = }
@@ -429,6 +470,7 @@ local function validate(script, path, table_name)
   check_names(script, path)
 
   local result = check.options(path, nil, script, FIELDS)
+  check_streams(script, result, path)
   check_row(result, path)
   check_merge(result, path)
   if type(result.merge) == "table" then
@@ -444,6 +486,9 @@ local function validate(script, path, table_name)
   result.sources = {}
   for i, name in ipairs(table_name and { table_name } or result.source or { result.name }) do
     result.sources[i] = served(name)
+  end
+  if result.reads then -- no message has such a table: its examples do
+    result.sources = { { table = ("stream:%s>%s"):format(result.reads, result.name:gsub("%.", "-")) } }
   end
   result.source = nil
   result.stateful = (result.process or result.window or result.pattern) and true or nil

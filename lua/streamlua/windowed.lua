@@ -1,6 +1,7 @@
 -- An event of a script with a window, and the windows that close. What windows are, and what the built-in aggregates keep, is the engine's
 -- (core/flow/window.c); what add, sub, merge and result of a script make is made here.
 local check = require "streamlua.check"
+local chain = require "streamlua.chain"
 local context = require "streamlua.context"
 local ffi = require "ffi"
 local keyed = require "streamlua.keyed"
@@ -230,6 +231,9 @@ local function aggregate(script, event)
   else
     count(script, event, entry, false, at, event.op == native.DELETE and -1 or 1)
   end
+  if script.to_stream then
+    chain.pass_on(script)
+  end
   check_done(C.sl_window_put(event, entry, old))
 end
 
@@ -245,6 +249,9 @@ local function fire(script, event)
     write_due(script, event, due)
   else
     check_done(C.sl_window_write(event, entry, false))
+  end
+  if script.to_stream then
+    chain.pass_on(script)
   end
   check_done(C.sl_window_put(event, entry, entry))
 end

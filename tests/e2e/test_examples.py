@@ -178,7 +178,7 @@ def shown_in_mariadb(mariadb, database, table, columns):
 
 
 @pytest.mark.parametrize("example, topics", [(ROOT / "examples" / name, topics) for name, topics in (
-    ("alerts-to-kafka", ["stock", "stock-alerts"]), ("events-per-minute", ["views"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("orders-enriched", ["orders"]),
+    ("alerts-to-kafka", ["stock", "stock-alerts"]), ("events-per-minute", ["views"]), ("chained-alerts", ["requests"]), ("fraud", ["payments"]), ("failed-logins", ["logins"]), ("orders-enriched", ["orders"]),
     ("sessions", ["clicks"]), ("vk-to-tidb", ["vk.shop", "audit.shop"]))],
     ids=lambda value: value.name if isinstance(value, Path) else None, indirect=["example"])
 def test_from_a_topic_into_mariadb_it_makes_the_same_rows(kafka, mariadb, database, example, topics):
