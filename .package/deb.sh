@@ -25,7 +25,7 @@ rmdir "$root/usr/lib"
 
 install -d -m 755 "$root/DEBIAN"
 # dpkg-shlibdeps looks for this file, and for nothing in it but the name.
-install -D -m 644 /dev/stdin "$made/debian/control" <<<$'Source: streamlua\n\nPackage: streamlua\nArchitecture: any'
+printf 'Source: streamlua\n\nPackage: streamlua\nArchitecture: any\n' >"$made/debian/control"
 libraries=$(cd "$made" && dpkg-shlibdeps -O -e "$root/usr/bin/streamlua" | sed -n 's/^shlibs:Depends=//p')
 
 cat >"$root/DEBIAN/control" <<END
