@@ -389,6 +389,10 @@ void flow_stats(const struct flow *flow, struct buf *json)
 		   lanes_in_flight(flow->lanes), held, flow->parking.count, intakes_bytes(&flow->intakes));
 	time_stats(flow, json);
 	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
+	buf_text(json, ",\"commit_ms\":");
+	histogram_write(&lanes->histograms[HISTOGRAM_COMMIT_MS], json);
+	buf_text(json, ",\"tx_rows\":");
+	histogram_write(&lanes->histograms[HISTOGRAM_ROWS], json);
 	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
 		   flow->ready && !*problem ? "true" : "false");
 	buf_json_string(json, slice_of(problem));

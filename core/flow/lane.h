@@ -14,6 +14,7 @@
 #ifndef FLOW_LANE_H
 #define FLOW_LANE_H
 
+#include "flow/histogram.h"
 #include "flow/pace.h"
 #include "flow/parking.h"
 #include "flow/progress.h"
@@ -53,6 +54,8 @@ struct lanes_events {
 
 struct lane_counters {
 	uint64_t transactions, events, refused, retries;
+	struct histogram
+		histograms[HISTOGRAM_KINDS]; /* of transactions that had rows and were committed: what they took, from BEGIN on; their rows */
 };
 
 /* What is parked is borrowed: kept by the lanes as transactions end. */

@@ -89,8 +89,12 @@ void lanes_learn_pace(struct lanes *all)
 
 		if (lane->busy && all->now_ms - lane->sent_ms >= pace_stuck_ms(&all->pace))
 			all->rows_stuck += lane->tx_rows;
-		if (lane->answered_rows)
+		if (lane->answered_rows) {
 			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
+			histogram_count(&all->counters.histograms[HISTOGRAM_COMMIT_MS], HISTOGRAM_COMMIT_MS,
+					(uint64_t)(all->now_ms - lane->answered_sent_ms));
+			histogram_count(&all->counters.histograms[HISTOGRAM_ROWS], HISTOGRAM_ROWS, lane->answered_rows);
+		}
 		lane->answered_rows = 0;
 	}
 	if (all->slowed)

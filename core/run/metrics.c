@@ -50,6 +50,22 @@ static void counters(struct buf *out, const struct stats *sum)
 	}
 }
 
+/* Prometheus' buckets count what is below their bound whole. per_unit: how many of what is counted are one of the metric's unit. */
+static void histogram(struct buf *out, const char *name, const char *help, const struct histogram *counted, enum histogram_kind kind, double per_unit)
+{
+	uint64_t below = 0;
+
+	head(out, name, "histogram", help);
+	for (int i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+		below += counted->buckets[i];
+		buf_printf(out, "streamlua_%s_bucket{le=\"%g\"} %llu\n", name, (double)histogram_bounds[kind][i] / per_unit,
+			   (unsigned long long)below);
+	}
+	below += counted->buckets[HISTOGRAM_BUCKETS - 1];
+	buf_printf(out, "streamlua_%s_bucket{le=\"+Inf\"} %llu\nstreamlua_%s_sum %.15g\nstreamlua_%s_count %llu\n", name, (unsigned long long)below,
+		   name, (double)counted->sum / per_unit, name, (unsigned long long)below);
+}
+
 static void partitions(struct buf *out, const struct status *status, const char *name, const char *help, bool lag)
 {
 	head(out, name, "gauge", help);
@@ -97,12 +113,14 @@ void metrics_write(const struct status *status, struct buf *out)
 	buf_printf(out, "streamlua_reloads_total{result=\"accepted\"} %lld\nstreamlua_reloads_total{result=\"rejected\"} %lld\n",
 		   (long long)status->reloads.accepted, (long long)status->reloads.rejected);
 	counters(out, &sum);
-	single(out, "in_flight", "gauge", "Events read whose transaction is not committed yet.", sum.in_flight);
+	single(out, "in_flight", "gauge", "Transactions on their way to the target.", sum.in_flight);
 	single(out, "held", "gauge", "Partitions that stand back for a unique value.", sum.held);
 	single(out, "parked", "gauge", "Events that wait in streamlua_parked for their row.", sum.parked);
 	single(out, "memory_bytes", "gauge", "Memory that events on their way take.", sum.memory_bytes);
 	single(out, "window_rows", "gauge", "Rows that may be on their way to the target at a time; it follows what answers take.", sum.window);
-	single(out, "commit_latency_milliseconds", "gauge", "What transactions take lately, in the worker where they take longest.", sum.latency_ms);
+	histogram(out, "commit_duration_seconds", "What committed transactions with rows took, from BEGIN to the answer of COMMIT.",
+		  &sum.histograms[HISTOGRAM_COMMIT_MS], HISTOGRAM_COMMIT_MS, 1000);
+	histogram(out, "transaction_rows", "Rows of committed transactions that had some.", &sum.histograms[HISTOGRAM_ROWS], HISTOGRAM_ROWS, 1);
 	partitions(out, status, "next_offset", "Everything below this offset is done.", false);
 	partitions(out, status, "lag", "Messages of the partition that are not read yet.", true);
 	buf_free(&why);

@@ -31,9 +31,8 @@ const struct json_node *stats_member(const struct json_node *nodes, uint32_t obj
 	return found;
 }
 
-int64_t stats_number(const struct json_node *nodes, uint32_t object, const char *name)
+static int64_t number_of(const struct json_node *node)
 {
-	const struct json_node *node = stats_member(nodes, object, name);
 	char digits[24];
 
 	if (!node || node->value.kind != VALUE_NUMBER || node->value.n >= sizeof digits)
@@ -41,6 +40,11 @@ int64_t stats_number(const struct json_node *nodes, uint32_t object, const char 
 	memcpy(digits, node->value.p, node->value.n);
 	digits[node->value.n] = 0;
 	return strtoll(digits, NULL, 10);
+}
+
+int64_t stats_number(const struct json_node *nodes, uint32_t object, const char *name)
+{
+	return number_of(stats_member(nodes, object, name));
 }
 
 struct slice stats_text(const struct json_node *nodes, uint32_t object, const char *name)
@@ -72,6 +76,16 @@ static size_t read_array(const struct json_node *nodes, const char *name, uint32
 	return count;
 }
 
+static void read_histogram(struct histogram *histogram, const struct json_node *nodes, const char *name)
+{
+	uint32_t i, end;
+	size_t n = 0;
+
+	read_array(nodes, name, &i, &end);
+	for (; i < end && n <= HISTOGRAM_BUCKETS; i = nodes[i].end, n++)
+		*(n < HISTOGRAM_BUCKETS ? &histogram->buckets[n] : &histogram->sum) = (uint64_t)number_of(&nodes[i]);
+}
+
 int stats_read(struct stats *stats, struct json *json, struct slice text, struct error *err)
 {
 	const struct json_node *nodes;
@@ -95,6 +109,8 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 	stats->memory_bytes = stats_number(nodes, 0, "memory_bytes");
 	stats->window = stats_number(nodes, 0, "window");
 	stats->latency_ms = stats_number(nodes, 0, "latency_ms");
+	read_histogram(&stats->histograms[HISTOGRAM_COMMIT_MS], nodes, "commit_ms");
+	read_histogram(&stats->histograms[HISTOGRAM_ROWS], nodes, "tx_rows");
 	stats->version = stats_text(nodes, 0, "version");
 	stats->problem = stats_text(nodes, 0, "problem");
 	stats->ready = stats_member(nodes, 0, "ready") && stats_member(nodes, 0, "ready")->value.kind == VALUE_TRUE;
@@ -136,6 +152,8 @@ void stats_add(struct stats *sum, const struct stats *more)
 {
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		sum->counters[i] += more->counters[i];
+	for (int i = 0; i < HISTOGRAM_KINDS; i++)
+		histogram_add(&sum->histograms[i], &more->histograms[i]);
 	for (size_t i = 0; i < more->script_count; i++) {
 		struct stats_script *script = script_of(sum, more->scripts[i].name);
 

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "flow/histogram.h"
 #include "flow/json.h"
 
 /* What only grows. Up to SKIPPED they count events: each event that was read ends in exactly one of the others. */
@@ -47,6 +48,7 @@ struct stats_partition {
 
 struct stats {
 	int64_t counters[STATS_COUNTERS];
+	struct histogram histograms[HISTOGRAM_KINDS];
 	int64_t in_flight, held, parked, memory_bytes;
 	int64_t window, latency_ms; /* flow/pace.h */
 	struct slice version, problem;
@@ -60,7 +62,7 @@ struct stats {
 
 /* Takes the place of what stats held before. -1: it is no STATS. */
 int stats_read(struct stats *stats, struct json *json, struct slice text, struct error *err);
-/* Adds the counters, scripts by name; all else in sum stays as it is. */
+/* Adds the counters and histograms, scripts by name; all else in sum stays as it is. */
 void stats_add(struct stats *sum, const struct stats *more);
 /* Events that were read and have not ended. */
 int64_t stats_open(const struct stats *stats);

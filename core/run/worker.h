@@ -39,7 +39,8 @@ enum { WORKER_STOP_JOB = 3, WORKER_FENCED = 4 };
  *
  * STATS is one JSON object:
  * {"read":n,"written":n,"filtered":n,"unmatched":n,"ignored":n,"dead":n,"skipped":n,
- *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"parked":n,"late":n,"ahead":n,"timers":n,"dead_timers":n,"memory_bytes":n,"window":n,"latency_ms":n,"version":"..","ready":bool,"problem":"" or why it waits,
+ *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"parked":n,"late":n,"ahead":n,"timers":n,"dead_timers":n,"memory_bytes":n,"window":n,"latency_ms":n,
+ *  "commit_ms":[..],"tx_rows":[..] (flow/histogram.h),"version":"..","ready":bool,"problem":"" or why it waits,
  *  "scripts":[{"name":"orders","read":n,"written":n,"filtered":n,"dead":n,"skipped":n}],
  *  "partitions":[{"topic":"..","partition":n,"next_offset":n,"lag":n or -1}]}
  */

@@ -58,7 +58,7 @@ def test_health_readiness_status_and_metrics_tell_the_same(running, kafka, maria
 
     families = prometheus.parse(running.http("/metrics")[1])
     for name, family in families.items():
-        assert name.startswith("streamlua_") and family.help and family.type in ("counter", "gauge")
+        assert name.startswith("streamlua_") and family.help and family.type in ("counter", "gauge", "histogram")
         assert (family.type == "counter") == name.endswith("_total"), name
         assert all(value >= 0 for value in family.samples.values())
     for name, value in expected.items():
