@@ -21,8 +21,8 @@ static int ask(struct database_url *url, struct error *err)
 		return error_set(err, "--from-db: the terminal cannot hide a password: %s", strerror(errno));
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden); /* before it asks: what is typed by then is dropped */
 	fprintf(stderr, "password of %s at %s: ", url->user, url->host);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	read = fgets(url->password, sizeof url->password, stdin) != NULL;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fputc('\n', stderr);

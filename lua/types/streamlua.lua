@@ -74,8 +74,8 @@ function ctx:cancel(name) end
 
 ---What a table script returns.
 ---@class streamlua.script
----@field source? string|string[] tables it serves; default: the file's name
----@field target? string default: the table in the file's name
+---@field source? string|string[]|streamlua.stream tables it serves; default: the file's name
+---@field target? string|streamlua.stream default: the table in the file's name
 ---@field columns? table<string|integer, streamlua.column> target column <- source column, or a function of the row
 ---@field map? fun(row: streamlua.row, ctx: streamlua.ctx): table? the target's whole row, nil for none; not with columns
 ---@field owns? string[] the target columns that this script writes
@@ -282,6 +282,12 @@ sl.pattern = {}
 ---@param condition streamlua.condition
 ---@return streamlua.pattern
 function sl.pattern.begin(name, condition) end
+
+---@class streamlua.stream
+---A script's `target`, and the `source` of those that its rows go through next.
+---@param name string
+---@return streamlua.stream
+function sl.stream(name) end
 
 sl.json = {}
 ---Numbers of more than 15 digits stay texts.
