@@ -72,61 +72,33 @@ static void guard_each(struct sql_text *sql, enum sql_dialect dialect, const str
 	}
 }
 
-/* Of a list with one row in it, MariaDB (10.11) sees no key: it reads the whole table. */
-static void end_count(struct sql_text *sql, enum sql_dialect dialect, size_t begin, size_t rows, const struct change *last)
+static void end_count(struct sql_text *sql, struct sql_keys *keys)
 {
-	if (rows == 1 && last->target->key_count > 1) {
-		sql->text.n = begin;
-		begin_guard(&sql->text, dialect);
-		put_missing(&sql->text, dialect, last);
-	} else {
-		buf_printf(&sql->text, ")) <> %zu", rows);
-	}
+	size_t rows = sql_keys_end(keys);
+
+	buf_printf(&sql->text, ") <> %zu", rows);
 	sql_text_end(sql, SQL_GUARD);
 }
 
 /* Of merged changes no two are of one row, so their rows can be counted. */
 static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
 {
-	const struct target *target = table->target;
-	struct buf *out = &sql->text;
-	const struct change *last = NULL;
-	size_t rows = 0, begin = 0;
+	struct sql_keys keys = { .out = &sql->text, .dialect = dialect, .target = table->target };
 
 	for (size_t i = table->deletes; i < table->count; i++) {
-		const struct change *change = table->changes[i];
-
-		if (!change->waits)
+		if (!table->changes[i]->waits)
 			continue;
-		if (rows && (rows == SQL_STATEMENT_ROWS_MOST || out->n - begin > SQL_STATEMENT_BYTES_MOST)) {
-			end_count(sql, dialect, begin, rows, last);
-			rows = 0;
+		if (sql_keys_are_full(&keys))
+			end_count(sql, &keys);
+		if (!keys.rows) {
+			begin_guard(&sql->text, dialect);
+			buf_text(&sql->text, "(SELECT COUNT(*) FROM ");
+			sql_table(&sql->text, table->target->name);
 		}
-		last = change;
-		if (!rows) {
-			begin = out->n;
-			begin_guard(out, dialect);
-			buf_text(out, "(SELECT COUNT(*) FROM ");
-			sql_table(out, target->name);
-			buf_text(out, target->key_count > 1 ? " WHERE (" : " WHERE ");
-			for (uint32_t k = 0; k < target->key_count; k++) {
-				buf_text(out, k ? ", " : "");
-				sql_identifier(out, target->columns[target->key[k]].name);
-			}
-			buf_text(out, target->key_count == 1 ? " IN (" : dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN (");
-		} else {
-			buf_char(out, ',');
-		}
-		rows++;
-		buf_text(out, target->key_count > 1 ? "(" : "");
-		for (uint32_t k = 0; k < target->key_count; k++) {
-			buf_text(out, k ? "," : "");
-			sql_value(out, dialect, &change->values[target->key[k]], &target->columns[target->key[k]]);
-		}
-		buf_text(out, target->key_count > 1 ? ")" : "");
+		sql_keys_add(&keys, table->changes[i]);
 	}
-	if (rows)
-		end_count(sql, dialect, begin, rows, last);
+	if (keys.rows)
+		end_count(sql, &keys);
 }
 
 void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
@@ -336,7 +308,7 @@ static void take_out(struct sql_text *sql, enum sql_dialect dialect, const char 
 			count++;
 			last = event;
 		}
-		if (count == 1) { /* as end_count */
+		if (count == 1) { /* as struct sql_keys */
 			sql->text.n = list;
 			buf_printf(&sql->text, " AND `offset` = %lld AND part = %u", (long long)last->message->position, last->part);
 		} else if (count) {

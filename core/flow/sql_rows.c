@@ -78,32 +78,6 @@ static bool is_full(const struct writer *w)
 	return w->rows == SQL_STATEMENT_ROWS_MOST || w->out->n - w->begin > SQL_STATEMENT_BYTES_MOST;
 }
 
-/* A key column without a value (that is, of a row yet to be numbered by the database) is of no row that is there, as NULL is of
- * none in a primary key. */
-bool sql_key_is_null(const struct change *change, uint32_t column)
-{
-	uint8_t kind = change->values[column].kind;
-
-	return kind == VALUE_NULL || kind == VALUE_ABSENT || kind == VALUE_DEFAULT;
-}
-
-void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change)
-{
-	buf_text(out, " WHERE ");
-	for (uint32_t i = 0; i < target->key_count; i++) {
-		uint32_t column = target->key[i];
-
-		buf_text(out, i ? " AND " : "");
-		sql_identifier(out, target->columns[column].name);
-		if (sql_key_is_null(change, column)) {
-			buf_text(out, dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
-		} else {
-			buf_text(out, " = ");
-			sql_value(out, dialect, &change->values[column], &target->columns[column]);
-		}
-	}
-}
-
 static void where_key(struct writer *w, const struct change *change)
 {
 	sql_where_key(w->out, w->dialect, w->target, change);

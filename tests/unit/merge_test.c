@@ -7,8 +7,8 @@
 #include <sqlite3.h>
 
 #include "flow/merge.h"
-#include "flow/sql.h"
-#include "support/changes.h"
+#include "sim/dice.h"
+#include "support/statements.h"
 
 static const struct target_column hits_columns[] = {
 	{ .name = { "page", 4 }, .type = COLUMN_TEXT, .exact = true },
@@ -24,9 +24,7 @@ enum { PAGE, N, PAID, LAST, LOW, TAGS, NOTE, COLUMNS };
 struct fixture {
 	struct changes *changes;
 	struct target *hits;
-	struct batch batch;
-	struct sql_text sql;
-	struct buf text;
+	struct statements made;
 };
 
 static int set_up(void **state)
@@ -44,9 +42,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	batch_free(&f->batch);
-	sql_text_free(&f->sql);
-	buf_free(&f->text);
+	statements_free(&f->made);
 	changes_free(f->changes);
 	free(f);
 	return 0;
@@ -67,26 +63,14 @@ static const char *row_of(const struct change *change, struct buf *text)
 /* All of the transaction's changes of one row as one; NULL: they are not merged. */
 static const char *merged(struct fixture *f)
 {
-	batch_build(&f->batch, &f->changes->tx);
-	if (f->batch.tables[0].mode != BATCH_MERGED)
+	batch_build(&f->made.batch, &f->changes->tx);
+	if (f->made.batch.tables[0].mode != BATCH_MERGED)
 		return NULL;
-	assert_int_equal(f->batch.rows, 1);
-	return row_of(f->batch.tables[0].changes[0], &f->text);
+	assert_int_equal(f->made.batch.rows, 1);
+	return row_of(f->made.batch.tables[0].changes[0], &f->made.text);
 }
 
-static const char *rows_text(struct fixture *f, enum sql_dialect dialect)
-{
-	size_t from = 0;
-
-	batch_build(&f->batch, &f->changes->tx);
-	sql_text_clear(&f->sql);
-	sql_transaction(&f->sql, dialect, "job", &f->changes->tx, &f->batch);
-	buf_clear(&f->text);
-	for (size_t i = 0; i < f->sql.count; from = f->sql.ends[i++])
-		if (f->sql.parts[i] == SQL_ROWS)
-			buf_append(&f->text, f->sql.text.p + from, f->sql.ends[i] - from);
-	return buf_cstr(&f->text);
-}
+#define rows_text(f, dialect) statements_of(&(f)->made, (f)->changes, dialect, SQL_ROWS)
 
 static void a_hot_row_is_one_row_of_its_transaction(void **state)
 {
@@ -114,7 +98,7 @@ static void what_only_the_database_can_compare_is_left_to_it(void **state)
 	ADD("a", "#1", "-", "2024-01-02 00:00:00", "-", "-", "-");
 	ADD("a", "#1", "-", "2024-01-02T00:00:00", "-", "-", "-");
 	assert_null(merged(f));
-	assert_int_equal(f->batch.rows, 2);
+	assert_int_equal(f->made.batch.rows, 2);
 }
 
 static void keys_of_many_spellings_are_merged_where_nothing_but_adds(void **state)
@@ -292,35 +276,20 @@ struct model {
 	unsigned members;
 };
 
-static unsigned dice(uint64_t *seed, unsigned below)
-{
-	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)((*seed >> 33) % below);
-}
-
-static void execute(struct fixture *f, sqlite3 *db)
-{
-	char *error = NULL;
-
-	if (f->changes->tx.count && sqlite3_exec(db, rows_text(f, SQL_SQLITE), NULL, NULL, &error) != SQLITE_OK)
-		fail_msg("%s\n%s", error, buf_cstr(&f->text));
-	f->changes->tx.count = 0;
-}
-
-static void add_random(struct fixture *f, uint64_t *seed, struct model *models)
+static void add_random(struct fixture *f, struct dice *dice, struct model *models)
 {
 	struct arena *arena = &f->changes->arena;
-	unsigned page = dice(seed, PAGES), members = dice(seed, 1 << MEMBERS) & dice(seed, 1 << MEMBERS);
-	int n = (int)dice(seed, 10) - 3, cents = (int)dice(seed, 1000) - 300, low = (int)dice(seed, 1000);
+	unsigned page = dice_below(dice, PAGES), members = dice_below(dice, 1 << MEMBERS) & dice_below(dice, 1 << MEMBERS);
+	int n = (int)dice_below(dice, 10) - 3, cents = (int)dice_below(dice, 1000) - 300, low = (int)dice_below(dice, 1000);
 	struct model *model = &models[page];
-	const char *tags = "~", *last = arena_printf(arena, "2024-01-%02u 0%u:00:00", 1 + dice(seed, 28), dice(seed, 10)).p;
+	const char *tags = "~", *last = arena_printf(arena, "2024-01-%02u 0%u:00:00", 1 + dice_below(dice, 28), dice_below(dice, 10)).p;
 
 	for (int i = 0; i < MEMBERS; i++)
 		if (members >> i & 1)
 			tags = *tags == '~' ? arena_printf(arena, "m%d", i).p : arena_printf(arena, "%s,m%d", tags, i).p;
 	ADD(arena_printf(arena, "p%u", page).p, arena_printf(arena, "#%d", n).p,
 	    arena_printf(arena, "#%s%d.%02d", cents < 0 ? "-" : "", abs(cents) / 100, abs(cents) % 100).p, last,
-	    dice(seed, 3) ? arena_printf(arena, "#%d", low).p : "-", *tags == '~' ? "-" : tags, "-");
+	    dice_below(dice, 3) ? arena_printf(arena, "#%d", low).p : "-", *tags == '~' ? "-" : tags, "-");
 	if (VALUE_IS_SET(&f->changes->events[f->changes->tx.count - 1]->changes->values[LOW])) {
 		model->low = model->has_low && model->low < low ? model->low : low;
 		model->has_low = true;
@@ -374,7 +343,7 @@ static void it_does_not_matter_how_it_is_cut_into_transactions(void **state)
 
 	for (uint64_t seed = 1; seed <= 60; seed++) {
 		struct model models[PAGES] = { 0 };
-		uint64_t at = seed;
+		struct dice dice = { seed };
 		sqlite3 *db;
 
 		changes_clear(f->changes);
@@ -388,11 +357,11 @@ static void it_does_not_matter_how_it_is_cut_into_transactions(void **state)
 					      NULL, NULL, NULL),
 				 SQLITE_OK);
 		for (int i = 0; i < EVENTS; i++) {
-			add_random(f, &at, models);
-			if (dice(&at, 20) < seed % 7)
-				execute(f, db);
+			add_random(f, &dice, models);
+			if (dice_below(&dice, 20) < seed % 7)
+				statements_run(&f->made, f->changes, db);
 		}
-		execute(f, db);
+		statements_run(&f->made, f->changes, db);
 		compare(db, models, seed);
 		sqlite3_close(db);
 	}

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "flow/sql.h"
-#include "support/changes.h"
+#include "sim/dice.h"
+#include "support/statements.h"
 
 static const struct target_column people_columns[] = {
 	{ .name = { "id", 2 }, .type = COLUMN_INTEGER, .exact = true },
@@ -21,9 +21,7 @@ enum { ID, NAME, CITY, SCORE, AT, COLUMNS };
 struct fixture {
 	struct changes *changes;
 	struct target *people;
-	struct batch batch;
-	struct sql_text sql;
-	struct buf text;
+	struct statements made;
 };
 
 static void new_table(struct fixture *f)
@@ -47,9 +45,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	batch_free(&f->batch);
-	sql_text_free(&f->sql);
-	buf_free(&f->text);
+	statements_free(&f->made);
 	changes_free(f->changes);
 	free(f);
 	return 0;
@@ -59,19 +55,7 @@ static int tear_down(void **state)
 #define PUT(...) changes_add(f->changes, f->people, CHANGE_UPSERT, ROW(__VA_ARGS__))
 #define CLEAR(...) changes_add(f->changes, f->people, CHANGE_UPDATE, ROW(__VA_ARGS__))->clears = true
 
-static const char *rows_text(struct fixture *f, enum sql_dialect dialect)
-{
-	size_t from = 0;
-
-	batch_build(&f->batch, &f->changes->tx);
-	sql_text_clear(&f->sql);
-	sql_transaction(&f->sql, dialect, "job", &f->changes->tx, &f->batch);
-	buf_clear(&f->text);
-	for (size_t i = 0; i < f->sql.count; from = f->sql.ends[i++])
-		if (f->sql.parts[i] == SQL_ROWS)
-			buf_append(&f->text, f->sql.text.p + from, f->sql.ends[i] - from);
-	return buf_cstr(&f->text);
-}
+#define rows_text(f, dialect) statements_of(&(f)->made, (f)->changes, dialect, SQL_ROWS)
 
 static void a_side_that_goes_clears_its_columns_and_takes_the_row_where_nothing_else_is(void **state)
 {
@@ -116,36 +100,21 @@ struct model {
 	int name, city, score; /* 0: that side has no row; of a city: NULL */
 };
 
-static unsigned dice(uint64_t *seed, unsigned below)
-{
-	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)((*seed >> 33) % below);
-}
-
-static void execute(struct fixture *f, sqlite3 *db)
-{
-	char *error = NULL;
-
-	if (f->changes->tx.count && sqlite3_exec(db, rows_text(f, SQL_SQLITE), NULL, NULL, &error) != SQLITE_OK)
-		fail_msg("%s\n%s", error, buf_cstr(&f->text));
-	f->changes->tx.count = 0;
-}
-
-static void add_random(struct fixture *f, uint64_t *seed, struct model *models)
+static void add_random(struct fixture *f, struct dice *dice, struct model *models)
 {
 	struct arena *arena = &f->changes->arena;
-	unsigned id = dice(seed, IDS);
+	unsigned id = dice_below(dice, IDS);
 	const char *key = arena_printf(arena, "#%u", id).p;
 	struct model *model = &models[id];
 
-	switch (dice(seed, 4)) {
+	switch (dice_below(dice, 4)) {
 	case 0:
-		model->name = 1 + (int)dice(seed, 9);
-		model->city = (int)dice(seed, 3);
+		model->name = 1 + (int)dice_below(dice, 9);
+		model->city = (int)dice_below(dice, 3);
 		PUT(key, arena_printf(arena, "n%d", model->name).p, model->city ? arena_printf(arena, "c%d", model->city).p : "~", "-", "-");
 		break;
 	case 1:
-		model->score = 1 + (int)dice(seed, 9);
+		model->score = 1 + (int)dice_below(dice, 9);
 		PUT(key, "-", "-", arena_printf(arena, "#%d", model->score).p, "-");
 		break;
 	case 2: /* also of a row that is not there: two of them say that it is gone */
@@ -184,7 +153,7 @@ static void in_any_order_and_any_transactions_it_is_the_outer_join(void **state)
 
 	for (uint64_t seed = 1; seed <= 120; seed++) {
 		struct model models[IDS] = { 0 };
-		uint64_t at = seed;
+		struct dice dice = { seed };
 		sqlite3 *db;
 
 		new_table(f);
@@ -196,13 +165,13 @@ static void in_any_order_and_any_transactions_it_is_the_outer_join(void **state)
 				     NULL, NULL, NULL),
 			SQLITE_OK);
 		for (int i = 0; i < EVENTS; i++) {
-			add_random(f, &at, models);
-			if (dice(&at, 20) < seed % 11) {
-				execute(f, db);
+			add_random(f, &dice, models);
+			if (dice_below(&dice, 20) < seed % 11) {
+				statements_run(&f->made, f->changes, db);
 				compare(db, models, seed);
 			}
 		}
-		execute(f, db);
+		statements_run(&f->made, f->changes, db);
 		compare(db, models, seed);
 		sqlite3_close(db);
 	}

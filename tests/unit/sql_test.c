@@ -4,8 +4,7 @@
 
 #include <cmocka.h>
 
-#include "flow/sql.h"
-#include "support/changes.h"
+#include "support/statements.h"
 
 static const struct target_column orders_columns[] = {
 	{ .name = { "id", 2 }, .type = COLUMN_INTEGER, .exact = true },
@@ -16,9 +15,7 @@ static const struct target_column orders_columns[] = {
 struct fixture {
 	struct changes *changes;
 	struct target *orders;
-	struct batch batch;
-	struct sql_text sql;
-	struct buf text;
+	struct statements made;
 };
 
 static int set_up(void **state)
@@ -35,38 +32,16 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	batch_free(&f->batch);
-	sql_text_free(&f->sql);
-	buf_free(&f->text);
+	statements_free(&f->made);
 	changes_free(f->changes);
 	free(f);
 	return 0;
 }
 
-static void build(struct fixture *f, enum sql_dialect dialect)
-{
-	batch_build(&f->batch, &f->changes->tx);
-	sql_text_clear(&f->sql);
-	sql_transaction(&f->sql, dialect, "shop", &f->changes->tx, &f->batch);
-}
-
-/* The statements of this part, one after the other. */
-static const char *text_of(struct fixture *f, enum sql_dialect dialect, enum sql_part part)
-{
-	size_t from = 0;
-
-	build(f, dialect);
-	buf_clear(&f->text);
-	for (size_t i = 0; i < f->sql.count; from = f->sql.ends[i++])
-		if (f->sql.parts[i] == part)
-			buf_append(&f->text, f->sql.text.p + from, f->sql.ends[i] - from);
-	return buf_cstr(&f->text);
-}
-
 #define UPSERT(...) changes_add(f->changes, f->orders, CHANGE_UPSERT, ROW(__VA_ARGS__))
 #define UPDATE(...) changes_add(f->changes, f->orders, CHANGE_UPDATE, ROW(__VA_ARGS__))
 #define DELETE(id) changes_add(f->changes, f->orders, CHANGE_DELETE, ROW(id, "-", "-"))
-#define assert_rows(dialect, text) assert_string_equal(text_of(f, dialect, SQL_ROWS), text)
+#define assert_rows(dialect, text) assert_string_equal(statements_of(&f->made, f->changes, dialect, SQL_ROWS), text)
 
 static void literals_keep_every_digit_and_byte(void **state)
 {
@@ -278,17 +253,17 @@ static void statements_have_a_size(void **state)
 		snprintf(ids[i], sizeof ids[i], "#%d", i);
 		UPSERT(ids[i], "a", "#1");
 	}
-	build(f, SQL_MYSQL);
-	assert_int_equal(f->sql.count, 5);
+	statements_build(&f->made, f->changes, SQL_MYSQL);
+	assert_int_equal(f->made.sql.count, 5);
 	f->changes->tx.count = 0;
 	memset(wide, 'w', 400000);
 	for (int i = 0; i < 10; i++)
 		UPSERT(ids[i], wide, "#1");
-	build(f, SQL_MYSQL);
-	for (size_t i = 0; i < f->sql.count; from = f->sql.ends[i++]) {
-		assert_true(f->sql.ends[i] - from < SQL_STATEMENT_BYTES_MOST + 500000);
-		assert_memory_equal(f->sql.text.p + f->sql.ends[i] - 2, ";\n", 2);
-		rows += f->sql.parts[i] == SQL_ROWS;
+	statements_build(&f->made, f->changes, SQL_MYSQL);
+	for (size_t i = 0; i < f->made.sql.count; from = f->made.sql.ends[i++]) {
+		assert_true(f->made.sql.ends[i] - from < SQL_STATEMENT_BYTES_MOST + 500000);
+		assert_memory_equal(f->made.sql.text.p + f->made.sql.ends[i] - 2, ";\n", 2);
+		rows += f->made.sql.parts[i] == SQL_ROWS;
 	}
 	assert_int_equal(rows, 4);
 	free(ids);
@@ -313,7 +288,7 @@ static void progress_stands_first_and_is_guarded(void **state)
 	f->changes->tx.progress = rows;
 	f->changes->tx.progress_count = 2;
 	assert_string_equal(
-		text_of(f, SQL_MYSQL, SQL_PROGRESS),
+		statements_of(&f->made, f->changes, SQL_MYSQL, SQL_PROGRESS),
 		"INSERT INTO streamlua_progress (job, topic, `partition`, lane, next_offset, done, epoch, seq, watermark, script_version) VALUES\n"
 		"('shop', 'it\\'s', 3, 1, 40, x'0102', 7, 9, NULL, '0123456789abcdef'),\n"
 		"('shop', 'b', 4, 1, 50, x'', 8, 2, 12, '0123456789abcdef')\n"
@@ -321,11 +296,11 @@ static void progress_stands_first_and_is_guarded(void **state)
 		"next_offset = VALUES(next_offset), done = VALUES(done), watermark = VALUES(watermark), script_version = VALUES(script_version);\n"
 		"UPDATE streamlua_progress SET epoch = IF(ROW_COUNT() = 4, epoch, NULL) "
 		"WHERE job = 'shop' AND topic = 'it\\'s' AND `partition` = 3 AND lane = 1;\n");
-	assert_int_equal(f->sql.parts[0], SQL_BEGIN);
-	assert_int_equal(f->sql.parts[1], SQL_PROGRESS);
-	assert_int_equal(f->sql.parts[f->sql.count - 1], SQL_COMMIT);
-	build(f, SQL_SQLITE);
-	assert_int_equal(f->sql.count, 4);
+	assert_int_equal(f->made.sql.parts[0], SQL_BEGIN);
+	assert_int_equal(f->made.sql.parts[1], SQL_PROGRESS);
+	assert_int_equal(f->made.sql.parts[f->made.sql.count - 1], SQL_COMMIT);
+	statements_build(&f->made, f->changes, SQL_SQLITE);
+	assert_int_equal(f->made.sql.count, 4);
 }
 
 static void a_dead_letter_has_the_message_as_bytes(void **state)
@@ -345,7 +320,7 @@ static void a_dead_letter_has_the_message_as_bytes(void **state)
 	f->changes->message.headers = headers;
 	f->changes->message.header_count = 2;
 	assert_string_equal(
-		text_of(f, SQL_MYSQL, SQL_DEAD_LETTERS),
+		statements_of(&f->made, f->changes, SQL_MYSQL, SQL_DEAD_LETTERS),
 		"INSERT INTO streamlua_dead_letters (job, topic, `partition`, `offset`, source_table, stage, error, script_version, `key`, `value`, "
 		"headers, part, time_ms, progress_topic, progress_partition, progress_offset) VALUES\n('shop', 'shop.orders', 3, 42, 'shop.orders', "
 		"'script', 'bad ? \\'x\\'', 'v7', x'6b', x'76ff', "
@@ -370,10 +345,10 @@ static void people_see_statements_without_bytes(void **state)
 	DELETE("#2");
 	f->changes->events[1]->outcome = OUTCOME_DEAD;
 	f->changes->events[1]->error = SLICE("two\nlines");
-	build(f, SQL_MYSQL);
-	buf_clear(&f->text);
-	sql_show(&f->sql, &f->changes->tx, keep_line, &f->text);
-	assert_string_equal(buf_cstr(&f->text),
+	statements_build(&f->made, f->changes, SQL_MYSQL);
+	buf_clear(&f->made.text);
+	sql_show(&f->made.sql, &f->changes->tx, keep_line, &f->made.text);
+	assert_string_equal(buf_cstr(&f->made.text),
 			    "BEGIN;\n-- progress of t:0, lane 1: everything below 40 is done\n"
 			    "DELETE FROM `dw`.`orders` WHERE `id` IN (1);\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
 }
@@ -387,22 +362,23 @@ static void rows_that_updates_wait_for_are_guarded(void **state)
 
 	f->orders->parks = true;
 	UPSERT("#1", "a", "1");
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD), "");
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_GUARD), "");
 	UPDATE("#3", "c", "-")->waits = true;
 	UPDATE("#2", "b", "-")->waits = true;
 	UPDATE("#4", "d", "-");
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_GUARD),
 			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` IN (2,3)) <> 2;\n");
-	assert_string_equal(text_of(f, SQL_SQLITE, SQL_GUARD), GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` IN (2,3)) <> 2;\n");
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_SQLITE, SQL_GUARD),
+			    GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` IN (2,3)) <> 2;\n");
 	f->orders->key_count = 2;
 	f->orders->key[1] = 1;
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_GUARD),
 			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(3,'c'))) <> 2;\n");
-	assert_string_equal(text_of(f, SQL_SQLITE, SQL_GUARD),
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_SQLITE, SQL_GUARD),
 			    GUARD " WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(3,'c'))) <> 2;\n");
 	f->changes->events[1]->outcome = OUTCOME_DEAD;
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD),
-			    GUARD " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'b');\n");
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_GUARD),
+			    GUARD " FROM DUAL WHERE (SELECT COUNT(*) FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'b') <> 1;\n");
 }
 
 static void changes_in_order_are_guarded_one_by_one(void **state)
@@ -414,7 +390,8 @@ static void changes_in_order_are_guarded_one_by_one(void **state)
 	UPDATE("#1", "a", "-")->waits = true;
 	UPDATE("#2", "b", "-")->waits = true;
 	DELETE("#1"); /* takes the first along */
-	assert_string_equal(text_of(f, SQL_MYSQL, SQL_GUARD), GUARD " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 2);\n");
+	assert_string_equal(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_GUARD),
+			    GUARD " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 2);\n");
 }
 
 static void what_is_missing_is_asked_and_marked_by_the_question(void **state)
@@ -426,10 +403,10 @@ static void what_is_missing_is_asked_and_marked_by_the_question(void **state)
 	UPDATE("#3", "c", "-")->waits = true;
 	f->changes->events[2]->outcome = OUTCOME_DEAD;
 	UPDATE("#4", "d", "-")->waits = true;
-	buf_clear(&f->text);
-	assert_int_equal(sql_parked_probe(&f->text, SQL_MYSQL, &f->changes->tx), 2);
-	assert_string_equal(buf_cstr(&f->text), "SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 1);\n"
-						"SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 4);\n");
+	buf_clear(&f->made.text);
+	assert_int_equal(sql_parked_probe(&f->made.text, SQL_MYSQL, &f->changes->tx), 2);
+	assert_string_equal(buf_cstr(&f->made.text), "SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 1);\n"
+						     "SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `dw`.`orders` WHERE `id` = 4);\n");
 	sql_parked_missed(&f->changes->tx, 1);
 	assert_false(f->changes->events[0]->missed);
 	assert_true(f->changes->events[3]->missed && f->changes->events[3]->changes->missed);
