@@ -237,6 +237,11 @@ static void sides_load_state(struct sink *sink, struct state_load *load)
 	self(sink)->main->ops->load_state(self(sink)->main, load);
 }
 
+static void sides_ask_schema(struct sink *sink, void (*done)(void *ctx, bool read), void *ctx)
+{
+	self(sink)->main->ops->ask_schema(self(sink)->main, done, ctx);
+}
+
 static const char *sides_problem(struct sink *sink)
 {
 	struct sides *sides = self(sink);
@@ -329,6 +334,7 @@ struct sink *sides_new(struct sink *main, const struct side_sink *sinks, size_t 
 		.reset = ops->reset ? sides_reset : NULL,
 		.commit = sides_commit,
 		.load_state = ops->load_state ? sides_load_state : NULL,
+		.ask_schema = ops->ask_schema ? sides_ask_schema : NULL,
 		.problem = sides_problem,
 		.query = ops->query ? sides_query : NULL,
 		.show = sides_show,

@@ -78,7 +78,13 @@ static void fake_show(struct sink *sink, const struct tx *tx, void (*line)(void 
 	line(ctx, sink == &job_sink.sink ? SLICE("INSERT") : SLICE("{}"));
 }
 
+static void fake_ask_schema(struct sink *sink, void (*done)(void *ctx, bool read), void *ctx)
+{
+	done(ctx, sink == &job_sink.sink);
+}
+
 static const struct sink_ops fake_ops = { .name = "fake",
+					  .ask_schema = fake_ask_schema,
 					  .transactional = true,
 					  .commit = fake_commit,
 					  .close = fake_close,
@@ -331,6 +337,22 @@ static void what_is_wrong_with_any_of_them_is_said(void **state)
 	sink->ops->close(sink);
 }
 
+static void on_schema(void *ctx, bool read)
+{
+	*(bool *)ctx = read;
+}
+
+static void the_schema_is_asked_of_the_sink_that_has_one(void **state)
+{
+	struct sink *sink = make();
+	bool read = false;
+
+	(void)state;
+	sink->ops->ask_schema(sink, on_schema, &read);
+	assert_true(read);
+	sink->ops->close(sink);
+}
+
 static void a_target_is_described_by_its_own_sink(void **state)
 {
 	struct sink *sink = make();
@@ -398,6 +420,7 @@ int main(void)
 		cmocka_unit_test(it_is_closed_while_a_side_has_not_answered),
 		cmocka_unit_test(what_is_wrong_with_any_of_them_is_said),
 		cmocka_unit_test(a_target_is_described_by_its_own_sink),
+		cmocka_unit_test(the_schema_is_asked_of_the_sink_that_has_one),
 		cmocka_unit_test(lines_of_a_side_are_shown_behind_its_name),
 		cmocka_unit_test(what_the_main_sink_cannot_nobody_can),
 	};
