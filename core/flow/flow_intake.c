@@ -11,11 +11,15 @@ enum { WAITING_FACTOR = 2 };
 void flow_on_message(void *ctx, const struct message *message)
 {
 	struct flow *flow = ctx;
-	struct message original = *message;
+	struct message original;
 
-	if (message->owner->rekeyed)
+	if (message->owner->rekeyed) {
+		original = *message;
 		rekey_open(&original);
-	flow->messages[flow->message_count++] = intake_copy(flow->intake, &original);
+		message = &original;
+		flow->intake->rekeyed = true;
+	}
+	flow->messages[flow->message_count++] = intake_copy(flow->intake, message);
 }
 
 void flow_intake_forget(struct flow *flow, const struct partition *partition)
@@ -193,7 +197,8 @@ size_t flow_intake_turn(struct flow *flow)
 		return 0;
 	if (count && !flow->over) {
 		decode_messages(&flow->decoder, flow->host, intake, flow->messages, count);
-		rekey_choose(intake);
+		if (intake->rekeyed)
+			rekey_choose(intake);
 		enter(flow);
 		flow_intake_process(flow, intake);
 	}

@@ -24,7 +24,7 @@ struct intake *intake_new(struct intakes *all)
 	intake->topic = (struct slice){ 0 };
 	intake->stamp = (struct state_stamp){ 0 };
 	intake->count = 0;
-	intake->stalled = intake->begun = intake->ran = intake->again = false;
+	intake->rekeyed = intake->stalled = intake->begun = intake->ran = intake->again = false;
 	intake->unfinished = 1;
 	intake->next = NULL;
 	intake->previous = all->newest;

@@ -20,6 +20,7 @@ struct intake {
 	uint32_t count;             /* of events */
 	uint32_t unfinished;        /* not yet done, plus one while it is being filled, plus one until its events have run */
 	bool looks;                 /* its events have found what their scripts look up, and have not run */
+	bool rekeyed;               /* some of its messages went through a topic of `repartition` */
 	bool stalled;               /* some of its events have to run again */
 	bool begun;                 /* its events are routed, and the state they need is asked for */
 	bool ran;                   /* its events went through their scripts */

@@ -136,6 +136,7 @@ static int bind_one(struct script *script, struct lookup *lookup, struct error *
 		return place(script, lookup, lookup->table_name, err);
 	}
 	lookup->table = table;
+	table->looked_up = true;
 	lookup->columns = arena_zalloc(&host->arena, (lookup->column_count + 1) * sizeof *lookup->columns);
 	for (uint32_t i = 0; i < lookup->column_count; i++) {
 		int column = find_column(script, lookup, lookup->names[i], err);
@@ -311,7 +312,7 @@ void script_host_changed(struct script_host *host, const struct event *event)
 	if (!host->lookup_count)
 		return;
 	for (const struct change *change = event->changes; change; change = change->next)
-		for (uint32_t i = 0; i < host->script_count; i++)
+		for (uint32_t i = 0; change->target->looked_up && i < host->script_count; i++)
 			for (uint32_t n = 0; n < host->scripts[i].lookup_count; n++)
 				if (host->scripts[i].lookups[n].table == change->target)
 					lookup_changed(&host->lookups, &host->scripts[i].lookups[n], change);

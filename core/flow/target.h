@@ -61,6 +61,7 @@ struct target {
 	bool merged;         /* a column of it is merged: its rows stand for many of the source, and none is deleted */
 	bool sweeps;         /* scripts own its columns: the row of which nobody has any more is deleted */
 	bool unanswered;     /* describe() failed because the sink could not be reached: it is no fault of whoever asked */
+	bool looked_up;      /* scripts look rows of it up */
 	bool parks;          /* a script updates rows of it that may not be there yet */
 	bool own;            /* streamlua_state, or the stand-in of a script without a table of its own */
 	struct arena *arena; /* the names live here; borrowed from who holds all targets */

@@ -344,20 +344,6 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 {
 	static const struct sink_ops ops = {
 		.name = "kafka",
-		.transactional = false,
-		.open = kafka_sink_open,
-		.look = nothing,
-		.describe = kafka_sink_describe,
-		.take_over = kafka_sink_take_over,
-		.commit = kafka_sink_commit,
-		.problem = kafka_sink_problem,
-		.show = kafka_sink_show,
-		.close = kafka_sink_close,
-	};
-	static const struct sink_ops exactly_once = {
-		.name = "kafka",
-		.transactional = true,
-		.in_order = true,
 		.open = kafka_sink_open,
 		.look = nothing,
 		.describe = kafka_sink_describe,
@@ -372,7 +358,9 @@ struct sink *kafka_sink_new(struct event_base *loop, const struct kafka_sink_opt
 
 	BUG_IF(!k);
 	/* One lane: what comes from one partition goes out in its order. */
-	k->sink = (struct sink){ .ops = options->exactly_once ? &exactly_once : &ops, .lanes = 1 };
+	k->sink = (struct sink){ .ops = &k->ops, .lanes = 1 };
+	k->ops = ops;
+	k->ops.transactional = k->ops.in_order = options->exactly_once;
 	k->loop = loop;
 	if (options->rekeyed)
 		kafka_sink_rekey_init(k, options->rekeyed);

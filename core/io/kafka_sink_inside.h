@@ -20,6 +20,7 @@ enum {
 
 struct kafka_sink {
 	struct sink sink;
+	struct sink_ops ops; /* exactly once or at least once */
 	struct event_base *loop;
 	char *topic; /* NULL: that of a change's target */
 	char *key_columns[TARGET_KEY_MOST + 1];

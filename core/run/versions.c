@@ -117,24 +117,29 @@ static int keep_topics(const struct job *running, const struct job *next, struct
 	return 0;
 }
 
-static enum versions_step make_more(const struct versions *versions, struct version *version, bool described, struct error *err)
+static int meet(const struct versions *versions, struct version *version, struct error *err)
 {
 	struct job *running = versions->used->job, *job = version->job;
+
+	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 || keep_topics(running, job, err) < 0 ||
+	    script_host_meet(job->host, versions->sink, versions->shapes, &job->readings, err) < 0)
+		return -1;
+	version->met = true;
+	return 0;
+}
+
+static enum versions_step make_more(const struct versions *versions, struct version *version, bool described, struct error *err)
+{
+	struct job *job = version->job;
 	int more = job_load(job, err);
 
 	if (more == 0 && version->met)
 		more = script_host_settle(job->host, NULL, NULL, err);
-	else if (more == 0)
-		goto meet;
-	return more < 0 ? VERSIONS_FAILED : more ? VERSIONS_MORE : VERSIONS_PREPARED;
-meet:
-	if (!described)
+	else if (more == 0 && !described)
 		return VERSIONS_DESCRIBES;
-	if (keep_format(running, job, err) < 0 || keep_state(running, job, err) < 0 || keep_topics(running, job, err) < 0 ||
-	    script_host_meet(job->host, versions->sink, versions->shapes, &job->readings, err) < 0)
-		return VERSIONS_FAILED;
-	version->met = true;
-	return VERSIONS_MORE;
+	else if (more == 0)
+		more = meet(versions, version, err) < 0 ? -1 : 1;
+	return more < 0 ? VERSIONS_FAILED : more ? VERSIONS_MORE : VERSIONS_PREPARED;
 }
 
 static void give(struct versions *versions, struct version *next, bool prepared)
