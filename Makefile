@@ -165,7 +165,7 @@ $(FUZZ_TESTS) $(BUILD)/tests/fuzz/driver.o $(BUILD)/tests/fuzz/replay.o: FLAGS +
 .PHONY: e2e
 e2e: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## the end-to-end tests, against a real broker and database
 	@STREAMLUA=$(abspath $(or $(STREAMLUA),$(BUILD)/streamlua)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest tests/e2e \
-		-o cache_dir=$(abspath $(BUILD))/pytest -n 4 --durations=15 $(E2E)
+		-o cache_dir=$(abspath $(BUILD))/pytest -n 4 -rs --durations=15 $(E2E)
 
 # Several processes, a broker and a database that are killed, frozen, cut off and slowed down at random, all compared with a model.
 MINUTES ?= 10
