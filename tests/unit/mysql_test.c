@@ -133,6 +133,16 @@ static void a_unique_value_of_another_row_is_told_as_taken(void **state)
 	fixture_close(&f);
 }
 
+/* Tries again as lanes do: on a busy machine two seconds may not be enough for an answer. */
+static enum sink_result commit_in_the_end(struct fixture *f, struct sink *sink, struct written *w)
+{
+	enum sink_result result = SINK_RETRY;
+
+	for (int tries = 0; result == SINK_RETRY && tries < 5; tries++)
+		result = written_commit(f, sink, w);
+	return result;
+}
+
 static void a_row_that_is_locked_is_tried_again(void **state)
 {
 	MYSQL *other = mariadb_login(&db);
@@ -149,8 +159,9 @@ static void a_row_that_is_locked_is_tried_again(void **state)
 	UPSERT(&f, &w, "1", "new", "2");
 	assert_int_equal(written_commit(&f, quick, &w), SINK_RETRY);
 	assert_non_null(strstr(w.err.text, "1205"));
+	mariadb_on(other, "ROLLBACK");
 	mysql_close(other);
-	assert_int_equal(written_commit(&f, quick, &w), SINK_COMMITTED);
+	assert_int_equal(commit_in_the_end(&f, quick, &w), SINK_COMMITTED);
 	quick->ops->close(quick);
 	fixture_close(&f);
 }
@@ -171,7 +182,7 @@ static void a_delete_waits_for_no_other_row(void **state)
 	mariadb_on(other, "USE others; BEGIN; DELETE FROM t WHERE a = 1");
 	written_init(&w, 0, take(&f, quick, &t), 1);
 	written_add(&f, &w, CHANGE_DELETE, (const char *const[]){ "2", "y" });
-	assert_int_equal(written_commit(&f, quick, &w), SINK_COMMITTED);
+	assert_int_equal(commit_in_the_end(&f, quick, &w), SINK_COMMITTED);
 	mysql_close(other);
 	quick->ops->close(quick);
 	fixture_close(&f);
