@@ -218,6 +218,10 @@ char *script_host_outside(struct script_host *host, struct error *err);
 int script_host_examples(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
 			 struct error *err);
 
+/* What else is to be said of scripts that are bound, to those who write them: report gets hints, a line each. -1: some would never write what
+ * they are to; err has a line for each of these. */
+int script_host_findings(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
+
 /* Runs a *_test.lua file of the bundle in a host without scripts; reads like script_host_bind, reports like script_host_examples. */
 int script_host_test(struct script_host *tester, const char *path, const struct reading_settings *readings,
 		     void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed, struct error *err);

@@ -199,6 +199,18 @@ int sl_target_makes_key(struct script_host *host, uint32_t id)
 	return -1;
 }
 
+bool sl_target_is_open(struct script_host *host, uint32_t id)
+{
+	return host->targets[id]->open;
+}
+
+uint32_t sl_target_column_about(struct script_host *host, uint32_t id, uint32_t column)
+{
+	const struct target_column *of = &host->targets[id]->columns[column];
+
+	return (of->generated ? 1 : 0) + (of->nullable ? 2 : 0) + (of->has_default ? 4 : 0) + (of->auto_increment ? 8 : 0);
+}
+
 uint32_t sl_target_count(struct script_host *host, uint32_t id)
 {
 	return host->targets[id]->count;

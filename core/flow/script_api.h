@@ -46,10 +46,16 @@ SL_EXPORT int sl_target_is_key(struct script_host *host, uint32_t target, uint32
 SL_EXPORT bool sl_target_is_merged(struct script_host *host, uint32_t target);
 /* The key column that the database fills by itself, or -1. */
 SL_EXPORT int sl_target_makes_key(struct script_host *host, uint32_t target);
+/* The sink has no schema of it. */
+SL_EXPORT bool sl_target_is_open(struct script_host *host, uint32_t target);
+/* What the schema says of a column: 1 generated, 2 may be NULL, 4 has a default, 8 the database counts. */
+SL_EXPORT uint32_t sl_target_column_about(struct script_host *host, uint32_t target, uint32_t column);
 SL_EXPORT uint32_t sl_target_count(struct script_host *host, uint32_t target);
 SL_EXPORT const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
 SL_EXPORT const struct slice *sl_target_name(struct script_host *host, uint32_t target);
 SL_EXPORT int32_t sl_target_of(const struct change *change);
+/* 1: a value of the change does not fit its column's type, as far as that is plain (sl_error says which); 0: none. */
+SL_EXPORT int sl_change_misfit(struct script_host *host, const struct change *change);
 
 SL_EXPORT struct change *sl_change(struct event *event, uint32_t target, uint32_t op, uint32_t fill);
 /* The copies of a row of the event (its old one, or the one that it has now), as what is added or taken back; NULL: sl_error. */

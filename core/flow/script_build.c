@@ -253,6 +253,15 @@ static int run_example(struct script_host *host, struct example *example, struct
 	return result;
 }
 
+/* "scripts/orders.lua:14" */
+static struct slice place_of(struct script_host *host, const struct example *example)
+{
+	struct error err;
+
+	push_example(host, "example_place", example);
+	return host_call(host, 2, 1, &err) < 0 ? host->scripts[example->script].path : pop_text(host);
+}
+
 int script_host_examples(struct script_host *host, void (*report)(void *ctx, const char *line), void *ctx, uint32_t *passed, uint32_t *failed,
 			 struct error *err)
 {
@@ -260,20 +269,18 @@ int script_host_examples(struct script_host *host, void (*report)(void *ctx, con
 	int result = 0;
 
 	for (uint32_t i = 0; i < host->script_count && result >= 0; i++) {
-		struct slice path = host->scripts[i].path;
-
 		for (int n = 1;; n++) {
 			struct example example = { .script = i, .number = n };
 
 			result = run_example(host, &example, &intakes, err);
 			if (result < 0)
-				error_prefix(err, "%.*s: example %d", SLICE_ARG(path), n);
+				error_prefix(err, "%.*s: example %d", SLICE_ARG(place_of(host, &example)), n);
 			if (result <= 0)
 				break;
 			++*(example.difference.p ? failed : passed);
 			if (example.difference.p && report)
-				report(ctx, arena_printf(&host->arena, "%.*s: %.*s: %.*s", SLICE_ARG(path), SLICE_ARG(example.label),
-							 SLICE_ARG(example.difference))
+				report(ctx, arena_printf(&host->arena, "%.*s: %.*s: %.*s", SLICE_ARG(place_of(host, &example)),
+							 SLICE_ARG(example.label), SLICE_ARG(example.difference))
 						    .p);
 		}
 	}

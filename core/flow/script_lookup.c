@@ -70,52 +70,22 @@ void lookups_load(struct script_host *host, struct script *script)
 
 /* ---- and the schema ---- */
 
-static bool is_word(char c)
-{
-	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* The line of a script where a word stands first, from its `lookup` on; 0: it is nowhere, as where a function made it. */
-static unsigned line_of(const struct script *script, struct slice word)
-{
-	struct error err;
-	const struct bundle_file *file = bundle_get(script->host->options.bundle, script->path.p, &err);
-	const char *end = file ? file->text + file->size : NULL, *from = file ? memmem(file->text, file->size, "lookup", 6) : NULL;
-	unsigned line = 1;
-
-	while (from && (from = memmem(from, (size_t)(end - from), word.p, word.n))) {
-		if (!is_word(from[-1]) && (from + word.n == end || !is_word(from[word.n])))
-			break;
-		from++;
-	}
-	for (const char *p = file && from ? file->text : from; p < from; p++)
-		line += *p == '\n';
-	return from ? line : 0;
-}
-
-/* "scripts/orders.lua:4: lookup: customer" */
+/* "scripts/orders.lua:4: lookup: customer: ..." */
 static int place(const struct script *script, const struct lookup *lookup, struct slice word, struct error *err)
 {
-	unsigned line = line_of(script, word);
-	char number[16] = "";
-
-	if (line)
-		snprintf(number, sizeof number, ":%u", line);
-	return error_prefix(err, "%.*s%s: lookup: %.*s", SLICE_ARG(script->path), number, SLICE_ARG(lookup->name));
+	error_prefix(err, "%.*s", SLICE_ARG(lookup->name));
+	return script_blame(script->host, script, "lookup", word, err);
 }
 
 static int find_column(struct script *script, const struct lookup *lookup, struct slice name, struct error *err)
 {
-	struct target *table = lookup->table;
-	int column = table->open ? target_add(table, name) : target_find(table, name);
-	struct slice list = SLICE("");
+	struct buf what = BUF_INIT;
+	int column;
 
-	if (column >= 0)
-		return column;
-	for (uint32_t i = 0; i < table->count; i++)
-		list = arena_printf(&script->host->arena, "%.*s%s%.*s", SLICE_ARG(list), i ? ", " : "", SLICE_ARG(table->columns[i].name));
-	error_set(err, "table %.*s has no column %.*s (it has %.*s)", SLICE_ARG(table->name), SLICE_ARG(name), SLICE_ARG(list));
-	return place(script, lookup, name, err);
+	buf_printf(&what, "%.*s: ", SLICE_ARG(lookup->name));
+	column = script_find_column(script->host, script, lookup->table, name, "lookup", buf_cstr(&what), err);
+	buf_free(&what);
+	return column;
 }
 
 /* Whose equal values have equal forms, also as the database prints them. */

@@ -153,9 +153,17 @@ void timers_free(struct script_host *host);
 /* Sets a column of a change to a value that lives as long as the event does; text becomes what the column is of. -1: host->error. */
 int script_set(struct event *event, struct change *change, uint32_t column, struct value value);
 
-/* script_share.c: a column of the script's target that `field` names; -1: err says with file and line that there is none. */
-int share_find(struct script_host *host, const struct script *script, struct slice name, const char *field, struct error *err);
-/* `merge` and `shard` of a script whose key is known. */
+/* script_place.c: -1; err says what is wrong with a field of the script, with the line that names `word` there, or with that of the field. */
+int script_fault(struct script_host *host, const struct script *script, const char *field, struct slice word, struct error *err, const char *format,
+		 ...) __attribute__((format(printf, 6, 7)));
+/* The same before what err says. */
+int script_blame(struct script_host *host, const struct script *script, const char *field, struct slice word, struct error *err);
+/* A column that `field` names of a table (`what` stands before the message); of its target, which is to be written. -1: there is none. */
+int script_find_column(struct script_host *host, const struct script *script, struct target *target, struct slice name, const char *field,
+		       const char *what, struct error *err);
+int script_find_written(struct script_host *host, const struct script *script, struct slice name, const char *field, struct error *err);
+
+/* script_share.c: `merge` and `shard` of a script whose key is known. */
 int share_settle_merges(struct script_host *host, struct script *script, struct error *err);
 /* Once all scripts are bound: no two of them have one column; and whether rows go with the last that owns something in them. */
 int share_settle(struct script_host *host, void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);

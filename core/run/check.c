@@ -21,7 +21,7 @@ int check_job(const char *job_path)
 	struct bundle bundle = { 0 };
 	struct error err = { .text = "" };
 	struct job *job = job_read(&bundle, job_path, &err);
-	int failed = !job || job_check(job, true, print_line, NULL, &err) < 0;
+	int failed = !job || job_check(job, JOB_TELLS, print_line, NULL, &err) < 0;
 
 	if (failed)
 		fprintf(stderr, "streamlua: %s\n", err.text);

@@ -53,11 +53,13 @@ bool job_rekeys(const struct job *job);
 /* Makes those topics where they are missing, and says so; with `empty` what they hold is deleted. Blocks. */
 int job_make_topics(struct job *job, bool empty, struct error *err);
 
-/* Checks the job against the outside: opens the sink (look: without making streamlua's own tables), describes every target, runs
- * every script's examples. Blocks.
- * `report` (may be NULL) gets one line of text for each script on what it will write, and each warning.
+/* Before a run; the same without making streamlua's own tables; for those who write the scripts: what else is found in them, too. */
+enum job_checking { JOB_STARTS, JOB_LOOKS, JOB_TELLS };
+
+/* Checks the job against the outside: opens the sink, describes every target, runs every script's examples. Blocks.
+ * `report` (may be NULL) gets one line of text for each script on what it will write, each warning and each hint.
  * -1: the first thing that is wrong, with file and line. */
-int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
+int job_check(struct job *job, enum job_checking checking, void (*report)(void *ctx, const char *line), void *ctx, struct error *err);
 
 /* What these options must not do to a job that keeps state. Before job_check. */
 int job_check_state(struct job *job, const struct run_options *options, bool first, struct error *err);

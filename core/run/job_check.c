@@ -174,12 +174,13 @@ static void report_side(struct job *job, const char *name, void (*report)(void *
 	buf_free(&line);
 }
 
-static int check_with(struct job *job, struct sink *sink, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+static int check_with(struct job *job, struct sink *sink, enum job_checking checking, void (*report)(void *ctx, const char *line), void *ctx,
+		      struct error *err)
 {
 	struct error first = { .text = "" };
 	uint32_t passed = 0, failed = 0;
 
-	if ((look ? sink->ops->look : sink->ops->open)(sink, err) < 0)
+	if ((checking != JOB_STARTS ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
 	job->readings.as_seen = true; /* nothing but examples goes through these scripts */
 	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, err) < 0)
@@ -194,6 +195,8 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 		report_side(job, sink->sides[i], report, ctx);
 	if (report && !sink->ops->load_state && is_stateful(job))
 		report(ctx, "the sink keeps no state: what scripts keep is in memory only, and begins empty at each start");
+	if (checking == JOB_TELLS && script_host_findings(job->host, report, ctx, err) < 0)
+		return -1;
 	if (script_host_examples(job->host, keep_first, &first, &passed, &failed, err) < 0)
 		return -1;
 	if (failed)
@@ -201,11 +204,11 @@ static int check_with(struct job *job, struct sink *sink, bool look, void (*repo
 	return 0;
 }
 
-int job_check(struct job *job, bool look, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
+int job_check(struct job *job, enum job_checking checking, void (*report)(void *ctx, const char *line), void *ctx, struct error *err)
 {
 	struct event_base *loop = event_base_new();
 	struct sink *sink = job_sink(job, loop, err);
-	int result = sink ? check_with(job, sink, look, report, ctx, err) : -1;
+	int result = sink ? check_with(job, sink, checking, report, ctx, err) : -1;
 
 	if (sink)
 		sink->ops->close(sink);

@@ -47,7 +47,8 @@ static void examine(const struct run_options *options, bool first, struct buf *o
 	uint32_t scripts;
 
 	job = job_read(&bundle, options->job_path, &err);
-	if (!job || job_check_state(job, options, first, &err) < 0 || job_check(job, options->dry_run, log_line, NULL, &err) < 0 ||
+	if (!job || job_check_state(job, options, first, &err) < 0 ||
+	    job_check(job, options->dry_run ? JOB_LOOKS : JOB_STARTS, log_line, NULL, &err) < 0 ||
 	    (first && !options->dry_run && job_make_topics(job, options->from != NULL, &err) < 0) ||
 	    (first && options->from && !options->dry_run && job_forget(job, options->reset_state, &err) < 0)) {
 		say(out, err.passing ? TAG_PASSING : TAG_ERROR, err.text, strlen(err.text));

@@ -11,12 +11,15 @@ local chain = require "streamlua.chain"
 local decode = require "streamlua.decode"
 local example_form = require "streamlua.example_form"
 local examples = require "streamlua.examples"
+local findings = require "streamlua.findings"
 local jobs = require "streamlua.job"
 local literals = require "streamlua.literals"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
 local null = require("streamlua").null
+local nearest = require "streamlua.nearest"
 local output = require "streamlua.output"
+local place = require "streamlua.place"
 local restored = require "streamlua.restored"
 local row = require "streamlua.row"
 local sandbox = require "streamlua.sandbox"
@@ -33,7 +36,7 @@ local named = {} -- path -> what its text says of sinks
 
 local loader = sandbox.new {
   read = host.read,
-  loading = function(path, text) named[path] = literals(text) end,
+  loading = function(path, text) named[path] = literals.sinks(text) end,
   shared = {},
   sl = require "streamlua",
   pairs = row.pairs,
@@ -56,10 +59,23 @@ end
 
 -- served: the table that job.lua names for it, or nil.
 function engine.load_script(path, served)
-  local script = scripts.validate(loader.load_file(path), path, served)
+  local ok, script = pcall(scripts.validate, loader.load_file(path), path, served)
+  if not ok then
+    error(place.told(script, path, host.read(path)), 0)
+  end
   script.served = served
   engine.scripts[#engine.scripts + 1] = script
   return script
+end
+
+-- The line on which a script's text gives a field its value, or names `word` there; nil: it says so in other words.
+function engine.line_of(path, field, word)
+  return place.line(host.read(path), field, word)
+end
+
+-- ": did you mean 'amount'?", of a target's columns; or "".
+function engine.hint(target_id, name)
+  return nearest.hint(name, output.known_names(target_id))
 end
 
 -- Every sink that a script's text names has to be one of the job's, and every stream has to lead from one script to another.
@@ -77,6 +93,11 @@ function engine.check_sinks()
     end
   end
   streams.verify(engine.scripts, named)
+end
+
+-- What `check` says of scripts that are bound: hints, and errors or nil; a line each.
+function engine.findings()
+  return findings(engine.scripts)
 end
 
 -- Columns of which some are functions, as a map: needed where one of them makes the key.
@@ -167,6 +188,13 @@ function engine.build_example(index, n, message)
     build.given(event, index - 1, example.lookup)
   end
   return label, false
+end
+
+-- Where it stands: "scripts/orders.lua:14".
+function engine.example_place(index, n)
+  local path = engine.scripts[index].path
+  local line = place.line(host.read(path), "examples", n)
+  return line and ("%s:%d"):format(path, line) or path
 end
 
 function engine.check_example(index, n, event)

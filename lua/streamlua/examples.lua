@@ -166,6 +166,17 @@ local function error_of(event)
   return event.error.p ~= nil and name_of(event.error) or nil
 end
 
+-- What the types of the target's columns do not take of what it writes, or nil.
+local function misfit(host, event)
+  local change = event.changes
+  while change ~= nil do
+    if C.sl_change_misfit(host, change) ~= 0 then
+      return ffi.string(C.sl_error(host))
+    end
+    change = change.next
+  end
+end
+
 -- nil where all is as expected, else what differs.
 local function check(host, event, example, target)
   local expect = example.expect
@@ -181,7 +192,7 @@ local function check(host, event, example, target)
   elseif failed then
     return failed
   end
-  return difference(expected_changes(expect, target), changes(host, event))
+  return difference(expected_changes(expect, target), changes(host, event)) or misfit(host, event)
 end
 
 return { check = check, changes = changes, difference = difference, error_of = error_of, expected_changes = expected_changes }

@@ -39,6 +39,7 @@ const char *sl_error(struct script_host *host);
 int sl_number(const struct value *value, double *number);
 double sl_nearest(const struct value *value);
 int sl_bits(const struct value *value, const struct reading *reading, char *out);
+int sl_change_misfit(struct script_host *host, const struct change *change);
 int sl_change_bits(const struct change *change, uint32_t column, char *out);
 int sl_read(struct event *event, struct image *image, uint32_t column);
 int sl_path(struct event *event, struct image *image, const char *path, size_t size, struct value *value);
@@ -57,6 +58,8 @@ int32_t sl_target_column(struct script_host *host, uint32_t target, const char *
 int sl_target_is_key(struct script_host *host, uint32_t target, uint32_t column);
 bool sl_target_is_merged(struct script_host *host, uint32_t target);
 int sl_target_makes_key(struct script_host *host, uint32_t target);
+bool sl_target_is_open(struct script_host *host, uint32_t target);
+uint32_t sl_target_column_about(struct script_host *host, uint32_t target, uint32_t column);
 uint32_t sl_target_count(struct script_host *host, uint32_t target);
 const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
 int32_t sl_target_of(const struct change *change);

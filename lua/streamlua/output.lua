@@ -147,5 +147,5 @@ end
 
 return {
   set = set, write = write, check = check, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of,
-  streams = streams,
+  known_names = known_names, streams = streams,
 }

@@ -197,7 +197,7 @@ READS = 'return { source = sl.stream "s" }'
     ({"a": 'return { target = sl.stream "s", merge = { n = "sum" } }', "t": READS}, r"scripts/a\.lua: merge: the script writes stream 's', which is no table"),
     ({"a": 'return { target = "stream:s" }', "t": READS}, r"scripts/a\.lua: target: a stream is sl\.stream \"s\""),
     ({"a": 'return { target = sl.stream "a:b" }', "t": READS}, r"scripts/a\.lua:2: stream: 'a:b': letters, digits"),
-    ({"a": WRITES, "t": 'return { source = sl.stream "s", columns = { id = "id", nmae = "name" } }'}, r"scripts/t\.lua: columns: table t has no column nmae"),
+    ({"a": WRITES, "t": 'return { source = sl.stream "s", columns = { id = "id", nmae = "name" } }'}, r"scripts/t\.lua:1: columns: table t has no column nmae"),
     ({"a": 'return { target = sl.stream "s", key_by = { "id" }, window = sl.tumbling "1m", time = "at", aggregate = { n = sl.count() } }',
       "t": 'return { source = sl.stream "s", merge = { n = "sum" }, columns = { "id", "n" } }'},
      r"scripts/t\.lua:2: source: the script adds up \(merge\) the rows of a window, scripts/a\.lua"),

@@ -173,7 +173,7 @@ def test_check_refuses_what_does_not_fit_the_target(shop):
         shop.write(orders=f"return {{ columns = {{ {columns} }} }}")
         failed = shop.command("check", "job.lua")
         assert failed.code == 2 and failed.out == ""
-        assert re.search(r"scripts/orders.lua: columns: table orders has no column skuu \(it has id, sku\)", failed.err), failed.err
+        assert re.search(r"scripts/orders.lua:1: columns: table orders has no column skuu \(it has id, sku\)", failed.err), failed.err
 
 
 def test_examples_that_fail_are_shown_with_both_rows(shop):

@@ -114,7 +114,7 @@ GOOD = '  lookup = { customer = { table = "customers", key = { id = "customer_id
     (GOOD.replace("table", "tabel"), r"scripts/t\.lua: lookup: customer: unknown option 'tabel': did you mean 'table'\?"),
     (GOOD.replace("columns", "ttl = '5 minutes', columns"), r"scripts/t\.lua: lookup: customer: ttl: '5 minutes' is no duration"),
     ('lookup = { "customers" },', r"scripts/t\.lua: lookup: names are needed"),
-    (GOOD + 'columns = { id = "id", name = "customer.nmae" },', r"scripts/t\.lua: columns: name: look-up customer has no column 'nmae'"),
+    (GOOD + 'columns = { id = "id", name = "customer.nmae" },', r"scripts/t\.lua:\d: columns: name: look-up customer has no column 'nmae'"),
 ], ids=lambda value: re.sub(r"\W+", "-", value)[:60])
 def test_a_look_up_that_cannot_be_is_found_by_check(job, request, text, said):
     into_either(job, request, "sqlite", file_source("in.jsonl", "json"), "CREATE TABLE t (id INT PRIMARY KEY, name TEXT); CREATE TABLE customers (id INT PRIMARY KEY, name TEXT)",

@@ -150,7 +150,7 @@ def test_a_killed_worker_makes_nothing_suspect(kafka, mariadb, topic, database, 
     ("scripts/t.lua", 'while true do end', r"scripts/t\.lua:1: no end is in sight after 500 million"),
     ("scripts/t.lua", 'local t = {}\nfor i = 1, 1e9 do t[i] = {} end', r"scripts/t\.lua: not enough memory: scripts have 64 MB"),
     ("scripts/t.lua", 'return { filter = function()\n  repeat until false\nend, examples = { { op = "insert", row = { id = 1 }, expect = { id = 1 } } } }',
-     r"scripts/t\.lua: example 1: scripts/t\.lua:2: no end is in sight"),
+     r"scripts/t\.lua:3: example 1: scripts/t\.lua:2: no end is in sight"),
 ])
 def test_a_check_comes_to_its_end(job, file, text, said):
     into(job, "return {}").file(file, text)

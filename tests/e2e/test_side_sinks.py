@@ -168,7 +168,7 @@ def test_a_sink_that_is_not_declared_is_found_before_it_runs(local):
     assert not (job.folder / "log.jsonl").exists() or not lines(job, "log.jsonl")
     job.write(t='return { target = "lgo:x" }')
     checked = job.command("check", "job.lua")
-    assert checked.code == 2 and "scripts/t.lua: target: 'lgo:x': the job declares no sink 'lgo'" in checked.err
+    assert checked.code == 2 and "scripts/t.lua:1: target: 'lgo:x': the job declares no sink 'lgo'" in checked.err
     job.write(t="local to = require 'to'\nreturn { map = to }").file("to.lua", "return function(row, ctx)\n\n  ctx:emit('away:x', row) end")
     assert "to.lua:3: 'away:x': the job declares no sink 'away'" in job.command("check", "job.lua").err
 

@@ -4,7 +4,7 @@ local literals = require "streamlua.literals"
 -- "line name" of each.
 local function found(text)
   local list = {}
-  for i, one in ipairs(literals(text)) do
+  for i, one in ipairs(literals.sinks(text)) do
     list[i] = one.line .. " " .. one.name
   end
   return table.concat(list, ", ")

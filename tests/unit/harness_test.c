@@ -548,18 +548,18 @@ static void steps_are_what_a_harness_does(void **state)
 		   "return M\n");
 	run_examples(f, buf_cstr(&script));
 	ended(f, 2, 6);
-	says(f, "scripts/orders.lua: example 3 (a state of its own): step 1: expected 1 change, got 1:\n"
+	says(f, ": example 3 (a state of its own): step 1: expected 1 change, got 1:\n"
 		"  expected row of t { list = \"2\" }\n"
 		"  got      row of t { id = 1, list = \"1\" }\n");
-	says(f, "scripts/orders.lua: example 4: step 2: expected 0 changes, got 1:\n"
+	says(f, ": example 4: step 2: expected 0 changes, got 1:\n"
 		"  got      row of t { id = 0, list = \"event\" }\n");
-	says(f, "scripts/orders.lua: example 5: step 2: another state was expected:\n"
+	says(f, ": example 5: step 2: another state was expected:\n"
 		"  expected {\"list\":[2]}\n"
 		"  got      {\"list\":[1]}\n");
-	says(f, "scripts/orders.lua: example 6: step 1: expected 0 changes, got 1:\n"
+	says(f, ": example 6: step 1: expected 0 changes, got 1:\n"
 		"  got      an error: scripts/orders.lua:16: bad\n");
-	says(f, "scripts/orders.lua: example 7: step 1: time.parse: 'noon' is no time\n");
-	says(f, "scripts/orders.lua: example 8: step 1: the state's key is a list of 2 values, those of key_by\n");
+	says(f, ": example 7: step 1: time.parse: 'noon' is no time\n");
+	says(f, ": example 8: step 1: the state's key is a list of 2 values, those of key_by\n");
 	buf_free(&script);
 }
 

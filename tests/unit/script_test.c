@@ -492,7 +492,7 @@ static void wrong_scripts_are_refused_by_name(void **state)
 {
 	struct fixture *f = *state;
 
-	refused(f, "return { colums = {} }", "scripts/orders.lua: unknown field 'colums': did you mean 'columns'?");
+	refused(f, "return { colums = {} }", "scripts/orders.lua:1: unknown field 'colums': did you mean 'columns'?");
 	refused(f, "return { target = 'nowhere' }", "the target has no table nowhere");
 	refused(f, "return { columns = { id = 'id', nmae = 'name' } }", "table orders has no column nmae (it has id, amount");
 	refused(f, "return { columns = { id = 'id', sum = 'x' } }", "column sum of orders is generated");
@@ -713,7 +713,7 @@ static void examples_say_what_differs(void **state)
 	assert_int_equal(script_host_examples(f->host, keep_warning, f, &passed, &failed, &f->err), 0);
 	assert_int_equal(passed, 6);
 	assert_int_equal(failed, 3);
-	contains(buf_cstr(&f->warned), "scripts/orders.lua: example 7 (a list): expected 1 change, got 1:\n"
+	contains(buf_cstr(&f->warned), "scripts/orders.lua:12: example 7 (a list): expected 1 change, got 1:\n"
 				       "  expected row of orders { name = [2] }\n"
 				       "  got      row of orders { id = 1, name = \"[1]\" }");
 	contains(buf_cstr(&f->warned), "scripts/orders.lua: example 5: expected 1 change, got 1:\n"

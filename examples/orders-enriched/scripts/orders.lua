@@ -15,7 +15,7 @@ M.columns = {
   end,
 }
 
-function M.filter(row)
+function M.where(row)
   return row.customer.country ~= "test"
 end
 
