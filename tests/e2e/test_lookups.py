@@ -111,9 +111,9 @@ GOOD = '  lookup = { customer = { table = "customers", key = { id = "customer_id
     (GOOD.replace('"name"', '\n"nmae"'), r"scripts/t\.lua:3: lookup: customer: table customers has no column nmae \(it has id, name\)"),
     (GOOD.replace("id =", "\nidd ="), r"scripts/t\.lua:3: lookup: customer: table customers has no column idd \(it has id, name\)"),
     (GOOD.replace('"customers"', '"custmers"'), r"scripts/t\.lua:2: lookup: customer: .*custmers"),
-    (GOOD.replace("table", "tabel"), r"scripts/t\.lua: lookup: customer: unknown option 'tabel': did you mean 'table'\?"),
-    (GOOD.replace("columns", "ttl = '5 minutes', columns"), r"scripts/t\.lua: lookup: customer: ttl: '5 minutes' is no duration"),
-    ('lookup = { "customers" },', r"scripts/t\.lua: lookup: names are needed"),
+    (GOOD.replace("table", "tabel"), r"scripts/t\.lua:\d: lookup: customer: unknown option 'tabel': did you mean 'table'\?"),
+    (GOOD.replace("columns", "ttl = '5 minutes', columns"), r"scripts/t\.lua:\d: lookup: customer: ttl: '5 minutes' is no duration"),
+    ('lookup = { "customers" },', r"scripts/t\.lua:\d: lookup: names are needed"),
     (GOOD + 'columns = { id = "id", name = "customer.nmae" },', r"scripts/t\.lua:\d: columns: name: look-up customer has no column 'nmae'"),
 ], ids=lambda value: re.sub(r"\W+", "-", value)[:60])
 def test_a_look_up_that_cannot_be_is_found_by_check(job, request, text, said):

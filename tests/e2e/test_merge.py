@@ -140,8 +140,8 @@ def test_what_cannot_be_taken_back_is_a_dead_letter_and_nothing_is_added_twice(j
     ('return {\n  merge = { big = "sum" },\n}', r"scripts/t\.lua:2: merge: big = \"sum\": column big of t is bigint\(20\) unsigned; .*declare it without UNSIGNED"),
     ('return {\n  merge = { name = "set" },\n}', r"scripts/t\.lua:2: merge: name = \"set\": .*give it a _bin collation"),
     ('return { target = "u", merge = { n = "sum" } }', r"scripts/t\.lua:1: merge: table u has another unique index"),
-    ('return { merge = { n = "sums" } }', r"scripts/t\.lua: merge: n: 'sums' is none of 'sum', 'max', 'min', 'set': did you mean 'sum'\?"),
-    ('return { merge = { n = "sum" }, process = function() end, key_by = { "id" } }', r"scripts/t\.lua: merge: it adds to rows without any state"),
+    ('return { merge = { n = "sums" } }', r"scripts/t\.lua:\d: merge: n: 'sums' is none of 'sum', 'max', 'min', 'set': did you mean 'sum'\?"),
+    ('return { merge = { n = "sum" }, process = function() end, key_by = { "id" } }', r"scripts/t\.lua:\d: merge: it adds to rows without any state"),
     ('return { merge = { n = "sum" }, shard = { column = "n", count = 4 } }', r"scripts/t\.lua:1: shard: column n is to be one of several in the primary key"),
 ], ids=lambda value: re.sub(r"\W+", "-", value)[:40])
 def test_a_merge_that_cannot_be_is_found_by_check(mariadb, database, job, script, reason):

@@ -716,7 +716,7 @@ static void examples_say_what_differs(void **state)
 	contains(buf_cstr(&f->warned), "scripts/orders.lua:12: example 7 (a list): expected 1 change, got 1:\n"
 				       "  expected row of orders { name = [2] }\n"
 				       "  got      row of orders { id = 1, name = \"[1]\" }");
-	contains(buf_cstr(&f->warned), "scripts/orders.lua: example 5: expected 1 change, got 1:\n"
+	contains(buf_cstr(&f->warned), "scripts/orders.lua:9: example 5: expected 1 change, got 1:\n"
 				       "  expected row of orders { id = 1, name = \"A\" }\n"
 				       "  got      row of orders { id = 1, name = \"B\" }");
 }
