@@ -34,6 +34,14 @@ static inline void *arena_alloc(struct arena *a, size_t size)
 
 /* The same, all bytes zero. */
 void *arena_zalloc(struct arena *a, size_t size);
+/* What is allocated next begins a line of memory (64 bytes), unless it begins a chunk. */
+static inline void arena_to_line(struct arena *a)
+{
+	size_t skipped = -(uintptr_t)a->next & 63;
+
+	if ((size_t)(a->end - a->next) >= skipped)
+		a->next += skipped;
+}
 /* Of p, which was allocated last, only these bytes are kept. Those behind stay readable, whatever they become. */
 static inline void arena_shorten(struct arena *a, void *p, size_t size)
 {

@@ -13,10 +13,9 @@ bool decode_ready(struct decoder *decoder, struct message *const *messages, size
 
 static struct event *add_event(struct intake *intake, const struct message *message, enum op op)
 {
-	struct event *event = arena_zalloc(&intake->arena, sizeof *event);
+	struct event *event = event_of_message(&intake->arena, message);
 
 	event->op = (uint8_t)op;
-	event->message = message;
 	intake_add(intake, event);
 	return event;
 }

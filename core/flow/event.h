@@ -115,25 +115,21 @@ struct state_otherwise {
 	int32_t version; /* of the script that wrote it */
 };
 
+/* What lanes look at stands together, in the first 128 bytes, which are two lines of memory (event_of_message): by the time that a transaction has
+ * room for an event the caches have long lost it, and each line is waited for. */
 struct event {
-	/* decoded */
-	uint8_t op;                   /* enum op */
-	struct slice database, table; /* p is NULL where the message does not say */
-	struct image row;             /* the new image; of a delete, the old one (its key where no more is known) */
-	struct image old;             /* the old image of an update */
-	struct image key;             /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
-	int64_t time_ms;              /* of the change at its source; 0 unknown */
-	uint32_t part, parts;         /* a message can hold many events: part 0 .. parts - 1. Of one that was parked whole: PART_WHOLE */
-
-	/* On its way. What lanes look at stands together, from `message` to `bytes`: by the time that a transaction has room for an event the
-	 * caches have long lost it, and each line of memory is waited for. */
-	const struct message *message;
 	struct change *changes;
-	struct script *script;
-	struct state_use *uses; /* of a stateful script */
-	struct parked *parked;  /* it was parked, and comes back; NULL: it comes from the source */
+	struct state_use *uses;  /* of a stateful script */
+	struct parked *parked;   /* it was parked, and comes back; NULL: it comes from the source */
+	struct partition *owner; /* the message's, as is owner_position: its memory need not come back for them */
+	int64_t owner_position;
 	struct intake *intake;
+	struct script *script;
+	uint32_t part, parts;   /* a message can hold many events: part 0 .. parts - 1. Of one that was parked whole: PART_WHOLE */
 	uint64_t lane_hash[2];  /* of the key; of the old key too where it changed */
+	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
+	uint8_t op;             /* enum op */
 	uint8_t lane_hashes;    /* 1 or 2 */
 	uint8_t lanes_waited;   /* lanes of its own that have not reached it yet (flow/lane.h) */
 	uint8_t lane_state;     /* enum lane_state */
@@ -142,8 +138,15 @@ struct event {
 	bool missed;            /* the sink says so of one of its changes */
 	bool parks;             /* a change of it is on a target that parks */
 	bool settled;           /* ended: its memory is only here for its neighbours' */
-	uint32_t ordinal;       /* its place in the partition's window (flow/progress.h) */
-	uint32_t bytes;         /* of SQL, roughly: what bounds a transaction */
+	const struct message *message;
+	struct event *next; /* in the intake, in order of arrival */
+
+	/* decoded */
+	struct slice database, table; /* p is NULL where the message does not say */
+	struct image row;             /* the new image; of a delete, the old one (its key where no more is known) */
+	struct image old;             /* the old image of an update */
+	struct image key;             /* key columns of the source row, with the values that row has before this event; ABSENT when unknown */
+	int64_t time_ms;              /* of the change at its source; 0 unknown */
 
 	struct change **changes_end;
 	bool row_matches;                  /* what `where` said of the new row; true without one */
@@ -164,12 +167,19 @@ struct event {
 	struct slice error;                /* of DEAD and SKIPPED: what is wrong, for a person */
 	struct slice script_version;       /* that made the changes */
 	struct slice tx, position;         /* at the source (flow/source_place.h); p of both is NULL: nobody has looked */
-	struct event *next;                /* in the intake, in order of arrival */
 	int64_t at_ms;                     /* event time as its script has it; INT64_MIN unknown */
 	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */
 	struct state_otherwise *otherwise; /* of TIMER */
 	struct looked **looked;            /* by look-up of its script: of its row, then of its old image; NULL: nobody has looked */
 };
+
+/* What it is of, which is whole by then. */
+static inline void event_set_message(struct event *event, const struct message *message)
+{
+	event->message = message;
+	event->owner = message->owner;
+	event->owner_position = message->position;
+}
 
 /* It is one of those that its partition's progress counts. */
 static inline bool event_has_place(const struct event *event)

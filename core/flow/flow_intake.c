@@ -91,7 +91,7 @@ static void log_fault(struct flow *flow, const struct event *event)
 
 void flow_finish_event(struct flow *flow, struct event *event)
 {
-	struct partition *partition = event->message->owner;
+	struct partition *partition = event->owner;
 
 	BUG_IF(event->outcome == OUTCOME_PENDING);
 	if (event->op == OP_TIMER) {
@@ -122,7 +122,7 @@ void flow_finish_event(struct flow *flow, struct event *event)
 static void enter(struct flow *flow)
 {
 	for (struct event *event = flow->intake->first; event; event = event->next) {
-		struct partition *partition = event->message->owner;
+		struct partition *partition = event->owner;
 
 		event->was_done = partition_enter(partition, event) || event->part < event->message->parts_done;
 		if (event->was_done)

@@ -185,10 +185,9 @@ static void keep_asked(struct recalling *r, struct intake *intake)
 /* A part that its message does not have any more: another format, or another version of it, made it. */
 static void add_lost(struct intake *intake, const struct message *message, struct parked *parked)
 {
-	struct event *event = arena_zalloc(&intake->arena, sizeof *event);
+	struct event *event = event_of_message(&intake->arena, message);
 
 	event->op = OP_CONTROL;
-	event->message = message;
 	event->part = parked->part;
 	event->parked = parked;
 	intake_add(intake, event);

@@ -340,7 +340,7 @@ void flow_run_keep(struct flow *flow, const struct event *event)
 		return;
 	if (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER)
 		script_host_changed(flow->host, event);
-	if (flow->memory && (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER))
+	if (flow->memory && script_host_is_stateful(flow->host) && (event->outcome == OUTCOME_WRITTEN || event->op == OP_TIMER))
 		for (const struct change *change = event->changes; change; change = change->next)
 			state_memory_apply(flow->memory, change);
 }

@@ -1,5 +1,7 @@
 #include "flow/format.h"
 
+#include "flow/intake.h"
+
 void format_set_readings(const struct format *format, struct reading_settings *readings)
 {
 	readings->plain = !format || format->plain;
@@ -9,9 +11,8 @@ void format_set_readings(const struct format *format, struct reading_settings *r
 
 struct event *decoder_add(struct decoder *decoder, const struct message *message)
 {
-	struct event *event = arena_zalloc(decoder->arena, sizeof *event);
+	struct event *event = event_of_message(decoder->arena, message);
 
-	event->message = message;
 	event->parts = 1;
 	*decoder->end = event;
 	decoder->end = &event->next;

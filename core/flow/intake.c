@@ -76,6 +76,16 @@ struct message *intake_copy(struct intake *intake, const struct message *message
 	return copy;
 }
 
+struct event *event_of_message(struct arena *arena, const struct message *message)
+{
+	struct event *event;
+
+	arena_to_line(arena);
+	event = arena_zalloc(arena, sizeof *event);
+	event_set_message(event, message);
+	return event;
+}
+
 void intake_add(struct intake *intake, struct event *event)
 {
 	event->intake = intake;

@@ -38,6 +38,8 @@ struct intakes {
 struct intake *intake_new(struct intakes *intakes);
 /* A copy of the message that lives as long as the intake; key and value are followed by JSON_PADDING readable bytes. */
 struct message *intake_copy(struct intake *intake, const struct message *message);
+/* An event of this message, all else of it zero. Whoever makes it puts it into its intake. */
+struct event *event_of_message(struct arena *arena, const struct message *message);
 void intake_add(struct intake *intake, struct event *event);
 /* One of its events is done (or it has been filled): with the last one it goes back to its owner. */
 void intake_release(struct intake *intake);

@@ -141,7 +141,7 @@ static bool is_held_there(struct lane *lane, const struct event *event)
 	for (int32_t i = 0; i < all->count; i++) {
 		const struct event *awaited = all->lanes[i].waits_for;
 
-		if (awaited && awaited->lane_state == LANE_WAITING && awaited->message->owner == event->message->owner && lane_is_home(lane, awaited))
+		if (awaited && awaited->lane_state == LANE_WAITING && awaited->owner == event->owner && lane_is_home(lane, awaited))
 			wait_no_more(&all->lanes[i]);
 	}
 	return true;
@@ -165,6 +165,7 @@ static size_t gather(struct lane *lane, uint32_t rows_most)
 		struct event *event = lane->queue[i];
 
 		lane_look_ahead(lane->queue, i, lane->end);
+		lane_look_at_changes_ahead(lane->queue, i, lane->end);
 		/* What was parked comes before all that stands back now, and may be what frees the value. */
 		if (any_held && !event->parked && (is_held(lane, event) || is_held_there(lane, event))) {
 			if (lane_place(lane, event)->held_until_ms < lane->held_until_ms)
@@ -234,7 +235,7 @@ static void add_progress(struct lane *lane)
 	size_t begin = 0;
 
 	for (size_t i = 0; i < tx->count; i++) {
-		size_t p = find_partition(lane, tx->events[i]->message->owner); /* may move the arrays */
+		size_t p = find_partition(lane, tx->events[i]->owner); /* may move the arrays */
 
 		lane->partition_ends[p] += event_has_place(tx->events[i]);
 	}
@@ -247,7 +248,7 @@ static void add_progress(struct lane *lane)
 	/* What was parked has been done with once, where its partition's progress is concerned; a timer was never read from there. */
 	for (size_t i = 0; i < tx->count; i++)
 		if (event_has_place(tx->events[i]))
-			lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->message->owner)]++] = tx->events[i];
+			lane->by_partition[lane->partition_ends[find_partition(lane, tx->events[i]->owner)]++] = tx->events[i];
 	begin = 0;
 	for (size_t p = 0; p < tx->progress_count; p++) {
 		struct event *const *events = lane->by_partition + begin;
@@ -374,7 +375,7 @@ bool lanes_write_progress(struct lanes *all, struct partition *partition, const 
 
 static bool is_dropped(const struct event *event)
 {
-	return event->message->owner->revoked && event->lane_state == LANE_WAITING;
+	return event->owner->revoked && event->lane_state == LANE_WAITING;
 }
 
 /* First out of the lists where an event is a guest, then where it is at home and is given back. */

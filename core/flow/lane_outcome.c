@@ -77,7 +77,7 @@ static void hold(struct lane *lane, struct event *event)
 		all->held_until_ms = place->held_until_ms;
 	/* Next time with all that has come since: what gives the value up may be a later change of the very same row. */
 	lane->limit = LANE_EVENTS_MOST;
-	all->events.held(all->events.ctx, event->message->owner);
+	all->events.held(all->events.ctx, event->owner);
 }
 
 static void at_fault(struct lane *lane, struct event *event, const struct error *err)

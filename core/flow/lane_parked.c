@@ -87,7 +87,7 @@ static bool goes_along(void *ctx, const struct parked *older)
 /* What is parked is parked in the order of its partition. */
 static uint64_t of_partition(const struct event *event, uint64_t hash)
 {
-	return hash ^ (uint64_t)(uintptr_t)event->message->owner << 1;
+	return hash ^ (uint64_t)(uintptr_t)event->owner << 1;
 }
 
 static bool has_to_wait(const struct lane *lane, const struct event *event)
@@ -102,8 +102,7 @@ static bool has_to_wait(const struct lane *lane, const struct event *event)
 		if (!change->target->parks)
 			continue;
 		what = seen(lane, of_partition(event, change->key_hash));
-		if ((what & SEEN_CARRIED) || ((what & SEEN_PARKED) && change->op != CHANGE_UPSERT) ||
-		    parking_blocks(parking, event->message->owner, change))
+		if ((what & SEEN_CARRIED) || ((what & SEEN_PARKED) && change->op != CHANGE_UPSERT) || parking_blocks(parking, event->owner, change))
 			return true;
 	}
 	return false;
@@ -204,7 +203,7 @@ void lane_parked_committed(struct lane *lane)
 	for (size_t i = 0; i < tx->count; i++) {
 		struct event *event = tx->events[i];
 
-		if (event->outcome != OUTCOME_PARKED || event->message->owner->revoked)
+		if (event->outcome != OUTCOME_PARKED || event->owner->revoked)
 			continue; /* revoked: whoever has it now has read the table */
 		if (event->parked && !event->reparks) {
 			parking_again(lane->owner->parking, event->parked, lane->owner->now_ms);
@@ -218,7 +217,7 @@ void lane_parked_committed(struct lane *lane)
 			park(lane, event);
 	}
 	for (size_t i = 0; i < tx->count; i++)
-		if (tx->events[i]->parked && tx->events[i]->outcome != OUTCOME_PARKED && !tx->events[i]->message->owner->revoked)
+		if (tx->events[i]->parked && tx->events[i]->outcome != OUTCOME_PARKED && !tx->events[i]->owner->revoked)
 			settle(lane, tx->events[i]->parked);
 	for (size_t i = 0; i < tx->count; i++)
 		if (tx->events[i]->parks)
@@ -265,7 +264,7 @@ bool lane_parked_missed(struct lane *lane, struct event *event, struct error *er
 	int64_t waited;
 
 	event->missed = false;
-	if (event->outcome != OUTCOME_PENDING || event->message->owner->revoked)
+	if (event->outcome != OUTCOME_PENDING || event->owner->revoked)
 		return true; /* revoked: it is dropped, and what is known of it as parked is gone already */
 	waited = event->parked ? waited_ms(lane, event->parked, park_for) : 0;
 	if (waited < park_for) {

@@ -81,22 +81,25 @@ static inline bool lane_is_home(const struct lane *lane, const struct event *eve
 
 static inline struct partition_lane *lane_place(const struct lane *lane, const struct event *event)
 {
-	return &event->message->owner->lanes[lane->number];
+	return &event->owner->lanes[lane->number];
 }
 
 enum { LANE_AHEAD = 32 }; /* how many events ahead memory is asked for */
 
-/* Asks for what a lane looks at of events[i + LANE_AHEAD], and for what hangs on the one half as far, which is there by then. */
+/* Asks for what a lane looks at of events[i + LANE_AHEAD]. */
 static inline void lane_look_ahead(struct event *const *events, size_t i, size_t end)
 {
 	if (i + LANE_AHEAD < end) {
-		__builtin_prefetch(&events[i + LANE_AHEAD]->message);
+		__builtin_prefetch(events[i + LANE_AHEAD]);
 		__builtin_prefetch(&events[i + LANE_AHEAD]->bytes);
 	}
-	if (i + LANE_AHEAD / 2 < end) {
-		__builtin_prefetch(&events[i + LANE_AHEAD / 2]->message->owner);
+}
+
+/* And for the first change of the one half as far, whose place is known by then. */
+static inline void lane_look_at_changes_ahead(struct event *const *events, size_t i, size_t end)
+{
+	if (i + LANE_AHEAD / 2 < end)
 		__builtin_prefetch(events[i + LANE_AHEAD / 2]->changes);
-	}
 }
 
 static inline bool lane_is_empty(const struct lane *lane)

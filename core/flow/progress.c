@@ -114,7 +114,7 @@ bool partition_skips(const struct partition *p)
 
 bool partition_enter(struct partition *p, struct event *event)
 {
-	struct done at = { event->message->position, event->part };
+	struct done at = { event->owner_position, event->part };
 	bool done = was_done(p, at);
 
 	if (p->next - p->first == p->places_cap)
@@ -153,7 +153,7 @@ void partition_finish(struct partition *p, uint32_t ordinal)
 void partition_finish_unwritten(struct partition *p, const struct event *event)
 {
 	struct done_list *list = &p->unwritten;
-	struct done item = { event->message->position, event->part };
+	struct done item = { event->owner_position, event->part };
 	size_t at;
 
 	partition_finish(p, event->ordinal);
@@ -234,7 +234,7 @@ struct progress_row partition_row(struct partition *p, int32_t lane, struct even
 	written = arena_alloc(arena, (most + 1) * sizeof *written);
 	all = arena_alloc(arena, (most + 1) * sizeof *all);
 	for (size_t i = 0; i < count; i++)
-		now[i] = (struct done){ events[i]->message->position, events[i]->part };
+		now[i] = (struct done){ events[i]->owner_position, events[i]->part };
 	put_in_order(now, count);
 	row.events = now;
 	row.event_count = count;

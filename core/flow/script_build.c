@@ -31,14 +31,13 @@ uint32_t sl_built(struct script_host *host, const struct message *message)
 
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op)
 {
-	struct event *event = arena_zalloc(&host->building->arena, sizeof *event);
+	struct event *event = event_of_message(&host->building->arena, message);
 
 	if (host->built_message != message) {
 		host->built_message = message;
 		host->built_parts = 0;
 	}
 	event->op = (uint8_t)op;
-	event->message = message;
 	event->part = host->built_parts++;
 	event->changes_end = &event->changes;
 	host->column_count = 0;

@@ -105,10 +105,9 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 				bool ended)
 {
 	struct arena *arena = &intake->arena;
-	struct event *event = arena_zalloc(arena, sizeof *event);
+	struct event *event = event_of_message(arena, make_message(arena, entry, clock));
 
 	event->op = OP_TIMER;
-	event->message = make_message(arena, entry, clock);
 	event->table = script->source_count && script->sources[0].n ? script->sources[0] : script->name;
 	event->parts = 1;
 	event->script = script;

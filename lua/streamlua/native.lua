@@ -17,13 +17,14 @@ struct image { const struct shape *shape; struct value *values; const struct rea
 struct change { struct change *next; void *target; struct value *values; uint32_t count; uint8_t op;
   bool waits, partial, asked, missed, clears, told; uint32_t state_bytes; uint64_t key_hash; void *state; };
 struct event {
-  uint8_t op; struct slice database, table; struct image row, old, key; int64_t time_ms; uint32_t part, parts;
-  const struct message *message; struct change *changes; void *script; struct state_use *uses; void *parked; void *intake;
-  uint64_t lane_hash[2]; uint8_t lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
-  uint32_t ordinal, bytes;
+  struct change *changes; struct state_use *uses; void *parked; void *owner; int64_t owner_position; void *intake; void *script;
+  uint32_t part, parts; uint64_t lane_hash[2]; uint32_t bytes, ordinal;
+  uint8_t op, lane_hashes, lanes_waited, lane_state, outcome, stage; bool was_done, missed, parks, settled;
+  const struct message *message; struct event *next;
+  struct slice database, table; struct image row, old, key; int64_t time_ms;
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, keyless, finished; uint8_t due_by;
   bool spans, ended, stalled; uint32_t stalls, reparks;
-  struct slice error, script_version, tx, position; struct event *next; int64_t at_ms, clock_ms;
+  struct slice error, script_version, tx, position; int64_t at_ms, clock_ms;
   void *otherwise; struct looked **looked;
 };
 struct looked { struct value *values; uint8_t lacks; };

@@ -85,7 +85,7 @@ static inline struct change *changes_add(struct changes *made, struct target *ta
 		change->values[i] = changes_value(values[i]);
 	event->changes = change;
 	event->changes_end = &change->next;
-	event->message = &made->message;
+	event_set_message(event, &made->message);
 	made->events[made->tx.count++] = event;
 	return change;
 }

@@ -145,7 +145,7 @@ static inline struct event *written_add(struct fixture *f, struct written *w, en
 							    .n = (uint32_t)strlen(values[i]),
 							    .ready = true,
 							    .kind = strcmp(values[i], "NULL") == 0 ? VALUE_NULL : VALUE_TEXT };
-	event->message = message;
+	event_set_message(event, message);
 	event->parts = 1;
 	event->changes = change;
 	event->script_version = SLICE("abc");

@@ -152,7 +152,7 @@ static struct event *add(struct fixture *f, const char *name, int partition, int
 	message->owner = f->partitions[partition];
 	message->topic = message->owner->topic;
 	message->offset = message->position = f->next_offset[partition]++;
-	event->message = message;
+	event_set_message(event, message);
 	event->table = slice_of(name);
 	event->script = &f->script;
 	event->lane_hash[0] = (uint64_t)lane;
@@ -672,10 +672,11 @@ static void what_ended_without_a_transaction_is_in_the_progress_of_the_next(void
 {
 	struct fixture *f = *state;
 	struct message message = { .owner = f->partitions[0], .position = 1 };
-	struct event filtered = { .message = &message };
+	struct event filtered = { 0 };
 	struct done_list done = { 0 };
 	const struct progress_row *row;
 
+	event_set_message(&filtered, &message);
 	add(f, "a", 0, 0, -1);
 	partition_enter(f->partitions[0], &filtered);
 	f->next_offset[0]++;

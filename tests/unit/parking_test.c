@@ -129,7 +129,7 @@ static struct event *event_of(struct fixture *f, const char *name, struct partit
 	change->key_hash = parking_hash(change);
 	event = f->changes->events[0];
 	*message = (struct message){ .topic = partition->topic, .owner = partition, .offset = offset, .position = offset };
-	event->message = message;
+	event_set_message(event, message);
 	event->table = slice_of(name);
 	event->script = &f->script;
 	event->parks = true;

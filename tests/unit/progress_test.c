@@ -16,7 +16,7 @@ static struct event *event_at(int64_t offset, uint32_t part)
 	struct event *event = calloc(1, sizeof *event);
 
 	message->position = offset;
-	event->message = message;
+	event_set_message(event, message);
 	event->part = part;
 	return event;
 }
@@ -77,7 +77,7 @@ static void the_window_grows_past_its_first_size(void **state)
 
 	(void)state;
 	for (int64_t i = 0; i < 5000; i++) {
-		((struct message *)event->message)->position = i;
+		event->owner_position = i;
 		partition_enter(p, event);
 		if (i == 0)
 			first = event->ordinal;

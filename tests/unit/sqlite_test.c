@@ -680,7 +680,7 @@ static void what_misses_its_row_is_parked_and_comes_back_whole(void **state)
 	message = arena_alloc(&f->changes->arena, sizeof *message);
 	*message = f->changes->message;
 	message->position = 43; /* a file replays offset 42 of shop.orders in its line 43 */
-	missing->message = message;
+	event_set_message(missing, message);
 	missing->part = 2;
 	assert_int_equal(commit(f), SINK_MISSED);
 	assert_true(!there->missed && missing->missed && missing->changes->missed);
