@@ -9,6 +9,8 @@
 #include "io/kafka.h"
 #include "io/kafka_inside.h"
 
+#define BOUNDED_WAIT_MS "20"
+
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *err)
 {
 	char reason[512];
@@ -39,6 +41,10 @@ static int set_defaults(struct kafka *kafka, const struct kafka_options *options
 		if (set(conf, defaults[i][0], defaults[i][1], err) < 0)
 			return -1;
 	}
+	/* A broker answers what comes behind a fetch only after that, and a fetch at the end of all there is waits for more to come: whoever ends
+	 * there has something to ask, and would stand still for half a second. */
+	if (kafka->until.kind != KAFKA_NOWHERE && set(conf, "fetch.wait.max.ms", BOUNDED_WAIT_MS, err) < 0)
+		return -1;
 	if (options->memory_bytes && kafka_fetch_configure(kafka, options->memory_bytes, err) < 0)
 		return -1;
 	if (options->brokers && *options->brokers && set(conf, "bootstrap.servers", options->brokers, err) < 0)

@@ -140,6 +140,7 @@ void open_kafka(program &p)
 		{ "queued.min.messages", "1000000" },
 		{ "queued.max.messages.kbytes", "196608" },
 		{ "fetch.max.bytes", "16777216" },
+		{ "fetch.wait.max.ms", "20" }, // what ends behind the last fetch waits for it
 	};
 	static const uint64_t one = 1;
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
