@@ -15,16 +15,31 @@ enum {
 	BODY_BYTES_MOST = 1024, /* of a request; none has any use for one */
 	ANSWER_BYTES_MOST = 64 * 1024 * 1024,
 	QUIET_SECONDS_MOST = 10,
-	CONNECTIONS_MOST = 64, /* the next ones wait in the kernel until one of these ends */
+	CONNECTIONS_MOST = 64,       /* the next ones wait in the kernel until one of these ends */
+	LISTENERS_MOST = 16,         /* the other connections are for probes and scrapers */
+	BEHIND_BYTES_MOST = 2 << 20, /* kept for a listener that does not read */
+	HEARD_BYTES_MOST = 4096,     /* of what one says that has nothing to say */
 };
 
-static const struct timeval sweep_every = { 0, 50 * 1000 };
+static const struct timeval sweep_every = { 0, 50 * 1000 }, quiet_most = { QUIET_SECONDS_MOST, 0 };
+
+/* Nothing on the page comes from elsewhere, and nothing that it shows is ever code. */
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+			     "form-action 'none'; frame-ancestors 'none'";
+
+/* A place for one that listens; it ends with its connection. */
+struct listener {
+	struct http *http;
+	struct evhttp_request *request; /* NULL: the place is free */
+};
 
 struct http {
 	struct evhttp *server;
 	struct evconnlistener *listener; /* owned by server */
 	struct bufferevent *sockets[CONNECTIONS_MOST];
 	unsigned connections;
+	struct listener listeners[LISTENERS_MOST];
+	unsigned listener_count;
 	struct event *sweep;
 	char address[300];
 	void (*answer)(void *ctx, const char *path, struct http_reply *reply);
@@ -60,6 +75,77 @@ bad:
 	return error_set(err, "\"%s\" is no address: write HOST:PORT, as in \"127.0.0.1:8686\"", address);
 }
 
+static void on_listener_gone(struct evhttp_connection *connection, void *arg)
+{
+	struct listener *listener = arg;
+	struct evhttp_request *request = listener->request;
+
+	(void)connection;
+	if (!request)
+		return;
+	listener->request = NULL;
+	listener->http->listener_count--;
+	if (!evhttp_request_get_connection(request)) /* evhttp has let go of it: it is ours to free */
+		evhttp_request_free(request);
+}
+
+static void leave(struct listener *listener)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(listener->request);
+
+	bufferevent_disable(evhttp_connection_get_bufferevent(connection), EV_READ | EV_WRITE); /* until the sweep closes it */
+	evhttp_connection_free(connection);
+}
+
+static bool is_behind(const struct listener *listener)
+{
+	struct bufferevent *socket = evhttp_connection_get_bufferevent(evhttp_request_get_connection(listener->request));
+
+	return evbuffer_get_length(bufferevent_get_output(socket)) > BEHIND_BYTES_MOST;
+}
+
+static void begin_to_listen(struct http *http, struct evhttp_request *request, struct evbuffer *beginning)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct bufferevent *socket = evhttp_connection_get_bufferevent(connection);
+	struct listener *listener = http->listeners;
+
+	while (listener->request)
+		listener++;
+	*listener = (struct listener){ http, request };
+	http->listener_count++;
+	evhttp_connection_set_closecb(connection, on_listener_gone, listener);
+	evhttp_send_reply_start(request, 200, NULL);
+	evhttp_send_reply_chunk(request, beginning);
+	/* It has nothing to say, for as long as it likes; but it takes what it is told. */
+	bufferevent_set_timeouts(socket, NULL, &quiet_most);
+	bufferevent_setwatermark(socket, EV_READ, 0, HEARD_BYTES_MOST);
+}
+
+unsigned http_listeners(const struct http *http)
+{
+	return http->listener_count;
+}
+
+void http_tell(struct http *http, struct slice bytes)
+{
+	struct evbuffer *chunk = evbuffer_new();
+
+	BUG_IF(!chunk);
+	for (int i = 0; i < LISTENERS_MOST; i++) {
+		struct listener *listener = &http->listeners[i];
+
+		if (!listener->request)
+			continue;
+		evbuffer_add(chunk, bytes.p, bytes.n);
+		evhttp_send_reply_chunk(listener->request, chunk);
+		evbuffer_drain(chunk, evbuffer_get_length(chunk));
+		if (listener->request && is_behind(listener))
+			leave(listener);
+	}
+	evbuffer_free(chunk);
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
 	struct http *http = arg;
@@ -76,11 +162,23 @@ static void on_request(struct evhttp_request *request, void *arg)
 	} else {
 		http->answer(http->ctx, path && *path ? path : "/", &reply);
 	}
+	if (reply.listens && http->listener_count == LISTENERS_MOST) {
+		reply.listens = false;
+		reply.code = 503;
+		reply.type = "text/plain; charset=utf-8";
+		buf_clear(&reply.body);
+		buf_text(&reply.body, "as many listen as may\n");
+	}
 	if (reply.code == 404 && reply.body.n == 0)
 		buf_text(&reply.body, "there is nothing here\n");
 	evhttp_add_header(headers, "Content-Type", reply.type);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
-	if (method == EVHTTP_REQ_HEAD) {
+	evhttp_add_header(headers, "Content-Security-Policy", policy);
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	if (method == EVHTTP_REQ_HEAD && reply.listens) {
+		evhttp_add_header(headers, "Connection", "close"); /* how long it would be is not known */
+	} else if (method == EVHTTP_REQ_HEAD) {
 		char length[24];
 
 		snprintf(length, sizeof length, "%zu", reply.body.n);
@@ -88,7 +186,10 @@ static void on_request(struct evhttp_request *request, void *arg)
 	} else {
 		evbuffer_add(body, reply.body.p, reply.body.n);
 	}
-	evhttp_send_reply(request, reply.code, NULL, body);
+	if (reply.listens && method == EVHTTP_REQ_GET)
+		begin_to_listen(http, request, body);
+	else
+		evhttp_send_reply(request, reply.code, NULL, body);
 	evbuffer_free(body);
 	buf_free(&reply.body);
 }

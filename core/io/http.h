@@ -1,5 +1,5 @@
 /* HTTP as far as a running job needs it: a small server for GET on the owner's loop, and a client for the commands that
- * ask it. Everything is bounded: sizes, times, connections. */
+ * ask it. Everything is bounded: sizes, times, connections, what is kept for those that listen and do not read. */
 #ifndef IO_HTTP_H
 #define IO_HTTP_H
 
@@ -15,6 +15,7 @@ struct http;
 struct http_reply {
 	int code;         /* 404 unless it is set */
 	const char *type; /* of the body, static; "text/plain; charset=utf-8" unless it is set */
+	bool listens;     /* the body is only the beginning: what http_tell says follows, until the other side leaves */
 	struct buf body;
 };
 
@@ -27,6 +28,11 @@ struct http *http_open(struct event_base *loop, const char *address, void (*answ
 		       struct error *err);
 const char *http_address(const struct http *http); /* HOST:PORT as it was bound */
 void http_close(struct http *http);                /* NULL is harmless */
+
+/* How many listen (http_reply.listens). There is a most; whoever comes then is told 503. */
+unsigned http_listeners(const struct http *http);
+/* The same bytes for all of them. It never waits: one that does not take what it was told, and is too far behind, is left. */
+void http_tell(struct http *http, struct slice bytes);
 
 /* Asks a server and waits for the answer, at most ms milliseconds. -1: there was none. */
 int http_get(const char *address, const char *path, int ms, struct http_reply *reply, struct error *err);

@@ -32,6 +32,11 @@ static void answer(void *ctx, const char *path, struct http_reply *reply)
 		reply->code = 503;
 		reply->type = "application/json";
 		buf_text(&reply->body, "{}");
+	} else if (strcmp(path, "/listen") == 0) {
+		reply->code = 200;
+		reply->type = "text/event-stream";
+		reply->listens = true;
+		buf_text(&reply->body, "begins\n");
 	}
 }
 
@@ -40,6 +45,7 @@ static int start(void **state)
 	struct fixture *fixture = calloc(1, sizeof *fixture);
 	struct error err;
 
+	alarm(120); /* of what is waited for, in case it never comes */
 	fixture->loop = event_base_new();
 	fixture->http = http_open(fixture->loop, "127.0.0.1:0", answer, NULL, &err);
 	*state = fixture;
@@ -170,6 +176,140 @@ static void connections_are_bounded_and_places_come_free(void **state)
 		assert_non_null(strstr(talk(fixture, dial(fixture), "GET /hello HTTP/1.0\r\n\r\n", out, sizeof out), "hello"));
 }
 
+enum { LISTENERS = 16 };
+
+/* One that listens; what it was told first is in out. */
+static int listen_in(struct fixture *fixture, char *out, size_t size)
+{
+	static const char request[] = "GET /listen HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = dial(fixture);
+	ssize_t n;
+
+	while (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
+		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+	while ((n = recv(fd, out, size - 1, MSG_PEEK)) <= 0 || (out[n] = 0, !strstr(out, "\r\n0") && !strstr(out, "begins")))
+		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+	out[recv(fd, out, size - 1, 0)] = 0;
+	return fd;
+}
+
+/* What comes until this has come. */
+static const char *hear(struct fixture *fixture, int fd, const char *word, char *out, size_t size)
+{
+	size_t got = 0;
+
+	for (*out = 0; !strstr(out, word); out[got] = 0) {
+		ssize_t n;
+
+		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+		n = recv(fd, out + got, size - 1 - got, 0);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return out;
+}
+
+static void wait_for_listeners(struct fixture *fixture, unsigned count)
+{
+	while (http_listeners(fixture->http) != count)
+		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+}
+
+static void all_that_listen_are_told_the_same(void **state)
+{
+	struct fixture *fixture = *state;
+	char out[4096];
+	int a = listen_in(fixture, out, sizeof out), b;
+
+	assert_non_null(strstr(out, "Content-Type: text/event-stream\r\n"));
+	assert_non_null(strstr(out, "begins\n"));
+	b = listen_in(fixture, out, sizeof out);
+	assert_int_equal(http_listeners(fixture->http), 2);
+	http_tell(fixture->http, SLICE("news\n"));
+	assert_string_equal(hear(fixture, a, "news\n\r\n", out, sizeof out), "5\r\nnews\n\r\n");
+	assert_string_equal(hear(fixture, b, "news\n\r\n", out, sizeof out), "5\r\nnews\n\r\n");
+	close(a);
+	wait_for_listeners(fixture, 1);
+	http_tell(fixture->http, SLICE("more\n"));
+	assert_string_equal(hear(fixture, b, "more\n\r\n", out, sizeof out), "5\r\nmore\n\r\n");
+	talk(fixture, dial(fixture), "HEAD /listen HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", out, sizeof out);
+	assert_non_null(strstr(out, " 200 "));
+	assert_null(strstr(out, "begins"));
+	assert_int_equal(http_listeners(fixture->http), 1);
+	close(b); /* the server ends while it is thought to be there */
+}
+
+static void no_more_listen_than_may(void **state)
+{
+	struct fixture *fixture = *state;
+	int listening[LISTENERS];
+	char out[4096];
+
+	for (int i = 0; i < LISTENERS; i++)
+		listening[i] = listen_in(fixture, out, sizeof out);
+	assert_non_null(strstr(talk(fixture, dial(fixture), "GET /listen HTTP/1.0\r\n\r\n", out, sizeof out), " 503 "));
+	assert_null(strstr(out, "begins"));
+	assert_int_equal(http_listeners(fixture->http), LISTENERS);
+	assert_non_null(strstr(talk(fixture, dial(fixture), "GET /hello HTTP/1.0\r\n\r\n", out, sizeof out), "hello"));
+	close(listening[3]);
+	wait_for_listeners(fixture, LISTENERS - 1);
+	listening[3] = listen_in(fixture, out, sizeof out);
+	assert_non_null(strstr(out, "begins"));
+	for (int i = 0; i < LISTENERS; i++)
+		close(listening[i]);
+}
+
+static void one_that_does_not_read_is_left_and_the_others_hear_all(void **state)
+{
+	enum { CHUNK = 64 * 1024, TIMES_MOST = 1000 };
+	struct fixture *fixture = *state;
+	char *chunk = malloc(CHUNK), *out = malloc(CHUNK);
+	int reads = listen_in(fixture, out, CHUNK), sleeps = listen_in(fixture, out, CHUNK), times = 0;
+
+	memset(chunk, 'x', CHUNK);
+	for (; http_listeners(fixture->http) == 2 && times < TIMES_MOST; times++) {
+		size_t got = 0;
+
+		http_tell(fixture->http, (struct slice){ chunk, CHUNK });
+		while (got < CHUNK) {
+			ssize_t n;
+
+			event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+			n = recv(reads, out, CHUNK, 0);
+			got += n > 0 ? (size_t)n : 0;
+		}
+	}
+	assert_true(times < TIMES_MOST);
+	assert_int_equal(http_listeners(fixture->http), 1);
+	http_tell(fixture->http, SLICE("still\n"));
+	hear(fixture, reads, "still", out, CHUNK);
+	close(reads);
+	close(sleeps);
+	free(chunk);
+	free(out);
+}
+
+/* It has asked, and is answered for as long as it likes; what else it says stays in its own hands. */
+static void what_a_listener_says_is_not_kept(void **state)
+{
+	enum { WORDS = 64 * 1024, WORDS_MOST = 64 << 20 };
+	struct fixture *fixture = *state;
+	char *words = calloc(1, WORDS), out[4096];
+	int fd = listen_in(fixture, out, sizeof out);
+	size_t said = 0;
+	int silent = 0;
+
+	while (said < WORDS_MOST && silent < 100) {
+		ssize_t n = send(fd, words, WORDS, MSG_NOSIGNAL);
+
+		silent = n > 0 ? 0 : silent + 1;
+		said += n > 0 ? (size_t)n : 0;
+		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
+	}
+	assert_true(said < WORDS_MOST); /* the kernel's buffers are full, and nobody empties them */
+	close(fd);
+	free(words);
+}
+
 static void a_busy_port_is_an_error(void **state)
 {
 	struct fixture *fixture = *state;
@@ -233,6 +373,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_methods_are_405, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_too_large_or_no_http_is_refused, start, stop),
 		cmocka_unit_test_setup_teardown(connections_are_bounded_and_places_come_free, start, stop),
+		cmocka_unit_test_setup_teardown(all_that_listen_are_told_the_same, start, stop),
+		cmocka_unit_test_setup_teardown(no_more_listen_than_may, start, stop),
+		cmocka_unit_test_setup_teardown(one_that_does_not_read_is_left_and_the_others_hear_all, start, stop),
+		cmocka_unit_test_setup_teardown(what_a_listener_says_is_not_kept, start, stop),
 		cmocka_unit_test_setup_teardown(a_busy_port_is_an_error, start, stop),
 		cmocka_unit_test_setup_teardown(the_client_reads_what_the_server_says, start, stop),
 		cmocka_unit_test(addresses_are_host_and_port),
