@@ -181,6 +181,7 @@ void flow_free(struct flow *flow)
 	flow_partitions_free(flow);
 	intakes_free(&flow->intakes);
 	json_free(flow->decoder.json);
+	letters_free(&flow->letters);
 	free(flow->messages);
 	free(flow);
 }
@@ -310,92 +311,4 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 	if (timers != INT64_MAX && timers - wall_ms < again)
 		again = timers > wall_ms ? timers - wall_ms : 0;
 	return again < tick ? again : tick;
-}
-
-/* ---- numbers ---- */
-
-static void script_stats(const struct flow *flow, struct buf *json)
-{
-	const char *comma = "";
-
-	buf_text(json, ",\"scripts\":[");
-	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
-		const struct script *script = script_host_script(flow->host, i);
-		const uint64_t *n = script->counters.outcomes;
-
-		if (script->reads_stream) /* its rows are other scripts' events */
-			continue;
-		buf_printf(json, "%s{\"name\":", comma);
-		comma = ",";
-		buf_json_string(json, script->name);
-		buf_printf(json, ",\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"dead\":%llu,\"skipped\":%llu}",
-			   (unsigned long long)n[OUTCOME_PENDING], (unsigned long long)n[OUTCOME_WRITTEN], (unsigned long long)n[OUTCOME_FILTERED],
-			   (unsigned long long)n[OUTCOME_DEAD], (unsigned long long)n[OUTCOME_SKIPPED]);
-	}
-	buf_char(json, ']');
-}
-
-static void partition_stats(const struct flow *flow, struct buf *json)
-{
-	const char *comma = "";
-
-	buf_text(json, ",\"partitions\":[");
-	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition) {
-		if (!partition->taken)
-			continue;
-		buf_printf(json, "%s{\"topic\":", comma);
-		buf_json_string(json, partition->topic);
-		buf_printf(json, ",\"partition\":%d,\"next_offset\":%lld,\"lag\":%lld}", partition->number,
-			   (long long)partition_next_offset(partition),
-			   (long long)flow->options.source->ops->lag(flow->options.source, partition->source_id));
-		comma = ",";
-	}
-	buf_char(json, ']');
-}
-
-static void time_stats(const struct flow *flow, struct buf *json)
-{
-	uint64_t late = 0, ahead = 0;
-
-	for (uint32_t i = 0; i < script_host_count(flow->host); i++) {
-		const struct script *script = script_host_script(flow->host, i);
-
-		late += script->counters.late;
-		ahead += script->counters.ahead;
-	}
-	buf_printf(json, ",\"late\":%llu,\"ahead\":%llu,\"timers\":%llu,\"dead_timers\":%llu", (unsigned long long)late, (unsigned long long)ahead,
-		   (unsigned long long)flow->timers.fired, (unsigned long long)flow->timers.dead);
-}
-
-void flow_stats(const struct flow *flow, struct buf *json)
-{
-	const struct lane_counters *lanes = lanes_counters(flow->lanes);
-	const struct sink_ops *sink = flow->options.sink->ops;
-	const char *unanswered = sink->problem ? sink->problem(flow->options.sink) : NULL;
-	const struct schemas *schemas = flow->options.format_options.schemas;
-	const char *unread = schemas ? schemas->ops->problem(flow->options.format_options.schemas) : NULL;
-	const char *problem = *flow->problem ? flow->problem : unanswered ? unanswered : unread ? unread : "";
-	uint32_t held = 0;
-
-	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
-		held += partition->paused;
-	buf_printf(json, "\"read\":%llu,\"written\":%llu,\"filtered\":%llu,\"unmatched\":%llu,\"ignored\":%llu,\"dead\":%llu,\"skipped\":%llu",
-		   (unsigned long long)flow->read, (unsigned long long)flow->outcomes[OUTCOME_WRITTEN],
-		   (unsigned long long)flow->outcomes[OUTCOME_FILTERED], (unsigned long long)flow->outcomes[OUTCOME_UNMATCHED],
-		   (unsigned long long)flow->outcomes[OUTCOME_IGNORED], (unsigned long long)flow->outcomes[OUTCOME_DEAD],
-		   (unsigned long long)flow->outcomes[OUTCOME_SKIPPED]);
-	buf_printf(json, ",\"transactions\":%llu,\"rows\":%llu,\"retries\":%llu,\"in_flight\":%u,\"held\":%u,\"parked\":%zu,\"memory_bytes\":%zu",
-		   (unsigned long long)lanes->transactions, (unsigned long long)lanes->events, (unsigned long long)lanes->retries,
-		   lanes_in_flight(flow->lanes), held, flow->parking.count, intakes_bytes(&flow->intakes));
-	time_stats(flow, json);
-	buf_printf(json, ",\"window\":%u,\"latency_ms\":%lld", pace_window(lanes_pace(flow->lanes)), (long long)lanes_pace(flow->lanes)->latency_ms);
-	buf_text(json, ",\"commit_ms\":");
-	histogram_write(&lanes->histograms[HISTOGRAM_COMMIT_MS], json);
-	buf_text(json, ",\"tx_rows\":");
-	histogram_write(&lanes->histograms[HISTOGRAM_ROWS], json);
-	buf_printf(json, ",\"version\":\"%s\",\"ready\":%s,\"problem\":", script_host_version(flow->host),
-		   flow->ready && !*problem ? "true" : "false");
-	buf_json_string(json, slice_of(problem));
-	script_stats(flow, json);
-	partition_stats(flow, json);
 }

@@ -59,5 +59,7 @@ void flow_free(struct flow *flow);
 
 /* The members of worker.h's STATS that are the flow's, without braces. */
 void flow_stats(const struct flow *flow, struct buf *json);
+/* Dead letters since the last time, the first few, a line of JSON each (flow/letters.h). */
+void flow_letters(struct flow *flow, struct buf *lines);
 
 #endif

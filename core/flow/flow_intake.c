@@ -19,6 +19,7 @@ void flow_on_message(void *ctx, const struct message *message)
 		message = &original;
 		flow->intake->rekeyed = true;
 	}
+	message->owner->read_ms = message->time_ms;
 	flow->messages[flow->message_count++] = intake_copy(flow->intake, message);
 }
 
@@ -89,6 +90,14 @@ static void log_fault(struct flow *flow, const struct event *event)
 		  "%s: %.*s", event->outcome == OUTCOME_DEAD ? "dead letter" : "skipped", SLICE_ARG(event->error));
 }
 
+/* It is at fault, and this is its end. */
+static void note_fault(struct flow *flow, const struct event *event)
+{
+	log_fault(flow, event);
+	if (event->outcome == OUTCOME_DEAD)
+		letters_note(&flow->letters, event, flow->wall_ms, script_host_version(flow->host));
+}
+
 void flow_finish_event(struct flow *flow, struct event *event)
 {
 	struct partition *partition = event->owner;
@@ -97,13 +106,13 @@ void flow_finish_event(struct flow *flow, struct event *event)
 	if (event->op == OP_TIMER) {
 		flow_timers_count(flow, event);
 		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
-			log_fault(flow, event);
+			note_fault(flow, event);
 	} else if (!event->was_done && event->outcome != OUTCOME_PARKED) {
 		flow->outcomes[event->outcome]++;
 		if (event->script)
 			event->script->counters.outcomes[event->outcome]++;
 		if (event->outcome == OUTCOME_DEAD || event->outcome == OUTCOME_SKIPPED)
-			log_fault(flow, event);
+			note_fault(flow, event);
 	}
 	if (event->outcome == OUTCOME_PARKED && partition->revoked)
 		flow->read--; /* whose it is now counts it */
@@ -135,7 +144,7 @@ static void enter(struct flow *flow)
 /* ---- the turn ---- */
 
 /* The more events of a key there are, the fewer times its row of state is written. */
-static size_t memory_most(const struct flow *flow)
+size_t flow_intake_memory_most(const struct flow *flow)
 {
 	return script_host_is_stateful(flow->host) ? flow->options.memory_bytes * 2 : flow->options.memory_bytes;
 }
@@ -146,13 +155,13 @@ bool flow_intake_has_room(const struct flow *flow)
 	size_t tx_most = many ? LANE_EVENTS_MOST : LANE_ROWS_MOST;
 	size_t waiting_most = (size_t)flow->options.sink->lanes * tx_most * WAITING_FACTOR;
 
-	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < memory_most(flow);
+	return lanes_waiting(flow->lanes) < waiting_most && intakes_bytes(&flow->intakes) < flow_intake_memory_most(flow);
 }
 
 static size_t room(const struct flow *flow)
 {
 	size_t careful = script_host_intake_most(flow->host), most = careful < INTAKE_MESSAGES_MOST ? careful : INTAKE_MESSAGES_MOST;
-	size_t fitting = flow->event_bytes ? memory_most(flow) / flow->event_bytes : most;
+	size_t fitting = flow->event_bytes ? flow_intake_memory_most(flow) / flow->event_bytes : most;
 
 	if (!flow_intake_has_room(flow))
 		return 0;

@@ -6,6 +6,7 @@
 #include "flow/flow.h"
 #include "flow/intake.h"
 #include "flow/lane.h"
+#include "flow/letters.h"
 #include "flow/progress.h"
 
 enum {
@@ -64,6 +65,7 @@ struct flow {
 	bool at_end;                                     /* nothing more will come: what waits for its time runs now */
 	bool ready, stopping, idle, ended, fenced, over; /* over: finished or failed has been told */
 	char problem[512];
+	struct letters letters; /* since they were asked for */
 	uint64_t read, messages_read, outcomes[OUTCOME_COUNT];
 };
 
@@ -85,6 +87,8 @@ void flow_intake_forget(struct flow *flow, const struct partition *partition);
 /* The intake's events go through their scripts and on their way. */
 void flow_intake_process(struct flow *flow, struct intake *intake);
 bool flow_intake_has_room(const struct flow *flow);
+/* What intakes may hold; reading stops there. */
+size_t flow_intake_memory_most(const struct flow *flow);
 /* Tells the owner where there is doubt about the target's schema. */
 void flow_look_at_schema(struct flow *flow);
 /* The event has ended: counts it and gives its memory back. */

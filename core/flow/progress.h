@@ -50,6 +50,7 @@ struct partition {
 	bool revoked;        /* no longer ours: what is left of it is dropped */
 	bool ended;          /* a bounded source has delivered its last message */
 	bool paused;         /* told to the source */
+	int64_t read_ms;     /* Kafka's timestamp of the last message that was read; 0 unknown */
 	uint32_t references; /* transactions and the owner; freed at 0 */
 
 	struct place *places;             /* ring */

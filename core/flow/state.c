@@ -169,6 +169,7 @@ static struct state_entry *add(struct state_cache *cache, struct state_owner *ow
 	HASH_ADD_KEYPTR(hh, cache->entries, name, n, entry);
 	append(cache, entry);
 	cache->bytes += sizeof *entry + n;
+	owner->entries++;
 	if (cache->wanted_count == cache->wanted_cap) {
 		cache->wanted_cap = cache->wanted_cap ? cache->wanted_cap * 2 : 256;
 		cache->wanted = realloc(cache->wanted, cache->wanted_cap * sizeof(*cache->wanted));
@@ -254,6 +255,7 @@ void state_forget(struct state_cache *cache, struct state_entry *entry)
 		if (entry->place[clock])
 			heap_take_out(&entry->owner->due[clock], (enum state_clock)clock, entry);
 	HASH_DEL(cache->entries, entry);
+	entry->owner->entries--;
 	unlink_entry(cache, entry);
 	state_hold_panes(cache, entry, NULL);
 	cache->bytes -= sizeof *entry + entry->hh.keylen + entry->value_cap + entry->timers_cap;

@@ -38,7 +38,8 @@ struct state_reach {
 /* Whose rows: a script. */
 struct state_owner {
 	uint32_t number;
-	bool spans; /* events of a key were seen to come from several partitions */
+	bool spans;     /* events of a key were seen to come from several partitions */
+	size_t entries; /* at hand */
 	struct state_heap due[STATE_CLOCKS];
 	struct state_reach reach[STATE_CLOCKS];
 };

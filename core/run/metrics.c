@@ -66,7 +66,17 @@ static void histogram(struct buf *out, const char *name, const char *help, const
 		   name, (double)counted->sum / per_unit, name, (unsigned long long)below);
 }
 
-static void partitions(struct buf *out, const struct status *status, const char *name, const char *help, bool lag)
+enum of_partition { NEXT_OFFSET, LAG, LAG_SECONDS };
+
+static void partition_value(struct buf *out, const struct stats_partition *partition, enum of_partition what)
+{
+	if (what == LAG_SECONDS)
+		buf_printf(out, "%.3f\n", (double)partition->lag_ms / 1000);
+	else
+		buf_printf(out, "%lld\n", (long long)(what == LAG ? partition->lag : partition->next_offset));
+}
+
+static void partitions(struct buf *out, const struct status *status, const char *name, const char *help, enum of_partition what)
 {
 	head(out, name, "gauge", help);
 	for (size_t i = 0; i < status->worker_count; i++) {
@@ -75,14 +85,14 @@ static void partitions(struct buf *out, const struct status *status, const char 
 		for (size_t k = 0; k < stats->partition_count; k++) {
 			const struct stats_partition *partition = &stats->partitions[k];
 
-			if (lag && partition->lag < 0)
+			if ((what == LAG && partition->lag < 0) || (what == LAG_SECONDS && partition->lag_ms < 0))
 				continue;
 			buf_printf(out, "streamlua_%s{", name);
 			label(out, "topic", partition->topic);
 			if (status->workers[i].rekeyer)
 				buf_text(out, ",stage=\"repartition\"");
-			buf_printf(out, ",partition=\"%lld\"} %lld\n", (long long)partition->partition,
-				   (long long)(lag ? partition->lag : partition->next_offset));
+			buf_printf(out, ",partition=\"%lld\"} ", (long long)partition->partition);
+			partition_value(out, partition, what);
 		}
 	}
 }
@@ -117,12 +127,15 @@ void metrics_write(const struct status *status, struct buf *out)
 	single(out, "held", "gauge", "Partitions that stand back for a unique value.", sum.held);
 	single(out, "parked", "gauge", "Events that wait in streamlua_parked for their row.", sum.parked);
 	single(out, "memory_bytes", "gauge", "Memory that events on their way take.", sum.memory_bytes);
+	single(out, "lanes", "gauge", "Transactions that can be on their way at a time.", sum.lanes);
 	single(out, "window_rows", "gauge", "Rows that may be on their way to the target at a time; it follows what answers take.", sum.window);
 	histogram(out, "commit_duration_seconds", "What committed transactions with rows took, from BEGIN to the answer of COMMIT.",
 		  &sum.histograms[HISTOGRAM_COMMIT_MS], HISTOGRAM_COMMIT_MS, 1000);
 	histogram(out, "transaction_rows", "Rows of committed transactions that had some.", &sum.histograms[HISTOGRAM_ROWS], HISTOGRAM_ROWS, 1);
-	partitions(out, status, "next_offset", "Everything below this offset is done.", false);
-	partitions(out, status, "lag", "Messages of the partition that are not read yet.", true);
+	partitions(out, status, "next_offset", "Everything below this offset is done.", NEXT_OFFSET);
+	partitions(out, status, "lag", "Messages of the partition that are not read yet.", LAG);
+	partitions(out, status, "lag_seconds", "How old the message is that was read last, where others are behind it; 0 where none is.",
+		   LAG_SECONDS);
 	buf_free(&why);
 	stats_free(&sum);
 }

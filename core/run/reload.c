@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum {
@@ -38,6 +39,7 @@ static void reject(struct reload *reload, const char *reason)
 	log_error("reload rejected, the old scripts stay: %s", reason);
 	snprintf(reload->last_error.text, sizeof reload->last_error.text, "%s", reason);
 	reload->last = "rejected";
+	reload->last_at_ms = clock_wall_ms();
 	reload->rejected++;
 	if (reload->state == RELOAD_PREPARING)
 		for (int32_t i = 0; i < crew->count; i++)
@@ -74,6 +76,7 @@ static void finish_swap(struct reload *reload)
 	if (reload->state != RELOAD_SWAPPING || awaits(reload))
 		return;
 	reload->last = "accepted";
+	reload->last_at_ms = clock_wall_ms();
 	reload->last_error.text[0] = 0;
 	reload->accepted++;
 	log_info("reloaded: version %s, %u scripts", (*reload->job)->bundle.version, (*reload->job)->scripts);

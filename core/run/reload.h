@@ -27,6 +27,7 @@ struct reload {
 	struct event *deadline;
 	int64_t accepted, rejected;
 	const char *last;        /* "none", "accepted" or "rejected" */
+	int64_t last_at_ms;      /* wall clock; 0: none has ended */
 	struct error last_error; /* of the last one; "" where that was accepted */
 };
 

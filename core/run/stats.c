@@ -107,6 +107,8 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 	stats->held = stats_number(nodes, 0, "held");
 	stats->parked = stats_number(nodes, 0, "parked");
 	stats->memory_bytes = stats_number(nodes, 0, "memory_bytes");
+	stats->memory_most_bytes = stats_number(nodes, 0, "memory_most_bytes");
+	stats->lanes = stats_number(nodes, 0, "lanes");
 	stats->window = stats_number(nodes, 0, "window");
 	stats->latency_ms = stats_number(nodes, 0, "latency_ms");
 	read_histogram(&stats->histograms[HISTOGRAM_COMMIT_MS], nodes, "commit_ms");
@@ -120,6 +122,7 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 	for (n = 0; i < end; i = nodes[i].end, n++) {
 		stats->scripts[n].name = stats_text(nodes, i, "name");
 		read_counters(stats->scripts[n].counters, nodes, i);
+		stats->scripts[n].state_keys = stats_number(nodes, i, "state_keys");
 	}
 	stats->partition_count = read_array(nodes, "partitions", &i, &end);
 	stats->partitions = arena_zalloc(&stats->arena, stats->partition_count * sizeof *stats->partitions);
@@ -129,6 +132,7 @@ int stats_read(struct stats *stats, struct json *json, struct slice text, struct
 			.partition = stats_number(nodes, i, "partition"),
 			.next_offset = stats_number(nodes, i, "next_offset"),
 			.lag = stats_number(nodes, i, "lag"),
+			.lag_ms = stats_number(nodes, i, "lag_ms"),
 		};
 	return 0;
 }

@@ -39,17 +39,21 @@ extern const struct stats_name {
 struct stats_script {
 	struct slice name;
 	int64_t counters[STATS_COUNTERS];
+	int64_t state_keys; /* rows of streamlua_state at hand */
 };
 
 struct stats_partition {
 	struct slice topic;
-	int64_t partition, next_offset, lag; /* lag: -1 unknown */
+	int64_t partition, next_offset;
+	int64_t lag, lag_ms; /* -1 unknown. lag_ms: how old the last message is that was read; 0 where it is the last there is */
 };
 
 struct stats {
 	int64_t counters[STATS_COUNTERS];
 	struct histogram histograms[HISTOGRAM_KINDS];
 	int64_t in_flight, held, parked, memory_bytes;
+	int64_t memory_most_bytes; /* where reading stops */
+	int64_t lanes;
 	int64_t window, latency_ms; /* flow/pace.h */
 	struct slice version, problem;
 	bool ready;

@@ -2,6 +2,15 @@
 
 #include "base/clock.h"
 
+/* What is at hand, and so only of processes that are. */
+static void add_state_keys(struct stats *sum, const struct stats *more)
+{
+	for (size_t i = 0; i < more->script_count; i++)
+		for (size_t k = 0; k < sum->script_count; k++)
+			if (slice_equal(sum->scripts[k].name, more->scripts[i].name))
+				sum->scripts[k].state_keys += more->scripts[i].state_keys;
+}
+
 struct stats status_totals(const struct status *status)
 {
 	struct stats sum = { 0 };
@@ -17,6 +26,9 @@ struct stats status_totals(const struct status *status)
 		sum.held += stats->held;
 		sum.parked += stats->parked;
 		sum.memory_bytes += stats->memory_bytes;
+		sum.memory_most_bytes += stats->memory_most_bytes;
+		sum.lanes += stats->lanes;
+		add_state_keys(&sum, stats);
 		sum.window += stats->window;
 		sum.latency_ms = stats->latency_ms > sum.latency_ms ? stats->latency_ms : sum.latency_ms;
 	}
@@ -140,9 +152,11 @@ static void json_counters(struct buf *out, const int64_t *counters, bool script)
 static void json_stats(struct buf *out, const struct stats *stats)
 {
 	json_counters(out, stats->counters, false);
-	buf_printf(out, ",\"in_flight\":%lld,\"held\":%lld,\"parked\":%lld,\"memory_bytes\":%lld,\"window\":%lld,\"latency_ms\":%lld",
+	buf_printf(out,
+		   ",\"in_flight\":%lld,\"held\":%lld,\"parked\":%lld,\"memory_bytes\":%lld,\"memory_most_bytes\":%lld,\"lanes\":%lld,\"window\":%"
+		   "lld,\"latency_ms\":%lld",
 		   (long long)stats->in_flight, (long long)stats->held, (long long)stats->parked, (long long)stats->memory_bytes,
-		   (long long)stats->window, (long long)stats->latency_ms);
+		   (long long)stats->memory_most_bytes, (long long)stats->lanes, (long long)stats->window, (long long)stats->latency_ms);
 }
 
 static void json_workers(struct buf *out, const struct status *status)
@@ -176,9 +190,9 @@ void status_json(const struct status *status, struct buf *out)
 	json_text(out, "version", slice_of(status->version));
 	buf_printf(out, "\"ready\":%s,", status_ready(status, &why) ? "true" : "false");
 	json_text(out, "problem", buf_view(&why));
-	buf_printf(out, "\"reloads\":{\"accepted\":%lld,\"rejected\":%lld,\"running\":%s,\"last\":\"%s\",\"last_error\":",
+	buf_printf(out, "\"reloads\":{\"accepted\":%lld,\"rejected\":%lld,\"running\":%s,\"last\":\"%s\",\"last_at_ms\":%lld,\"last_error\":",
 		   (long long)status->reloads.accepted, (long long)status->reloads.rejected, status->reloads.running ? "true" : "false",
-		   status->reloads.last);
+		   status->reloads.last, (long long)status->reloads.last_at_ms);
 	buf_json_string(out, slice_of(status->reloads.last_error));
 	buf_text(out, "},\"totals\":{");
 	json_stats(out, &sum);
@@ -189,7 +203,7 @@ void status_json(const struct status *status, struct buf *out)
 		buf_text(out, i ? ",{" : "{");
 		json_text(out, "name", sum.scripts[i].name);
 		json_counters(out, sum.scripts[i].counters, true);
-		buf_char(out, '}');
+		buf_printf(out, ",\"state_keys\":%lld}", (long long)sum.scripts[i].state_keys);
 	}
 	buf_text(out, "],\"partitions\":[");
 	for (size_t i = 0; i < status->worker_count; i++) {
@@ -199,12 +213,12 @@ void status_json(const struct status *status, struct buf *out)
 			buf_printf(out, "%s{", comma);
 			json_text(out, "topic", stats->partitions[k].topic);
 			json_text(out, "stage", slice_of(status->workers[i].rekeyer ? "repartition" : ""));
-			buf_printf(out, "\"partition\":%lld,\"next_offset\":%lld,\"lag\":%lld,\"worker\":%d}",
+			buf_printf(out, "\"partition\":%lld,\"next_offset\":%lld,\"lag\":%lld,\"lag_ms\":%lld,\"worker\":%d}",
 				   (long long)stats->partitions[k].partition, (long long)stats->partitions[k].next_offset,
-				   (long long)stats->partitions[k].lag, status->workers[i].number);
+				   (long long)stats->partitions[k].lag, (long long)stats->partitions[k].lag_ms, status->workers[i].number);
 		}
 	}
-	buf_text(out, "]}\n");
+	buf_text(out, "]}");
 	buf_free(&why);
 	stats_free(&sum);
 }

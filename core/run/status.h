@@ -24,6 +24,7 @@ struct status {
 		int64_t accepted, rejected;
 		bool running;
 		const char *last, *last_error; /* "none", "accepted" or "rejected" */
+		int64_t last_at_ms;            /* when it ended; 0: there was none */
 	} reloads;
 	const struct status_worker *workers;
 	size_t worker_count;
@@ -36,6 +37,7 @@ struct stats status_totals(const struct status *status);
 /* Whether every worker does its work; otherwise *why gets the reason. */
 bool status_ready(const struct status *status, struct buf *why);
 void status_text(const struct status *status, struct buf *out);
+/* One line, without its end. */
 void status_json(const struct status *status, struct buf *out);
 /* "read N = written N + ..., in S s", and a line for each script where there are several. */
 void status_summary(const struct status *status, struct buf *out);

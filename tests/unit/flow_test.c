@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "flow/flow.h"
+#include "flow/letters.h"
 #include "flow/lane.h"
 #include "flow/progress.h"
 
@@ -48,6 +49,7 @@ struct fixture {
 	int version_count;
 	struct flow *flow;
 	int64_t now_ms;
+	int64_t lag;
 	int ready, finished, failed, swapped;
 	bool failed_stop;
 	char reason[512];
@@ -74,7 +76,9 @@ static size_t source_poll(struct source *source, size_t most)
 
 	while (count < most && f->delivered < f->queued && !f->source_stopped) {
 		const struct queued *next = &f->queue[f->delivered++];
-		struct message message = { .topic = SLICE("rows"), .partition = (int32_t)next->partition, .offset = next->offset };
+		struct message message = {
+			.topic = SLICE("rows"), .partition = (int32_t)next->partition, .offset = next->offset, .time_ms = 1700000000000 - 2500
+		};
 
 		if (!f->owners[next->partition] || next->offset < f->taken_from[next->partition])
 			continue;
@@ -107,9 +111,8 @@ static void source_committed(struct source *source, uint32_t id, int64_t offset)
 
 static int64_t source_lag(struct source *source, uint32_t id)
 {
-	(void)source;
 	(void)id;
-	return -1;
+	return of_source(source)->lag;
 }
 
 static void source_stop(struct source *source)
@@ -338,6 +341,7 @@ static int open_fixture(void **state)
 	f->shapes = shapes_new();
 	f->readings.plain = true;
 	f->now_ms = 10000;
+	f->lag = -1;
 	f->told[0] = f->told[1] = -1;
 	*state = f;
 	return 0;
@@ -668,6 +672,66 @@ static void an_event_that_the_sink_refuses_is_a_dead_letter_alone(void **state)
 	assert_string_equal(buf_cstr(&f->written), "dead b ");
 }
 
+static void how_far_it_is_behind_is_the_age_of_what_was_read_last(void **state)
+{
+	struct fixture *f = *state;
+	struct buf said = BUF_INIT;
+	static const struct {
+		int64_t lag;
+		const char *said;
+	} cases[] = { { 7, "\"lag\":7,\"lag_ms\":2500" }, { 0, "\"lag\":0,\"lag_ms\":0" }, { -1, "\"lag\":-1,\"lag_ms\":-1" } };
+
+	start(f, "return { " KEYED " }", 0);
+	take(f, 1);
+	f->lag = 7; /* nothing is read yet: its age is not known */
+	flow_stats(f->flow, &said);
+	assert_non_null(strstr(buf_cstr(&said), "\"lag\":7,\"lag_ms\":-1"));
+	queue(f, 0, "{\"id\":1,\"v\":\"a\"}");
+	turn(f);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		f->lag = cases[i].lag;
+		buf_clear(&said);
+		flow_stats(f->flow, &said);
+		if (!strstr(buf_cstr(&said), cases[i].said))
+			fail_msg("%s", buf_cstr(&said));
+	}
+	buf_free(&said);
+}
+
+/* Whoever watches gets the first of them, cut; the next time those since. */
+static void dead_letters_are_told_few_at_a_time_and_cut(void **state)
+{
+	struct fixture *f = *state;
+	struct buf lines = BUF_INIT;
+	size_t count = 0;
+	char *large = malloc(5001);
+
+	start(f, "return { " KEYED " }", 0);
+	take(f, 1);
+	memset(large, 0xc3, 5000); /* the first half of a character, always */
+	large[5000] = 0;
+	queue(f, 0, large);
+	for (int i = 1; i < LETTERS_MOST + 10; i++)
+		queue(f, 0, "no json");
+	settle(f);
+	flow_letters(f->flow, &lines);
+	for (const char *p = buf_cstr(&lines); (p = strchr(p, '\n')); p++)
+		count++;
+	assert_int_equal(count, LETTERS_MOST);
+	assert_true(lines.n < LETTERS_MOST * 400 + 6 * LETTER_VALUE_MOST); /* \\ufffd each */
+	assert_non_null(strstr(buf_cstr(&lines), "\"partition\":0,\"offset\":0,\"stage\":\"decode\",\"value_bytes\":5000,\"topic\":\"rows\""));
+	assert_non_null(strstr(buf_cstr(&lines), "\"value\":\"no json\"}"));
+	buf_clear(&lines);
+	flow_letters(f->flow, &lines);
+	assert_int_equal(lines.n, 0);
+	queue(f, 0, "nor this");
+	settle(f);
+	flow_letters(f->flow, &lines);
+	assert_non_null(strstr(buf_cstr(&lines), "nor this"));
+	buf_free(&lines);
+	free(large);
+}
+
 static void a_takeover_that_is_never_answered_leaks_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -713,6 +777,8 @@ int main(void)
 		TEST(a_worker_that_was_taken_for_dead_begins_anew),
 		TEST(on_error_stop_stops_before_the_event_is_written),
 		TEST(an_event_that_the_sink_refuses_is_a_dead_letter_alone),
+		TEST(how_far_it_is_behind_is_the_age_of_what_was_read_last),
+		TEST(dead_letters_are_told_few_at_a_time_and_cut),
 		TEST(a_takeover_that_is_never_answered_leaks_nothing),
 		TEST(a_partition_that_goes_before_it_is_taken_is_not_taken),
 	};
