@@ -30,8 +30,9 @@ LDFLAGS  = $(OPTIMIZE) -Wl,--export-dynamic $(EXTRA_FLAGS)
 
 SOURCES  := $(sort $(wildcard core/*/*.c))
 CXX_SOURCES := $(sort $(wildcard core/*/*.cc))
+PAGE     := $(sort $(wildcard core/run/page/*.* core/run/page/uplot/*))
 LUA      := $(sort $(shell find lua -name '*.lua') $(shell find lua/templates -type f))
-OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.o) $(BUILD)/lua_modules.o
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(CXX_SOURCES:%.cc=$(BUILD)/%.o) $(BUILD)/lua_modules.o $(BUILD)/page_files.o
 UNIT     := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(UNIT:tests/unit/%.c=$(BUILD)/unit/%)
 
@@ -58,7 +59,12 @@ $(BUILD)/lua_modules.c: core/flow/lua_modules.lua $(LUA)
 	@mkdir -p $(@D)
 	@luajit $^ >$@.new && mv $@.new $@
 
-$(BUILD)/lua_modules.o: $(BUILD)/lua_modules.c
+# So is the page on the HTTP port.
+$(BUILD)/page_files.c: core/run/page_files.lua $(PAGE)
+	@mkdir -p $(@D)
+	@luajit $^ >$@.new && mv $@.new $@
+
+$(BUILD)/lua_modules.o $(BUILD)/page_files.o: $(BUILD)/%.o: $(BUILD)/%.c
 	$(SAY)$(CC) -std=gnu17 $(FLAGS) -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
@@ -141,7 +147,7 @@ $(SIM_OBJECTS): FLAGS += -Itests
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out %/driver.c %/replay.c,$(wildcard tests/fuzz/*.c))))
 FUZZ_CORE  := $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS)) \
 	$(addprefix $(BUILD)/core/io/,file_lines.o file_read.o file_record.o file_envelope.o http.o text_file.o) \
-	$(addprefix $(BUILD)/core/run/,answer.o metrics.o stats.o status.o)
+	$(addprefix $(BUILD)/core/run/,answer.o metrics.o stats.o status.o) $(BUILD)/page_files.o
 
 .PHONY: fuzz fuzz-replay
 fuzz: ## fuzz what takes bytes from strangers: MINUTES=n (or TRIES=n, the same each time) for each target, TARGET=NAME for one

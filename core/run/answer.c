@@ -1,6 +1,19 @@
 #include "run/answer.h"
 
 #include "run/metrics.h"
+#include "run/page_files.h"
+
+static bool answer_file(const char *path, struct http_reply *reply)
+{
+	for (const struct page_file *file = page_files; file->path; file++) {
+		if (strcmp(path, file->path) != 0)
+			continue;
+		reply->type = file->type;
+		buf_append(&reply->body, file->text, file->size);
+		return true;
+	}
+	return false;
+}
 
 void answer_path(const struct status *status, const char *path, struct http_reply *reply)
 {
@@ -19,9 +32,10 @@ void answer_path(const struct status *status, const char *path, struct http_repl
 	} else if (strcmp(path, "/status") == 0) {
 		reply->type = "application/json";
 		status_json(status, &reply->body);
-	} else if (strcmp(path, "/") == 0) {
+		buf_char(&reply->body, '\n');
+	} else if (strcmp(path, "/status.txt") == 0) {
 		status_text(status, &reply->body);
-	} else {
+	} else if (!answer_file(path, reply)) {
 		reply->code = 404;
 	}
 }

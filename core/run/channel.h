@@ -8,7 +8,8 @@
 #include "base/slice.h"
 
 /* To the worker: PREPARE (a packed bundle), SWAP, FORGET (what was prepared), STOP (drain and end), ASK (for STATS).
- * To the master: READY (its first partitions are taken over, or it has none), PREPARED, REFUSED (reason), SWAPPED, STATS (JSON, see worker.h),
+ * To the master: READY (its first partitions are taken over, or it has none), PREPARED, REFUSED (reason), SWAPPED, LETTERS (flow/letters.h, before STATS
+ * where there are some), STATS (JSON, see worker.h),
  * FINISHED (bounded: all is done; a last STATS came before). */
 enum channel_verb {
 	CHANNEL_PREPARE = 1,
@@ -21,6 +22,7 @@ enum channel_verb {
 	CHANNEL_REFUSED,
 	CHANNEL_SWAPPED,
 	CHANNEL_STATS,
+	CHANNEL_LETTERS,
 	CHANNEL_FINISHED,
 };
 

@@ -21,7 +21,7 @@ static const struct option_text {
 	[RESET_STATE] = { "reset-state", NULL, "with --from: delete what scripts keep (streamlua_state) as well" },
 	[UNTIL] = { "until", "TIME", "end there: \"latest\" (what is there now) or a time" },
 	[MAX_EVENTS] = { "max-events", "N", "end after N events" },
-	[HTTP] = { "http", "HOST:PORT", "where status and metrics are served, or \"off\" (default 127.0.0.1:8686; port 0: a free one)" },
+	[HTTP] = { "http", "HOST:PORT", "where the page, status and metrics are served, or \"off\" (default 127.0.0.1:8686; port 0: a free one)" },
 	[LOG] = { "log", "text|json", "form of the log on stderr (default text)" },
 	[PID_FILE] = { "pid-file", "FILE", "the file by which status, reload and stop find the job" },
 	[DRY_RUN] = { "dry-run", NULL, "decode and map, print the SQL, write nothing" },

@@ -70,7 +70,7 @@ int control_status(const struct run_options *options)
 		printf("running, pid %d; it was started without HTTP and says no more\n", (int)owner.pid);
 		return 0;
 	}
-	if (http_get(owner.http, "/", ANSWER_MS, &reply, &err) < 0) {
+	if (http_get(owner.http, "/status.txt", ANSWER_MS, &reply, &err) < 0) {
 		fprintf(stderr, "streamlua: pid %d runs, but: %s\n", (int)owner.pid, err.text);
 		return 1;
 	}

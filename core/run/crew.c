@@ -180,6 +180,9 @@ static void on_message(void *ctx, enum channel_verb verb, struct slice bytes)
 		if (stats_read(&worker->stats, crew->json, bytes, &err) < 0)
 			log_error("worker %d: its counters cannot be read: %s", worker->number, err.text);
 		break;
+	case CHANNEL_LETTERS:
+		crew->events.letters(crew->events.ctx, bytes);
+		break;
 	case CHANNEL_FINISHED:
 		worker->state = CREW_FINISHED;
 		break;

@@ -51,6 +51,8 @@ struct crew_events {
 	void (*ended)(void *ctx, struct crew_worker *worker, const char *how);
 	/* PREPARED, REFUSED or SWAPPED. */
 	void (*answered)(void *ctx, struct crew_worker *worker, enum channel_verb verb, struct slice bytes);
+	/* Some of the dead letters that it has written lately, a line each (flow/letters.h); lent. */
+	void (*letters)(void *ctx, struct slice lines);
 	/* No worker is left and none will be started. code: 0 all finished or drained, 1, or 2 where a worker found the job at fault.
 	 * Called from the loop; the crew may be freed only after the loop has returned. */
 	void (*over)(void *ctx, int code);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "run/answer.h"
 #include "run/crew.h"
+#include "run/page.h"
 #include "run/pidfile.h"
 #include "run/reload.h"
 #include "run/service.h"
@@ -30,6 +31,7 @@ struct master {
 	struct event *signals[SIGNALS];
 	struct pidfile *pidfile;
 	struct http *http;
+	struct page *page;
 	struct watch *watch;
 	struct service *service; /* NULL: no service manager listens */
 	struct trial *first;     /* the check before the start */
@@ -52,8 +54,9 @@ static void end(struct master *master, int code)
 	event_base_loopbreak(master->loop);
 }
 
-static struct status status_of(struct master *master)
+static struct status status_of(void *ctx)
 {
+	struct master *master = ctx;
 	struct status status = {
 		.job = master->job ? master->job->name : "",
 		.path = master->options->job_path,
@@ -73,6 +76,7 @@ static struct status status_of(struct master *master)
 	status.reloads.rejected = master->reload.rejected;
 	status.reloads.running = master->reload.state != RELOAD_IDLE;
 	status.reloads.last = master->reload.last;
+	status.reloads.last_at_ms = master->reload.last_at_ms;
 	status.reloads.last_error = master->reload.last_error.text;
 	for (size_t i = 0; i < status.worker_count; i++) {
 		const struct crew_worker *worker = &master->crew->workers[i];
@@ -91,8 +95,14 @@ static struct status status_of(struct master *master)
 
 static void answer_http(void *ctx, const char *path, struct http_reply *reply)
 {
-	struct status status = status_of(ctx);
+	struct master *master = ctx;
+	struct status status;
 
+	if (strcmp(path, "/events") == 0) {
+		page_begin(master->page, reply);
+		return;
+	}
+	status = status_of(master);
 	answer_path(&status, path, reply);
 }
 
@@ -130,6 +140,11 @@ static void on_worker_ended(void *ctx, struct crew_worker *worker, const char *h
 static void on_worker_answered(void *ctx, struct crew_worker *worker, enum channel_verb verb, struct slice bytes)
 {
 	reload_worker_answered(&((struct master *)ctx)->reload, worker, verb, bytes);
+}
+
+static void on_letters(void *ctx, struct slice lines)
+{
+	page_letters(((struct master *)ctx)->page, lines);
 }
 
 static void on_over(void *ctx, int code)
@@ -286,6 +301,7 @@ static int take_places(struct master *master)
 		log_warn("%s: going on without; --http HOST:PORT takes another", err.text);
 		return 0;
 	}
+	page_open(master->page, master->http);
 	log_info("http://%s", http_address(master->http));
 	if (master->pidfile && pidfile_write(master->pidfile, http_address(master->http), &err) < 0)
 		log_warn("%s", err.text);
@@ -295,7 +311,7 @@ static int take_places(struct master *master)
 int master_run(const struct run_options *options)
 {
 	struct master master = { .options = options, .loop = event_base_new(), .started_ms = clock_wall_ms() };
-	struct crew_events events = { on_worker_started, on_worker_ended, on_worker_answered, on_over, &master };
+	struct crew_events events = { on_worker_started, on_worker_ended, on_worker_answered, on_letters, on_over, &master };
 
 	/* What is not read yet needs no reload, nor what ends: SIGHUP is never the end of a master. */
 	signal(SIGHUP, SIG_IGN);
@@ -313,6 +329,7 @@ int master_run(const struct run_options *options)
 	master.shown = calloc((size_t)master.crew->room, sizeof *master.shown);
 	BUG_IF(!master.shown);
 	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_swapped, &master);
+	master.page = page_new(master.loop, status_of, &master);
 	master.service = service_new(master.loop, on_look, &master);
 	if (take_places(&master) < 0) {
 		master.code = 2;
@@ -328,6 +345,7 @@ int master_run(const struct run_options *options)
 	crew_free(master.crew);
 	trial_job_free(master.job);
 	http_close(master.http);
+	page_free(master.page);
 	pidfile_close(master.pidfile);
 	for (int i = 0; i < SIGNALS; i++)
 		event_free(master.signals[i]);

@@ -66,6 +66,10 @@ static void send_stats(struct worker *worker)
 {
 	struct buf json = BUF_INIT;
 
+	flow_letters(worker->flow, &json);
+	if (json.n)
+		channel_send(worker->channel, CHANNEL_LETTERS, buf_view(&json));
+	buf_clear(&json);
 	buf_char(&json, '{');
 	flow_stats(worker->flow, &json);
 	buf_char(&json, '}');

@@ -39,10 +39,11 @@ enum { WORKER_STOP_JOB = 3, WORKER_FENCED = 4 };
  *
  * STATS is one JSON object:
  * {"read":n,"written":n,"filtered":n,"unmatched":n,"ignored":n,"dead":n,"skipped":n,
- *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"parked":n,"late":n,"ahead":n,"timers":n,"dead_timers":n,"memory_bytes":n,"window":n,"latency_ms":n,
+ *  "transactions":n,"rows":n,"retries":n,"in_flight":n,"held":n,"parked":n,"late":n,"ahead":n,"timers":n,"dead_timers":n,"memory_bytes":n,"memory_most_bytes":n,"lanes":n,
+ *  "window":n,"latency_ms":n,
  *  "commit_ms":[..],"tx_rows":[..] (flow/histogram.h),"version":"..","ready":bool,"problem":"" or why it waits,
- *  "scripts":[{"name":"orders","read":n,"written":n,"filtered":n,"dead":n,"skipped":n}],
- *  "partitions":[{"topic":"..","partition":n,"next_offset":n,"lag":n or -1}]}
+ *  "scripts":[{"name":"orders","read":n,"written":n,"filtered":n,"dead":n,"skipped":n,"state_keys":n}],
+ *  "partitions":[{"topic":"..","partition":n,"next_offset":n,"lag":n or -1,"lag_ms":n or -1}]}
  */
 int worker_run(const struct worker_start *start);
 

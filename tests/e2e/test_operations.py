@@ -45,7 +45,7 @@ def test_health_readiness_status_and_metrics_tell_the_same(running, kafka, maria
     assert running.http("/healthz") == (200, "ok\n")
     assert running.http("/readyz") == (200, "ready\n")
     assert running.http("/nothing")[0] == 404
-    assert running.http("/")[0] == 200 and "read 16 = written 10 + filtered 3" in running.http("/")[1]
+    assert running.http("/status.txt")[0] == 200 and "read 16 = written 10 + filtered 3" in running.http("/status.txt")[1]
 
     status = running.http_json("/status")
     assert (status["job"], status["sink"], status["pid"], status["ready"], status["problem"]) == (running.name, "tidb", running.pid, True, "")

@@ -11,7 +11,8 @@ build=(gcc g++ make pkg-config libluajit-5.1-dev luajit librdkafka-dev libmariad
 	libarchive-dev libcctz-dev tzdata libxxhash-dev uthash-dev)
 # mariadb-server-core is the server without the service that mariadb-server would start.
 tests=('mariadb-server-core|mariadb-server' 'mariadb-client-core|mariadb-client' default-jre-headless maven libcmocka-dev kcat python3
-	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro python3-yaml lua-check clang clang-format 'libclang-rt-dev|clang' zstd dpkg-dev man-db)
+	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro python3-yaml lua-check clang clang-format 'libclang-rt-dev|clang' zstd dpkg-dev man-db
+	'chromium|chromium-browser' 'chromium-driver|chromium-chromedriver' python3-selenium)
 peers=(default-jdk-headless)
 
 as_root=()

@@ -1,0 +1,31 @@
+"""What a job tells those that have its page open (GET /events)."""
+
+import contextlib
+import http.client
+import json
+
+
+@contextlib.contextmanager
+def listening(port):
+    """The events of the stream, [name, what it says] each, as they come."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", "/events")
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Content-Type")) == (200, "text/event-stream"), answer.status
+        yield _events(answer)
+    finally:
+        connection.close()
+
+
+def _events(answer):
+    fields = {}
+    while line := answer.readline().decode():
+        if line == "\n":
+            if "event" in fields:
+                yield fields["event"], json.loads(fields["data"])
+            fields = {}
+            continue
+        name, _, value = line.removesuffix("\n").partition(": ")
+        assert name in ("event", "data", "retry") and name not in fields, line
+        fields[name] = value
