@@ -1,8 +1,12 @@
 #include "flow/letters.h"
 
+#include "base/error.h"
 #include "flow/script.h"
 
 static const char *const stage_names[] = { [STAGE_DECODE] = "decode", [STAGE_SCRIPT] = "script", [STAGE_SINK] = "sink" };
+
+/* Stands in no JSON but between its words. */
+enum { MESSAGE_FOLLOWS = '\t' };
 
 /* ,"name":"text", of which at most so many bytes; no character is cut in two. */
 static void put(struct buf *out, const char *name, struct slice text, size_t most)
@@ -42,9 +46,10 @@ void letters_note(struct letters *letters, const struct event *event, int64_t wa
 	put(out, "script", script_name(event), LETTER_KEY_MOST);
 	put(out, "error", event->error, LETTER_ERROR_MOST);
 	put(out, "version", event->script_version.p ? event->script_version : slice_of(version), LETTER_KEY_MOST);
+	buf_char(out, MESSAGE_FOLLOWS);
 	put(out, "key", message->key, LETTER_KEY_MOST);
 	put(out, "value", message->value, LETTER_VALUE_MOST);
-	buf_text(out, "}\n");
+	buf_char(out, '\n');
 	buf_free(&table);
 }
 
@@ -53,6 +58,17 @@ void letters_take(struct letters *letters, struct buf *out)
 	buf_slice(out, buf_view(&letters->lines));
 	buf_clear(&letters->lines);
 	letters->count = 0;
+}
+
+void letter_json(struct buf *out, struct slice line, bool whole)
+{
+	const char *message = memchr(line.p, MESSAGE_FOLLOWS, line.n);
+
+	BUG_IF(!message);
+	buf_append(out, line.p, (size_t)(message - line.p));
+	if (whole)
+		buf_append(out, message + 1, line.n - (size_t)(message + 1 - line.p));
+	buf_char(out, '}');
 }
 
 void letters_free(struct letters *letters)

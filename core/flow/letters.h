@@ -17,9 +17,11 @@ struct letters {
 
 /* An event has ended as a dead letter, at that time. version: of the scripts that run, where the event names none of its own. */
 void letters_note(struct letters *letters, const struct event *event, int64_t wall_ms, const char *version);
-/* Those since the last time, a JSON object a line, appended to out. In each: at (ms), topic, partition, offset, table, script, stage, error, version, key,
- * value (null where there is none; bytes that are no text as U+FFFD) and value_bytes, how long the whole value is. */
+/* Those since the last time, a line each, appended to out: letter_json makes JSON of one. */
 void letters_take(struct letters *letters, struct buf *out);
+/* A JSON object: at (ms), topic, partition, offset, table, script, stage, error, version and value_bytes, how long the value is; `whole`: its message too, as key and value (null where
+ * there is none; bytes that are no text are U+FFFD). */
+void letter_json(struct buf *out, struct slice line, bool whole);
 void letters_free(struct letters *letters);
 
 #endif

@@ -31,6 +31,7 @@ static const char policy[] = "default-src 'none'; script-src 'self'; style-src '
 struct listener {
 	struct http *http;
 	struct evhttp_request *request; /* NULL: the place is free */
+	bool near;
 };
 
 struct http {
@@ -75,6 +76,23 @@ bad:
 	return error_set(err, "\"%s\" is no address: write HOST:PORT, as in \"127.0.0.1:8686\"", address);
 }
 
+/* A page of somebody else's whose name is made to lead here (DNS rebinding) is asked for by that name; whoever means this machine says so, or an address. */
+static bool means_here(const char *host)
+{
+	return !host || strcasecmp(host, "localhost") == 0 || *host == '[' || strspn(host, "0123456789.") == strlen(host);
+}
+
+static bool is_near(struct evhttp_request *request)
+{
+	char *peer = NULL;
+	uint16_t port;
+
+	evhttp_connection_get_peer(evhttp_request_get_connection(request), &peer, &port);
+	if (!peer || !means_here(evhttp_request_get_host(request)))
+		return false;
+	return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 || strncmp(peer, "::ffff:127.", 11) == 0;
+}
+
 static void on_listener_gone(struct evhttp_connection *connection, void *arg)
 {
 	struct listener *listener = arg;
@@ -104,7 +122,7 @@ static bool is_behind(const struct listener *listener)
 	return evbuffer_get_length(bufferevent_get_output(socket)) > BEHIND_BYTES_MOST;
 }
 
-static void begin_to_listen(struct http *http, struct evhttp_request *request, struct evbuffer *beginning)
+static void begin_to_listen(struct http *http, struct evhttp_request *request, bool near, struct evbuffer *beginning)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 	struct bufferevent *socket = evhttp_connection_get_bufferevent(connection);
@@ -112,7 +130,7 @@ static void begin_to_listen(struct http *http, struct evhttp_request *request, s
 
 	while (listener->request)
 		listener++;
-	*listener = (struct listener){ http, request };
+	*listener = (struct listener){ http, request, near };
 	http->listener_count++;
 	evhttp_connection_set_closecb(connection, on_listener_gone, listener);
 	evhttp_send_reply_start(request, 200, NULL);
@@ -127,7 +145,7 @@ unsigned http_listeners(const struct http *http)
 	return http->listener_count;
 }
 
-void http_tell(struct http *http, struct slice bytes)
+void http_tell(struct http *http, enum http_whom whom, struct slice bytes)
 {
 	struct evbuffer *chunk = evbuffer_new();
 
@@ -135,7 +153,7 @@ void http_tell(struct http *http, struct slice bytes)
 	for (int i = 0; i < LISTENERS_MOST; i++) {
 		struct listener *listener = &http->listeners[i];
 
-		if (!listener->request)
+		if (!listener->request || (whom != HTTP_ALL && listener->near != (whom == HTTP_NEAR)))
 			continue;
 		evbuffer_add(chunk, bytes.p, bytes.n);
 		evhttp_send_reply_chunk(listener->request, chunk);
@@ -160,6 +178,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 		reply.code = 405;
 		evhttp_add_header(headers, "Allow", "GET, HEAD");
 	} else {
+		reply.near = is_near(request);
 		http->answer(http->ctx, path && *path ? path : "/", &reply);
 	}
 	if (reply.listens && http->listener_count == LISTENERS_MOST) {
@@ -187,7 +206,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 		evbuffer_add(body, reply.body.p, reply.body.n);
 	}
 	if (reply.listens && method == EVHTTP_REQ_GET)
-		begin_to_listen(http, request, body);
+		begin_to_listen(http, request, reply.near, body);
 	else
 		evhttp_send_reply(request, reply.code, NULL, body);
 	evbuffer_free(body);

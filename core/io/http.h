@@ -13,6 +13,7 @@
 struct http;
 
 struct http_reply {
+	bool near;        /* for whoever answers: it is asked from this machine, and by nobody who only borrows its browser */
 	int code;         /* 404 unless it is set */
 	const char *type; /* of the body, static; "text/plain; charset=utf-8" unless it is set */
 	bool listens;     /* the body is only the beginning: what http_tell says follows, until the other side leaves */
@@ -31,8 +32,10 @@ void http_close(struct http *http);                /* NULL is harmless */
 
 /* How many listen (http_reply.listens). There is a most; whoever comes then is told 503. */
 unsigned http_listeners(const struct http *http);
-/* The same bytes for all of them. It never waits: one that does not take what it was told, and is too far behind, is left. */
-void http_tell(struct http *http, struct slice bytes);
+enum http_whom { HTTP_ALL, HTTP_NEAR, HTTP_FAR };
+/* The same bytes for all of them, or for those that http_reply.near says it of, or the others. It never waits: one that does not take what it was told,
+ * and is too far behind, is left. */
+void http_tell(struct http *http, enum http_whom whom, struct slice bytes);
 
 /* Asks a server and waits for the answer, at most ms milliseconds. -1: there was none. */
 int http_get(const char *address, const char *path, int ms, struct http_reply *reply, struct error *err);

@@ -16,8 +16,7 @@ struct page {
 	struct history *history;
 	struct buf latest[LETTERS_MOST]; /* dead letters, a ring */
 	size_t next_letter;
-	struct buf new_letters; /* since the last tick: what stands between the brackets of an array */
-	unsigned new_count;
+	size_t new_count; /* of these, the last: not told yet */
 	struct buf words; /* being said */
 };
 
@@ -41,34 +40,38 @@ static void say_second(struct page *page, const struct status *status, struct bu
 	end_event(out);
 }
 
-static void say_new_letters(struct page *page, struct buf *out)
-{
-	if (!page->new_count)
-		return;
-	begin_event(out, "letters");
-	buf_printf(out, "[%.*s]", SLICE_ARG(buf_view(&page->new_letters)));
-	end_event(out);
-	buf_clear(&page->new_letters);
-	page->new_count = 0;
-}
-
-static void say_all_letters(struct page *page, struct buf *out)
+static void say_letters(const struct buf *letters, size_t first, size_t count, bool whole, struct buf *out)
 {
 	const char *comma = "";
 
 	begin_event(out, "letters");
 	buf_char(out, '[');
-	for (size_t i = 0; i < LETTERS_MOST; i++) {
-		struct slice letter = buf_view(&page->latest[(page->next_letter + i) % LETTERS_MOST]);
+	for (size_t i = 0; i < count; i++) {
+		struct slice letter = buf_view(&letters[(first + i) % LETTERS_MOST]);
 
 		if (!letter.n)
 			continue;
 		buf_text(out, comma);
-		buf_slice(out, letter);
+		letter_json(out, letter, whole);
 		comma = ",";
 	}
 	buf_char(out, ']');
 	end_event(out);
+}
+
+/* Their messages are for this machine's eyes: whoever may log in there may read them anyway. */
+static void tell_new_letters(struct page *page)
+{
+	size_t first = page->next_letter - page->new_count;
+
+	if (!page->new_count)
+		return;
+	for (int near = 0; near < 2; near++) {
+		buf_clear(&page->words);
+		say_letters(page->latest, first, page->new_count, near, &page->words);
+		http_tell(page->http, near ? HTTP_NEAR : HTTP_FAR, buf_view(&page->words));
+	}
+	page->new_count = 0;
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -86,8 +89,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		return;
 	buf_clear(&page->words);
 	say_second(page, &status, &page->words);
-	say_new_letters(page, &page->words);
-	http_tell(page->http, buf_view(&page->words));
+	http_tell(page->http, HTTP_ALL, buf_view(&page->words));
+	tell_new_letters(page);
 }
 
 struct page *page_new(struct event_base *loop, struct status (*look)(void *ctx), void *ctx)
@@ -112,11 +115,7 @@ void page_begin(struct page *page, struct http_reply *reply)
 	struct status status = page->look(page->ctx);
 	struct buf *out = &reply->body;
 
-	/* To those that are here: whoever comes has them among the latest. */
-	buf_clear(&page->words);
-	say_new_letters(page, &page->words);
-	if (page->words.n)
-		http_tell(page->http, buf_view(&page->words));
+	tell_new_letters(page); /* to those that are here: whoever comes has them among the latest */
 	reply->code = 200;
 	reply->type = "text/event-stream";
 	reply->listens = true;
@@ -125,38 +124,21 @@ void page_begin(struct page *page, struct http_reply *reply)
 	begin_event(out, "history");
 	history_json(page->history, out);
 	end_event(out);
-	say_all_letters(page, out);
+	say_letters(page->latest, page->next_letter, LETTERS_MOST, reply->near, out);
 	say_second(page, &status, out);
-}
-
-static void keep_letter(struct page *page, struct slice letter)
-{
-	struct buf *place = &page->latest[page->next_letter++ % LETTERS_MOST];
-
-	buf_clear(place);
-	buf_slice(place, letter);
-	if (page->new_count == LETTERS_MOST)
-		return;
-	if (page->new_count++)
-		buf_char(&page->new_letters, ',');
-	buf_slice(&page->new_letters, letter);
 }
 
 void page_letters(struct page *page, struct slice lines)
 {
-	/* Who comes later begins with all of them. */
-	if (!page->http || http_listeners(page->http) == 0) {
-		buf_clear(&page->new_letters);
-		page->new_count = 0;
-	}
 	while (lines.n) {
 		const char *end = memchr(lines.p, '\n', lines.n);
-		size_t n = end ? (size_t)(end - lines.p) : lines.n;
+		struct buf *place = &page->latest[page->next_letter++ % LETTERS_MOST];
 
-		if (n)
-			keep_letter(page, (struct slice){ lines.p, n });
-		n += end ? 1 : 0;
-		lines = (struct slice){ lines.p + n, lines.n - n };
+		BUG_IF(!end);
+		buf_clear(place);
+		buf_append(place, lines.p, (size_t)(end - lines.p));
+		page->new_count += page->new_count < LETTERS_MOST;
+		lines = (struct slice){ end + 1, lines.n - (size_t)(end + 1 - lines.p) };
 	}
 }
 
@@ -168,7 +150,6 @@ void page_free(struct page *page)
 	history_free(page->history);
 	for (size_t i = 0; i < LETTERS_MOST; i++)
 		buf_free(&page->latest[i]);
-	buf_free(&page->new_letters);
 	buf_free(&page->words);
 	free(page);
 }

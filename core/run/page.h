@@ -1,6 +1,6 @@
 /* The page on the HTTP port: its files, and what those that have it open are told (GET /events, text/event-stream):
  *   history  the last hour (history_json), once
- *   letters  dead letters, an array (flow/letters.h): the latest of this run, then those that come
+ *   letters  dead letters, an array (letter_json): the latest of this run, then those that come; their messages only to who asks from this machine
  *   status   what /status answers, each second
  *   now      what is counted (history_now), each second
  * A second's words are made once for all, and not at all where nobody listens. */

@@ -1,6 +1,8 @@
 """The page on the HTTP port: what it is told, who may listen, and how it looks in a real Chromium."""
 
 import contextlib
+import itertools
+import json
 import os
 import re
 import socket
@@ -34,6 +36,10 @@ def produce(shop, ids, **more):
     shop.kafka.produce([shop.orders.insert({"id": i, "v": "x", **more}) for i in ids])
 
 
+def totals(shop, *names):
+    return [shop.http_json("/status")["totals"][name] for name in names]
+
+
 def written(shop):
     return len(sqlite(shop.folder / "out.db", "SELECT id FROM orders"))
 
@@ -43,8 +49,9 @@ def written(shop):
 def test_the_stream_begins_with_the_hour_and_tells_each_second(shop):
     produce(shop, range(100))
     shop.kafka.produce([Record(shop.orders.topic, b"k", NASTY.encode(), 0)])
-    shop.wait_for(lambda: shop.http_json("/status")["totals"]["dead"] == 1, "the dead letter")
-    with listening(shop.port) as events:
+    shop.wait_for(lambda: totals(shop, "written", "dead") == [100, 1], "all of it")
+    with contextlib.ExitStack() as stack:
+        events = stack.enter_context(listening(shop.port))
         name, history = next(events)
         assert name == "history" and history["step_s"] == 10 and history["most"] == 361
         at = {column: i for i, column in enumerate(history["columns"])}
@@ -54,10 +61,11 @@ def test_the_stream_begins_with_the_hour_and_tells_each_second(shop):
         assert name == "status" and status.keys() == shop.http_json("/status").keys()
         assert status["totals"]["read"] == 101 and status["totals"]["lanes"] == 2 and 0 < status["totals"]["memory_most_bytes"] < 16 << 20
         name, now = next(events)
-        assert name == "now" and len(now["point"]) == len(at) and now["point"][at["read"]] == 101
+        assert name == "now" and now.keys() == {"kept", "point", "read", "scripts"} and len(now["point"]) == len(at) and now["point"][at["read"]] == 101
         assert now["scripts"] == ["orders"] and now["read"] == [100]
 
         produce(shop, range(100, 150))
+        far = stack.enter_context(listening(shop.port, "shop.example"))  # a page elsewhere whose name leads here
         shop.kafka.produce([shop.orders.insert({"id": 1, "v": None})])
         told = []
         for name, said in events:
@@ -68,6 +76,10 @@ def test_the_stream_begins_with_the_hour_and_tells_each_second(shop):
         assert times == sorted(times) and all(after - before >= 500 for before, after in zip(times, times[1:]))
         [[letter]] = [said for name, said in told if name == "letters"]  # the first is not told again
         assert re.match(r"scripts/orders.lua:1: .*\n\tscripts/orders.lua:1: in function", letter["error"]) and letter["script"] == "orders"
+        assert json.loads(letter["value"])["after"] == {"id": 1, "v": None}
+        found = list(itertools.islice((said for name, said in far if name == "letters"), 2))
+        assert [said["error"] for said in found[1]] == [letter["error"]]
+        assert [said.keys() & {"key", "value"} for letters in found for said in letters] == [set(), set()]
         [lag] = {said["point"][at["lag"]] for name, said in told[-2:] if name == "now"}
         assert lag == 0
     assert shop.stop().code == 0
@@ -75,7 +87,7 @@ def test_the_stream_begins_with_the_hour_and_tells_each_second(shop):
 
 def test_who_opens_it_late_sees_the_hour_and_the_letters_of_workers_that_died(shop):
     shop.kafka.produce([Record(shop.orders.topic, b"k", b"no json", 0)])
-    shop.wait_for(lambda: shop.http_json("/status")["totals"]["dead"] == 1, "the dead letter")
+    shop.wait_for(lambda: totals(shop, "dead") == [1], "the dead letter")
     for worker in range(2):
         shop.kill_worker(worker)
     produce(shop, range(10))
@@ -163,7 +175,7 @@ def test_it_shows_what_happens_in_chromium(chromium, shop):
     produce(shop, range(60))
     produce(shop, range(1000, 1005), v="no")
     shop.kafka.produce([Record(shop.orders.topic, b"k", NASTY.encode(), 0), shop.orders.insert({"id": 1, "v": None})])
-    shop.wait_for(lambda: shop.http_json("/status")["totals"]["dead"] == 2, "the dead letters")
+    shop.wait_for(lambda: totals(shop, "dead") == [2], "the dead letters")
     chromium.size(1280)
     chromium.prefer("light")
     chromium.open(f"http://127.0.0.1:{shop.port}/")
@@ -181,8 +193,8 @@ def test_it_shows_what_happens_in_chromium(chromium, shop):
     # Numbers move; what comes is shown without being asked for.
     produce(shop, range(100, 400))
     shows("#read-more", "367 in all")
-    row = chromium.run("return [...document.querySelectorAll('#tables tbody tr')].map((tr) => [...tr.children].map((cell) => cell.innerText))")
-    assert [(cells[0], cells[5], cells[7], cells[8]) for cells in row] == [("orders", "1", "366", "360")]
+    tables = "return [...document.querySelectorAll('#tables tbody tr')].map((tr) => [...tr.children].map((cell) => cell.innerText))"
+    shop.wait_for(lambda: [(cells[0], cells[5], cells[7], cells[8]) for cells in chromium.run(tables)] == [("orders", "1", "366", "360")], "the table's numbers")
     topics = chromium.run("return [...document.querySelectorAll('#partitions tbody tr')].map((tr) => tr.children[0].innerText)")
     assert topics == [shop.orders.topic] * 2
     assert chromium.run("return document.querySelectorAll('#workers tbody tr').length") == 2

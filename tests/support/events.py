@@ -6,11 +6,11 @@ import json
 
 
 @contextlib.contextmanager
-def listening(port):
-    """The events of the stream, [name, what it says] each, as they come."""
+def listening(port, host="127.0.0.1"):
+    """The events of the stream, (name, what it says) each, as they come. host: what the browser believes to ask."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request("GET", "/events")
+        connection.request("GET", "/events", headers={"Host": host})
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("Content-Type")) == (200, "text/event-stream"), answer.status
         yield _events(answer)

@@ -27,7 +27,7 @@ static void answer(void *ctx, const char *path, struct http_reply *reply)
 	(void)ctx;
 	if (strcmp(path, "/hello") == 0) {
 		reply->code = 200;
-		buf_text(&reply->body, "hello\n");
+		buf_text(&reply->body, reply->near ? "hello\n" : "hello, stranger\n");
 	} else if (strcmp(path, "/broken") == 0) {
 		reply->code = 503;
 		reply->type = "application/json";
@@ -103,7 +103,7 @@ static void get_answers_and_unknown_paths_are_404(void **state)
 {
 	char out[4096];
 
-	talk(*state, dial(*state), "GET /hello?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", out, sizeof out);
+	talk(*state, dial(*state), "GET /hello?x=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", out, sizeof out);
 	assert_non_null(strstr(out, "HTTP/1.1 200 OK"));
 	assert_non_null(strstr(out, "Content-Type: text/plain"));
 	assert_non_null(strstr(out, "\r\n\r\nhello\n"));
@@ -118,7 +118,7 @@ static void head_is_get_without_the_body(void **state)
 {
 	char out[4096];
 
-	talk(*state, dial(*state), "HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", out, sizeof out);
+	talk(*state, dial(*state), "HEAD /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", out, sizeof out);
 	assert_non_null(strstr(out, " 200 "));
 	assert_non_null(strstr(out, "Content-Length: 6\r\n"));
 	assert_null(strstr(out, "hello"));
@@ -179,13 +179,13 @@ static void connections_are_bounded_and_places_come_free(void **state)
 enum { LISTENERS = 16 };
 
 /* One that listens; what it was told first is in out. */
-static int listen_in(struct fixture *fixture, char *out, size_t size)
+static int listen_in(struct fixture *fixture, const char *host, char *out, size_t size)
 {
-	static const char request[] = "GET /listen HTTP/1.1\r\nHost: x\r\n\r\n";
-	int fd = dial(fixture);
+	char request[128];
+	int length = snprintf(request, sizeof request, "GET /listen HTTP/1.1\r\nHost: %s\r\n\r\n", host), fd = dial(fixture);
 	ssize_t n;
 
-	while (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
+	while (send(fd, request, (size_t)length, MSG_NOSIGNAL) < 0)
 		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
 	while ((n = recv(fd, out, size - 1, MSG_PEEK)) <= 0 || (out[n] = 0, !strstr(out, "\r\n0") && !strstr(out, "begins")))
 		event_base_loop(fixture->loop, EVLOOP_NONBLOCK);
@@ -218,18 +218,18 @@ static void all_that_listen_are_told_the_same(void **state)
 {
 	struct fixture *fixture = *state;
 	char out[4096];
-	int a = listen_in(fixture, out, sizeof out), b;
+	int a = listen_in(fixture, "x", out, sizeof out), b;
 
 	assert_non_null(strstr(out, "Content-Type: text/event-stream\r\n"));
 	assert_non_null(strstr(out, "begins\n"));
-	b = listen_in(fixture, out, sizeof out);
+	b = listen_in(fixture, "x", out, sizeof out);
 	assert_int_equal(http_listeners(fixture->http), 2);
-	http_tell(fixture->http, SLICE("news\n"));
+	http_tell(fixture->http, HTTP_ALL, SLICE("news\n"));
 	assert_string_equal(hear(fixture, a, "news\n\r\n", out, sizeof out), "5\r\nnews\n\r\n");
 	assert_string_equal(hear(fixture, b, "news\n\r\n", out, sizeof out), "5\r\nnews\n\r\n");
 	close(a);
 	wait_for_listeners(fixture, 1);
-	http_tell(fixture->http, SLICE("more\n"));
+	http_tell(fixture->http, HTTP_ALL, SLICE("more\n"));
 	assert_string_equal(hear(fixture, b, "more\n\r\n", out, sizeof out), "5\r\nmore\n\r\n");
 	talk(fixture, dial(fixture), "HEAD /listen HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", out, sizeof out);
 	assert_non_null(strstr(out, " 200 "));
@@ -245,14 +245,14 @@ static void no_more_listen_than_may(void **state)
 	char out[4096];
 
 	for (int i = 0; i < LISTENERS; i++)
-		listening[i] = listen_in(fixture, out, sizeof out);
+		listening[i] = listen_in(fixture, "x", out, sizeof out);
 	assert_non_null(strstr(talk(fixture, dial(fixture), "GET /listen HTTP/1.0\r\n\r\n", out, sizeof out), " 503 "));
 	assert_null(strstr(out, "begins"));
 	assert_int_equal(http_listeners(fixture->http), LISTENERS);
 	assert_non_null(strstr(talk(fixture, dial(fixture), "GET /hello HTTP/1.0\r\n\r\n", out, sizeof out), "hello"));
 	close(listening[3]);
 	wait_for_listeners(fixture, LISTENERS - 1);
-	listening[3] = listen_in(fixture, out, sizeof out);
+	listening[3] = listen_in(fixture, "x", out, sizeof out);
 	assert_non_null(strstr(out, "begins"));
 	for (int i = 0; i < LISTENERS; i++)
 		close(listening[i]);
@@ -263,13 +263,13 @@ static void one_that_does_not_read_is_left_and_the_others_hear_all(void **state)
 	enum { CHUNK = 64 * 1024, TIMES_MOST = 1000 };
 	struct fixture *fixture = *state;
 	char *chunk = malloc(CHUNK), *out = malloc(CHUNK);
-	int reads = listen_in(fixture, out, CHUNK), sleeps = listen_in(fixture, out, CHUNK), times = 0;
+	int reads = listen_in(fixture, "x", out, CHUNK), sleeps = listen_in(fixture, "x", out, CHUNK), times = 0;
 
 	memset(chunk, 'x', CHUNK);
 	for (; http_listeners(fixture->http) == 2 && times < TIMES_MOST; times++) {
 		size_t got = 0;
 
-		http_tell(fixture->http, (struct slice){ chunk, CHUNK });
+		http_tell(fixture->http, HTTP_ALL, (struct slice){ chunk, CHUNK });
 		while (got < CHUNK) {
 			ssize_t n;
 
@@ -280,7 +280,7 @@ static void one_that_does_not_read_is_left_and_the_others_hear_all(void **state)
 	}
 	assert_true(times < TIMES_MOST);
 	assert_int_equal(http_listeners(fixture->http), 1);
-	http_tell(fixture->http, SLICE("still\n"));
+	http_tell(fixture->http, HTTP_ALL, SLICE("still\n"));
 	hear(fixture, reads, "still", out, CHUNK);
 	close(reads);
 	close(sleeps);
@@ -294,7 +294,7 @@ static void what_a_listener_says_is_not_kept(void **state)
 	enum { WORDS = 64 * 1024, WORDS_MOST = 64 << 20 };
 	struct fixture *fixture = *state;
 	char *words = calloc(1, WORDS), out[4096];
-	int fd = listen_in(fixture, out, sizeof out);
+	int fd = listen_in(fixture, "x", out, sizeof out);
 	size_t said = 0;
 	int silent = 0;
 
@@ -308,6 +308,43 @@ static void what_a_listener_says_is_not_kept(void **state)
 	assert_true(said < WORDS_MOST); /* the kernel's buffers are full, and nobody empties them */
 	close(fd);
 	free(words);
+}
+
+/* What only this machine may see is not for a page that borrows its browser. */
+static void who_asks_by_a_strange_name_is_not_near(void **state)
+{
+	static const struct {
+		const char *host;
+		bool near;
+	} cases[] = {
+		{ "localhost", true },     { "LOCALHOST:8686", true },     { "127.0.0.1:8686", true },          { "[::1]:8686", true },
+		{ "evil.example", false }, { "evil.example:8686", false }, { "127.0.0.1.evil.example", false }, { "localhost.evil.example", false }
+	};
+	char request[128], out[4096];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", cases[i].host);
+		talk(*state, dial(*state), request, out, sizeof out);
+		if (cases[i].near != !strstr(out, "stranger"))
+			fail_msg("%s: %s", cases[i].host, out);
+	}
+	talk(*state, dial(*state), "GET http://evil.example/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", out, sizeof out);
+	assert_non_null(strstr(out, "stranger"));
+}
+
+static void those_from_elsewhere_are_told_other_things(void **state)
+{
+	struct fixture *fixture = *state;
+	char out[4096];
+	int near = listen_in(fixture, "localhost", out, sizeof out), far = listen_in(fixture, "evil.example", out, sizeof out);
+
+	http_tell(fixture->http, HTTP_NEAR, SLICE("secret\n"));
+	http_tell(fixture->http, HTTP_FAR, SLICE("public\n"));
+	http_tell(fixture->http, HTTP_ALL, SLICE("end\n"));
+	assert_string_equal(hear(fixture, near, "end\n\r\n", out, sizeof out), "7\r\nsecret\n\r\n4\r\nend\n\r\n");
+	assert_string_equal(hear(fixture, far, "end\n\r\n", out, sizeof out), "7\r\npublic\n\r\n4\r\nend\n\r\n");
+	close(near);
+	close(far);
 }
 
 static void a_busy_port_is_an_error(void **state)
@@ -377,6 +414,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_more_listen_than_may, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_does_not_read_is_left_and_the_others_hear_all, start, stop),
 		cmocka_unit_test_setup_teardown(what_a_listener_says_is_not_kept, start, stop),
+		cmocka_unit_test_setup_teardown(who_asks_by_a_strange_name_is_not_near, start, stop),
+		cmocka_unit_test_setup_teardown(those_from_elsewhere_are_told_other_things, start, stop),
 		cmocka_unit_test_setup_teardown(a_busy_port_is_an_error, start, stop),
 		cmocka_unit_test_setup_teardown(the_client_reads_what_the_server_says, start, stop),
 		cmocka_unit_test(addresses_are_host_and_port),

@@ -150,6 +150,7 @@ function letter(l) {
       element("span", { class: "reason", text: reason })),
     element("div", { class: "body" },
       element("p", { class: "quiet", text: `${l.topic}, partition ${l.partition}, offset ${l.offset}; scripts ${l.version}` }),
+      ...("value" in l ? [] : [element("p", { class: "quiet", text: "Its message is shown to who opens this page on the job's own machine, or through a tunnel, as http://127.0.0.1…" })]),
       ...part("Error", l.error), ...part("Key", l.key), ...part(`Message${cut}`, l.value)));
 }
 
