@@ -105,7 +105,8 @@ struct looked; /* flow/lookup.h */
 struct state_use {
 	struct state_use *next;
 	struct state_entry *entry;
-	bool old; /* of the key that the row had before this event */
+	bool old;     /* of the key that the row had before this event */
+	bool chained; /* by a script that reads a stream which the event's own wrote */
 };
 
 /* What the row of a timer becomes where that fails, so that it is not due for ever. */
@@ -171,6 +172,7 @@ struct event {
 	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */
 	struct state_otherwise *otherwise; /* of TIMER */
 	struct looked **looked;            /* by look-up of its script: of its row, then of its old image; NULL: nobody has looked */
+	struct event *of; /* a row of a stream, for one that reads it: the event that it comes of (script_chain.c); NULL: it is one itself */
 };
 
 /* What it is of, which is whole by then. */

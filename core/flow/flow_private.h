@@ -127,6 +127,8 @@ bool flow_run_timers(struct flow *flow, struct intake *intake);
 void flow_run_trim(struct flow *flow);
 /* Asks the sink for rows of streamlua_state: one question at a time (flow->loading). `done` ends with flow_run_loaded. */
 void flow_run_ask(struct flow *flow, struct state_load question);
+/* False: with several workers a state would be in several of them, and the run fails. */
+bool flow_check_spread(struct flow *flow, const struct intake *intake);
 void flow_run_loaded(struct state_load *load);
 /* Runs what can run: up to the first intake whose state is not at hand. */
 void flow_run(struct flow *flow);

@@ -151,7 +151,7 @@ bool flow_timers_turn(struct flow *flow)
 		return false;
 	flow_clock_turn(flow);
 	for (uint32_t i = 0; i < script_host_count(flow->host) && has_taken_any(flow); i++) {
-		struct script *script = script_host_script(flow->host, i);
+		struct script *script = script_host_ranked(flow->host, i);
 
 		for (int clock = 0; clock < STATE_CLOCKS && script->stateful; clock++)
 			if (turn(flow, script, (enum state_clock)clock) || flow->over)

@@ -65,7 +65,7 @@ bool lane_is_passed_over(const struct event *event)
 {
 	for (struct state_use *used = event->uses; used; used = used->next)
 		used->entry->gathered = 0;
-	return event->uses || !event->script || !event->script->stateful;
+	return event->uses || !event->script || !(event->script->stateful || event->script->chain.kept);
 }
 
 uint32_t lanes_room(struct lanes *all)

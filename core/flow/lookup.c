@@ -176,6 +176,7 @@ static void want(struct lookups *lookups, struct looked *entry, const struct val
 	entry->asked = true;
 	entry->outdated = entry->found = false;
 	entry->version = entry->of->version;
+	entry->intake = lookups->intake;
 	entry->by = memcpy(arena_alloc(arena, size), key, size);
 	if (lookups->wanted_count == lookups->wanted_cap) {
 		lookups->wanted_cap = lookups->wanted_cap ? lookups->wanted_cap * 2 : FIRST_KEYS;
@@ -187,8 +188,10 @@ static void want(struct lookups *lookups, struct looked *entry, const struct val
 
 static bool is_fresh(const struct lookups *lookups, const struct looked *entry)
 {
-	return !entry->outdated && entry->version == entry->of->version && lookups->now_ms < entry->loaded_ms + entry->of->ttl_ms &&
-	       lookups->now_ms >= entry->loaded_ms;
+	if (entry->outdated || entry->version != entry->of->version)
+		return false;
+	return (lookups->same_intake && entry->intake == lookups->intake) ||
+	       (lookups->now_ms < entry->loaded_ms + entry->of->ttl_ms && lookups->now_ms >= entry->loaded_ms);
 }
 
 /* Returns whether it is one that goes into a list. */

@@ -44,6 +44,7 @@ struct looked {
 	bool found;    /* since it was asked for */
 	uint64_t version;
 	int64_t loaded_ms;
+	uint64_t intake; /* for which it was asked for last */
 	struct lookup *of;
 	uint64_t hash;
 	const char *key; /* behind it */
@@ -71,6 +72,8 @@ struct lookups {
 	size_t wanted_count, wanted_cap;
 	uint32_t busy; /* intakes whose events have found theirs and have not run: nothing is given up meanwhile */
 	int64_t now_ms;
+	uint64_t intake;              /* a number of the one that runs */
+	bool same_intake;             /* its events ask once more: what it found counts, whatever its ttl */
 	struct batch_key name, equal; /* being made */
 	struct arena arena;           /* where they are */
 };

@@ -5,6 +5,7 @@
 #include "flow/parking.h"
 #include "flow/plan.h"
 #include "flow/progress.h"
+#include "flow/script_api.h"
 
 /* ---- lanes ---- */
 
@@ -138,8 +139,8 @@ static int choose_lanes(struct event *event, struct error *err)
 	struct script *script = event->script;
 	int count = 0;
 
-	if (script->stateful)
-		return 0; /* chosen with the key of its state */
+	if (script->stateful || script->chain.kept)
+		return 0; /* chosen with the key of its state, or its readers' */
 
 	switch (script->key_by) {
 	case KEY_BY_FUNCTION:
@@ -170,7 +171,9 @@ int plan_failed(struct event *event)
 	struct error err;
 	int result;
 
-	if (script->stateful || script->key_by == KEY_BY_FUNCTION)
+	if (script->chain.kept && !script->stateful && !event->lane_hashes && sl_chain_lanes(event) < 0)
+		return -1;
+	if (script->stateful || script->chain.kept || script->key_by == KEY_BY_FUNCTION)
 		return event->lane_hashes ? 0 : -1;
 	if (script->merges && !script->key_copied)
 		return -1; /* sums need no order */

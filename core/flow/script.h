@@ -61,6 +61,17 @@ struct script {
 	bool lua_makes_rows; /* map, or a key column that is a function */
 	bool reads_stream;   /* its rows are those that other scripts write into a stream */
 	bool chained;        /* ... or its target is a stream */
+	bool feeds;          /* what it writes into streams comes to scripts that run it as events (script_chain.c) */
+	struct script_chain {
+		bool kept;       /* among the scripts of its chain are some that keep state: one lane has all events of a key, whosever they are */
+		bool one_lane;   /* ... which is one for all keys */
+		bool together;   /* where one of its events stalls, all behind it do */
+		uint32_t rank;   /* of the scripts that its rows come through; 0: tables */
+		uint32_t leader; /* a script of the chain that stands for all of it */
+		uint32_t lane_count; /* the lane's key, as places in key_by */
+		uint32_t lane_at[TARGET_KEY_MOST];
+		uint32_t stalled; /* of the leader: the host's pass in which one of them did */
+	} chain;
 	struct slice *owns;
 	uint32_t own_count;
 	struct merge *merges; /* columns of `merge`; NULL: none */
@@ -187,6 +198,8 @@ struct event *script_host_timer(struct script *script, struct intake *intake, st
 				bool ended);
 /* The latest of the timers that a row has by that clock; INT64_MIN: it has none. */
 int64_t script_host_last_timer(struct script *script, const struct state_entry *entry, enum state_clock clock);
+/* The scripts one after the other, those that write a stream before those that read it. */
+struct script *script_host_ranked(struct script_host *host, uint32_t place);
 /* The first of a script's rows that is due until then. At the end of the input all are, but those that have had their turn are put aside. */
 struct state_entry *script_host_first_due(struct script *script, enum state_clock clock, int64_t until_ms, bool at_end);
 /* The sink refused what it wrote, and that never came to be: when it is due again it is written off. */

@@ -99,7 +99,7 @@ int sl_key_changed(struct event *event)
 	return plan_key_changed(event, &event->script->host->error);
 }
 
-/* "scripts/orders.lua:4: what is wrong", of the script or of a module. */
+/* "scripts/orders.lua:4: what is wrong", of the script or of a module; "scripts/alerts.lua: what is wrong", of one that reads its stream. */
 static bool has_place(struct slice text)
 {
 	static const char end[] = ".lua:";
@@ -107,7 +107,7 @@ static bool has_place(struct slice text)
 	size_t n = line_end ? (size_t)(line_end - text.p) : text.n;
 	const char *at = memmem(text.p, n, end, sizeof end - 1);
 
-	return at && at + sizeof end <= text.p + n && at[sizeof end - 1] >= '0' && at[sizeof end - 1] <= '9';
+	return at && at + sizeof end <= text.p + n && ((at[sizeof end - 1] >= '0' && at[sizeof end - 1] <= '9') || at[sizeof end - 1] == ' ');
 }
 
 static struct slice with_script(const struct event *event, struct slice text)
@@ -147,6 +147,7 @@ void sl_again(struct event *event)
 	event->outcome = OUTCOME_PENDING;
 	event->row_matches = true;
 	event->bytes = 0;
+	chain_undo(event);
 	window_forget(event);
 	maps_release(event); /* they are found anew */
 }

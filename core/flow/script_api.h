@@ -118,6 +118,27 @@ SL_EXPORT void sl_window_pane(struct event *event, uint32_t i, struct sl_pane *v
 SL_EXPORT int sl_window_merged(struct event *event, uint32_t i, struct sl_pane *view);
 SL_EXPORT void sl_window_made(struct event *event, uint32_t i, const char *text, size_t size);
 
+/* What streamlua.streams found of a script's chain (flow/script.h: struct script_chain), and a column of its lane's key; at < 0: one lane has all. */
+SL_EXPORT void sl_chain_settle(struct script_host *host, uint32_t script, uint32_t rank, uint32_t leader, bool feeds, bool kept, bool together,
+			       double out_of_order);
+SL_EXPORT void sl_chain_lane(struct script_host *host, uint32_t script, int32_t at);
+/* An event begins whose rows others may read, and is over: until then what it did can be taken back. */
+SL_EXPORT void sl_chain_begin(struct event *event);
+SL_EXPORT void sl_chain_over(struct event *event);
+/* A row of this event, or of another such row, for a reader; its images are built next (sl_build_column, sl_build_image). */
+SL_EXPORT struct event *sl_chain_event(struct event *from, uint32_t reader, uint32_t op);
+/* It has its images: finds what it needs. 1: that is not at hand, and wanted; -1: sl_error. */
+SL_EXPORT int sl_chain_ready(struct event *row);
+/* It ran: what it did is its event's. */
+SL_EXPORT void sl_chain_done(struct event *row);
+/* Timers of its key have to run before its event does. */
+SL_EXPORT void sl_chain_wait(struct event *row);
+/* The lanes of an event of a script without state in such a chain; -1: sl_error. */
+SL_EXPORT int sl_chain_lanes(struct event *event);
+/* Whether one before it stalled that may have rows for the same states; it has run only to find out what it needs, and runs again. */
+SL_EXPORT int sl_chain_is_behind(struct event *event);
+SL_EXPORT void sl_chain_behind(struct event *event);
+
 /* The events that run are those of examples, each with its script alone. */
 SL_EXPORT bool sl_is_example(struct script_host *host);
 /* How many events there are of this message so far, the last one that any were made of. */

@@ -220,6 +220,8 @@ int script_host_settle(struct script_host *host, void (*warn_line)(void *ctx, co
 		if (host_call(host, 0, 0, err) < 0)
 			return -1;
 	}
+	if (chain_settle(host, err) < 0)
+		return -1;
 	guard_settled(host);
 	if (share_settle(host, warn_line, ctx, err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 void build_begin(struct script_host *host, struct intake *intake)
 {
 	host->building = intake;
+	host->built_in = &intake->arena;
 	host->built_message = NULL;
 	host->column_count = 0;
 }
@@ -47,7 +48,7 @@ struct event *sl_build_event(struct script_host *host, const struct message *mes
 
 void sl_build_names(struct script_host *host, struct event *event, const char *database, size_t database_size, const char *table, size_t table_size)
 {
-	struct arena *arena = &host->building->arena;
+	struct arena *arena = host->built_in;
 
 	if (database)
 		event->database = arena_copy(arena, (struct slice){ database, database_size });
@@ -63,7 +64,7 @@ static void add_column(struct script_host *host, struct slice name, struct value
 		host->values = realloc(host->values, host->column_cap * sizeof *host->values);
 		BUG_IF(!host->columns || !host->values);
 	}
-	host->columns[host->column_count] = (struct column){ .name = arena_copy(&host->building->arena, name) };
+	host->columns[host->column_count] = (struct column){ .name = arena_copy(host->built_in, name) };
 	host->values[host->column_count++] = value;
 }
 
@@ -72,7 +73,7 @@ void sl_build_column(struct script_host *host, const char *name, size_t name_siz
 	struct value value = { .kind = (uint8_t)kind };
 
 	if (text) {
-		struct slice copy = arena_copy(&host->building->arena, (struct slice){ text, size });
+		struct slice copy = arena_copy(host->built_in, (struct slice){ text, size });
 
 		value.p = copy.p;
 		value.n = (uint32_t)copy.n;
@@ -98,7 +99,7 @@ int sl_build_image(struct script_host *host, struct event *event, uint32_t which
 	image->shape = shapes_intern(host->shapes, host->columns, host->column_count, &host->error);
 	if (!image->shape)
 		return -1;
-	image->values = arena_alloc(&host->building->arena, size + 1);
+	image->values = arena_alloc(host->built_in, size + 1);
 	if (size)
 		memcpy(image->values, host->values, size);
 	image->state = (uint8_t)state;

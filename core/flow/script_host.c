@@ -159,6 +159,7 @@ void script_host_free(struct script_host *host)
 	state_clear(&host->state);
 	lookup_clear(&host->lookups);
 	timers_free(host);
+	chain_free(host);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		plans_free(&host->scripts[i]);
 		window_free(&host->scripts[i]);

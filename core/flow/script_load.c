@@ -151,6 +151,18 @@ static void read_repartition(struct script_host *host, struct script *script)
 	lua_pop(host->lua, 1);
 }
 
+static void read_time(struct script_host *host, struct script *script)
+{
+	lua_getfield(host->lua, -1, "time");
+	if (lua_istable(host->lua, -1)) {
+		script->time_column = text_field(host, "column");
+		lua_getfield(host->lua, -1, "factor");
+		script->time_factor = lua_tonumber(host->lua, -1);
+		lua_pop(host->lua, 1);
+	}
+	lua_pop(host->lua, 1);
+}
+
 static int64_t default_park_for(struct script_host *host)
 {
 	int64_t ms = 10 * 60 * 1000;
@@ -187,6 +199,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	script->stateful = has_field(host->lua, "stateful", LUA_TBOOLEAN);
 	script->has_target = !script->stateful || has_field(host->lua, "has_target", LUA_TBOOLEAN);
 	lookups_load(host, script);
+	read_time(host, script);
 	if (script->stateful) {
 		script->enters_lua = script->lua_makes_rows = true;
 		script->copies_all = false;
@@ -204,14 +217,6 @@ void script_from_lua(struct script_host *host, struct script *script)
 		read_repartition(host, script);
 		script->closes = slice_is(text_field(host, "emit"), "final");
 		script->ends = script->closes || has_field(host->lua, "ends", LUA_TBOOLEAN);
-		lua_getfield(host->lua, -1, "time");
-		if (lua_istable(host->lua, -1)) {
-			script->time_column = text_field(host, "column");
-			lua_getfield(host->lua, -1, "factor");
-			script->time_factor = lua_tonumber(host->lua, -1);
-			lua_pop(host->lua, 1);
-		}
-		lua_pop(host->lua, 1);
 		if (script->windowed)
 			window_load(host, script);
 	}

@@ -268,6 +268,7 @@ void script_host_loaded(struct script_host *host)
 void script_host_look(struct script_host *host, int64_t now_ms, size_t bytes_most)
 {
 	host->lookups.now_ms = now_ms;
+	host->lookups.intake++;
 	host->lookups.bytes_most = bytes_most;
 	lookup_trim(&host->lookups);
 }

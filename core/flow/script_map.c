@@ -33,11 +33,16 @@ void maps_release(struct event *event)
 	struct state_use **at = &event->uses;
 
 	/* The first is the event's own: of a timer of an entry that expires, that entry. */
-	while (*at && (*at == event->uses || !(*at)->entry->map.n))
-		at = &(*at)->next;
-	for (struct state_use *used = *at; used; used = used->next)
+	while (*at) {
+		struct state_use *used = *at;
+
+		if (!used->chained && (used == event->uses || !used->entry->map.n)) {
+			at = &used->next;
+			continue;
+		}
 		used->entry->users--;
-	*at = NULL;
+		*at = used->next;
+	}
 }
 
 int sl_stall(struct event *event)
@@ -48,7 +53,9 @@ int sl_stall(struct event *event)
 		return error_set(&host->error, "it came %d times to an entry of a map that was not at hand: name them at once, ctx:map(name, keys)",
 				 STALLS_MOST);
 	sl_again(event);
-	event->uses->entry->stalled = host->pass;
+	if (event->uses)
+		event->uses->entry->stalled = host->pass;
+	host->scripts[event->script->chain.leader].chain.stalled = host->pass;
 	event->stalled = host->stalled = true;
 	return 0;
 }
@@ -57,7 +64,7 @@ int sl_is_stalled(struct event *event)
 {
 	struct script_host *host = event->script->host;
 
-	if (event->uses->entry->stalled != host->pass)
+	if (!event->uses || event->uses->entry->stalled != host->pass)
 		return 0;
 	event->stalled = host->stalled = true;
 	return 1;

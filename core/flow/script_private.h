@@ -63,9 +63,11 @@ struct script_host {
 	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
 	char state_updated[40];
 	struct known_second known_seconds[KNOWN_SECONDS];
-	struct buf key, key_old; /* being made */
-	uint32_t pass;           /* how many times intakes have gone through scripts */
-	bool stalled;            /* an event did in this one */
+	struct buf key, key_old;     /* being made */
+	uint32_t pass;               /* how many times intakes have gone through scripts */
+	uint32_t *ranked;            /* numbers of the scripts, by rank */
+	struct chain_run *chain_run; /* script_chain.c */
+	bool stalled;                /* an event did in this one */
 
 	struct event **work; /* events of one intake, one script's behind another's */
 	size_t work_cap;
@@ -96,6 +98,7 @@ struct script_host {
 
 	/* while events are built from Lua tables */
 	struct intake *building;
+	struct arena *built_in;
 	struct column *columns;
 	struct value *values;
 	uint32_t column_count, column_cap;
@@ -168,6 +171,31 @@ int share_settle_merges(struct script_host *host, struct script *script, struct 
 /* Once all scripts are bound: no two of them have one column; and whether rows go with the last that owns something in them. */
 int share_settle(struct script_host *host, void (*warn)(void *ctx, const char *line), void *ctx, struct error *err);
 
+/* script_work.c: fills host->work, and says in each script where its own begins. done_too: with what was done before a restart. chains: what is of one
+ * chain is its leader's, in the order of the intake. */
+void host_gather(struct script_host *host, const struct intake *intake, bool done_too, bool chains);
+
+/* script_chain.c: once all scripts are bound; and gives back. */
+int chain_settle(struct script_host *host, struct error *err);
+void chain_free(struct script_host *host);
+/* The lane of a key of a script's state, or of an event of one that keeps none. */
+uint64_t chain_lane(const struct script *script, struct slice key);
+/* What the entry is, before the event changes it: comes back where the event fails, or runs again. */
+void chain_remember(const struct event *event, const struct state_entry *entry);
+void chain_undo(struct event *event);
+/* The timer that has to run before this event: of its own key, or of a reader's. */
+struct chain_timer {
+	struct script *script;
+	struct state_entry *entry;
+	int64_t clock_ms;
+};
+struct chain_timer chain_timer(struct script_host *host, const struct event *event);
+/* script_state.c: the text of its key by the columns of key_by; -1: err. */
+int state_key_of(struct event *event, struct image *image, struct buf *out, struct error *err);
+/* The keys of its state, which its script has in use from now on; -1: err. */
+int state_read_keys(struct event *event, struct error *err);
+/* script_run.c: how its values are read. */
+void script_event_readings(struct event *event);
 /* script_map.c: the event has nothing to do any more with entries of maps. */
 void maps_release(struct event *event);
 /* The timer fails, and is not due any more. */

@@ -26,6 +26,7 @@ void script_event_fault(struct event *event, enum stage stage, struct slice text
 	event->outcome = event->uncertain ? OUTCOME_IGNORED : OUTCOME_DEAD;
 	if (event->outcome == OUTCOME_DEAD && event->script && event->script->on_error == ON_ERROR_SKIP)
 		event->outcome = OUTCOME_SKIPPED;
+	chain_undo(event);
 	window_forget(event);
 	if (event->uses)
 		maps_release(event);
@@ -58,7 +59,7 @@ static void learn_key(struct script *script, const struct shape *key)
 	plans_free(script);
 }
 
-static void set_readings(struct event *event)
+void script_event_readings(struct event *event)
 {
 	struct image *images[] = { &event->row, &event->old, &event->key };
 
@@ -168,19 +169,19 @@ static void put_before(struct intake *intake, struct event *event, struct event 
 }
 
 /* The timers of its key that are due where this event came. */
-static void run_due(struct script_host *host, struct script *script, struct event *event, const struct run_times *times)
+static void run_due(struct script_host *host, struct event *event, const struct run_times *times)
 {
-	struct state_entry *entry = event->uses->entry;
+	struct chain_timer due = chain_timer(host, event);
 	struct event *timer;
 	struct error err;
 
-	if (!entry->partition) /* its last event came from one that is another's now, and this key is ours */
-		entry->partition = event->message->owner;
-	timer = script_host_timer(script, event->intake, entry, STATE_EVENT_TIME, event->clock_ms, false);
+	if (!due.entry->partition) /* its last event came from one that is another's now, and this key is ours */
+		due.entry->partition = event->message->owner;
+	timer = script_host_timer(due.script, event->intake, due.entry, STATE_EVENT_TIME, due.clock_ms, false);
 	put_before(event->intake, timer, event);
 	if (guard_times(host, timer->message) > 1) {
 		script_event_fault(timer, STAGE_SCRIPT, slice_of(guard_given_up));
-	} else if (run_lua(host, script, &timer, 1, times, &err) < 0) {
+	} else if (run_lua(host, due.script, &timer, 1, times, &err) < 0) {
 		guard_failed(host, &err);
 		fault(timer, &err);
 	}
@@ -209,19 +210,22 @@ static void run_some(struct script_host *host, struct script *script, struct eve
 		}
 		at += (size_t)ran;
 		if (at < count)
-			run_due(host, script, events[at], times);
+			run_due(host, events[at], times);
 	}
 }
 
-/* All of the work at once, but for events of suspect messages: each of those alone, and with care. */
-static void run_script(struct script_host *host, struct script *script, const struct run_times *times)
+/* All of the work at once, but for events of suspect messages: each of those alone, and with care. Scripts of one chain take turns. */
+static void run_script(struct script_host *host, const struct script *leader, const struct run_times *times)
 {
-	struct event **work = host->work + script->work_first;
+	struct event **work = host->work + leader->work_first;
 
-	for (size_t from = 0, n; from < script->work_count; from += n) {
+	for (size_t from = 0, n; from < leader->work_count; from += n) {
+		struct script *script = work[from]->script;
 		uint32_t suspicions = guard_times(host, work[from]->message);
 
-		for (n = 1; !suspicions && from + n < script->work_count && !guard_times(host, work[from + n]->message); n++) {
+		for (n = 1;
+		     !suspicions && from + n < leader->work_count && work[from + n]->script == script && !guard_times(host, work[from + n]->message);
+		     n++) {
 		}
 		if (suspicions == 1)
 			guard_begin(host, GUARD_EVENT_MILLIONS);
@@ -234,45 +238,9 @@ static void run_script(struct script_host *host, struct script *script, const st
 	}
 }
 
-/* Of what was done before the restart, scripts that keep state see the time that it brings. */
-static bool is_work(const struct intake *intake, const struct event *event, bool done_too)
-{
-	if (!event->script || !event->script->enters_lua || (intake->stalled && !event->stalled))
-		return false;
-	return event->outcome == OUTCOME_PENDING || (done_too && event->script->stateful && event->was_done && !event->settled);
-}
-
-/* The events of each script that enters Lua, into host->work, one script's behind another's: in two passes, however many scripts there are. */
-static void gather(struct script_host *host, const struct intake *intake, bool done_too)
-{
-	uint32_t first = 0;
-
-	if (intake->count > host->work_cap) {
-		host->work_cap = intake->count + 1024;
-		host->work = realloc(host->work, host->work_cap * sizeof(*host->work));
-		BUG_IF(!host->work);
-	}
-	for (uint32_t i = 0; i < host->script_count; i++)
-		host->scripts[i].work_count = 0;
-	for (const struct event *event = intake->first; event; event = event->next)
-		if (is_work(intake, event, done_too))
-			event->script->work_count++;
-	for (uint32_t i = 0; i < host->script_count; i++) {
-		host->scripts[i].work_first = first;
-		first += host->scripts[i].work_count;
-		host->scripts[i].work_count = 0;
-	}
-	for (struct event *event = intake->first; event; event = event->next) {
-		if (!is_work(intake, event, done_too))
-			continue;
-		event->stalled = false;
-		host->work[event->script->work_first + event->script->work_count++] = event;
-	}
-}
-
 static void run_scripts(struct script_host *host, struct intake *intake, const struct run_times *times)
 {
-	gather(host, intake, true);
+	host_gather(host, intake, true, true);
 	for (uint32_t i = 0; i < host->script_count; i++)
 		if (host->scripts[i].work_count)
 			run_script(host, &host->scripts[i], times);
@@ -282,11 +250,11 @@ static void run_scripts(struct script_host *host, struct intake *intake, const s
 static void route_done(struct script_host *host, struct event *event)
 {
 	event->script = find_script(host, event);
-	if (!event->script || !event->script->stateful || !event->row.shape) {
+	if (!event->script || !(event->script->stateful || event->script->chain.kept) || !event->row.shape) {
 		event->script = NULL;
 		return;
 	}
-	set_readings(event);
+	script_event_readings(event);
 }
 
 /* Events without a lane of their own are spread by partition, and keep their order there. */
@@ -369,7 +337,7 @@ static void begin_state(struct script_host *host, struct script *script)
 /* Also for what was done before: its filter may look something up. */
 static void begin_lookups(struct script_host *host, struct intake *intake)
 {
-	gather(host, intake, true);
+	host_gather(host, intake, true, false);
 	for (uint32_t i = 0; i < host->script_count; i++) {
 		struct script *script = &host->scripts[i];
 
@@ -394,12 +362,12 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	/* Not before all are routed: a key that is learned on the way makes all plans anew. */
 	for (struct event *event = intake->first; event; event = event->next)
 		if (event->outcome == OUTCOME_PENDING)
-			set_readings(event);
+			script_event_readings(event);
 	watch_intake(host, intake);
 	if (host->lookup_count && host->rekey != REKEY_OUT)
 		begin_lookups(host, intake);
 	if (script_host_is_stateful(host)) {
-		gather(host, intake, false);
+		host_gather(host, intake, false, false);
 		for (uint32_t i = 0; i < host->script_count; i++)
 			if (host->scripts[i].stateful && host->scripts[i].work_count)
 				begin_state(host, &host->scripts[i]);

@@ -99,7 +99,7 @@ void state_now(struct script_host *host, int64_t now_ms)
 
 /* ---- keys ---- */
 
-static int key_of(struct event *event, struct image *image, struct buf *out, struct error *err)
+int state_key_of(struct event *event, struct image *image, struct buf *out, struct error *err)
 {
 	const struct script *script = event->script;
 
@@ -136,6 +136,8 @@ static void use(struct event *event, struct slice map, struct slice key, bool ol
 
 uint64_t state_lane_hash(const struct event *event, struct slice key)
 {
+	if (event->script->chain.kept)
+		return chain_lane(event->script, key);
 	return XXH3_64bits_withSeed(key.p, key.n, event->script->target->id);
 }
 
@@ -153,14 +155,14 @@ static void set_keys(struct event *event, struct slice key, struct slice old)
 		use(event, SLICE(""), old, true);
 }
 
-static int read_keys(struct event *event, struct error *err)
+int state_read_keys(struct event *event, struct error *err)
 {
 	struct script_host *host = event->script->host;
 	struct slice old = { 0 };
 
-	if (key_of(event, &event->row, &host->key, err) < 0)
+	if (state_key_of(event, &event->row, &host->key, err) < 0)
 		return -1;
-	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && key_of(event, &event->old, &host->key_old, NULL) == 0)
+	if (event->op == OP_UPDATE && event->old.state != IMAGE_ABSENT && state_key_of(event, &event->old, &host->key_old, NULL) == 0)
 		old = buf_view(&host->key_old);
 	set_keys(event, buf_view(&host->key), old);
 	return 0;
@@ -174,7 +176,7 @@ void state_begin(struct script_host *host, struct script *script, struct event *
 	if (script->key_by == KEY_BY_COLUMNS) {
 		for (size_t i = 0; i < count; i++)
 			if (events[i]->op != OP_TIMER)
-				read_keys(events[i], &err);
+				state_read_keys(events[i], &err);
 		return;
 	}
 	host_push_engine(host, "keys");
@@ -256,7 +258,7 @@ struct state_entry *sl_state_main(struct event *event)
 {
 	struct state_entry *entry;
 
-	if (!event->uses && read_keys(event, &event->script->host->error) < 0)
+	if (!event->uses && state_read_keys(event, &event->script->host->error) < 0)
 		return NULL;
 	entry = event->uses->entry;
 	event->script->state.spans |= entry->partition && entry->partition != event->message->owner;
@@ -355,6 +357,8 @@ void state_put(struct event *event, struct state_entry *entry, const struct stat
 		change->state_bytes += (uint32_t)(made->value.n + made->timers.n);
 	}
 	event->bytes += change->state_bytes;
+	if (event->of || script->feeds)
+		chain_remember(event, entry);
 	state_set(&host->state, entry, event->message->owner, made->value, made->timers, made->at, made->version);
 }
 

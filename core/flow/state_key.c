@@ -70,13 +70,14 @@ void state_key_extend(struct buf *key, struct slice entry)
 	buf_char(key, ']');
 }
 
-void state_key_of_entry(struct buf *out, struct slice entry)
+/* The commas between a key's values: calls with the place of each, and with that of the last bracket. Stops where that says false. */
+static void walk(struct slice key, bool (*at)(void *ctx, size_t place), void *ctx)
 {
-	size_t end = 0, depth = 0;
+	size_t depth = 0;
 	bool text = false;
 
-	for (size_t i = 0; i < entry.n; i++) {
-		char c = entry.p[i];
+	for (size_t i = 0; i < key.n; i++) {
+		char c = key.p[i];
 
 		if (text && c == '\\')
 			i++;
@@ -84,13 +85,54 @@ void state_key_of_entry(struct buf *out, struct slice entry)
 			text = !text;
 		else if (!text && (c == '[' || c == '{'))
 			depth++;
-		else if (!text && (c == ']' || c == '}'))
-			depth--;
-		else if (!text && c == ',' && depth == 1)
-			end = i;
+		else if (!text && (c == ']' || c == '}') && --depth == 0)
+			at(ctx, i);
+		else if (!text && c == ',' && depth == 1 && !at(ctx, i))
+			return;
 	}
+}
+
+struct part {
+	size_t from, to;
+	uint32_t left;
+};
+
+static bool find_part(void *ctx, size_t place)
+{
+	struct part *part = ctx;
+
+	if (part->left-- == 0) {
+		part->to = place;
+		return false;
+	}
+	part->from = place + 1;
+	return true;
+}
+
+struct slice state_key_part(struct slice key, uint32_t index)
+{
+	struct part part = { .from = 1, .left = index };
+
+	walk(key, find_part, &part);
+	return part.to ? (struct slice){ key.p + part.from, part.to - part.from } : SLICE("");
+}
+
+static bool keep_last(void *ctx, size_t place)
+{
+	size_t *last = ctx;
+
+	last[0] = last[1];
+	last[1] = place;
+	return true;
+}
+
+void state_key_of_entry(struct buf *out, struct slice entry)
+{
+	size_t last[2] = { 0 }; /* the last comma, and the bracket */
+
+	walk(entry, keep_last, last);
 	buf_clear(out);
-	buf_append(out, entry.p, end);
+	buf_append(out, entry.p, last[0]);
 	buf_char(out, ']');
 }
 

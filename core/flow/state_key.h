@@ -17,6 +17,8 @@ void state_key_end(struct buf *out);
 void state_key_extend(struct buf *key, struct slice entry);
 /* The key that a map's entry belongs to: of [7,"a"] it is [7]. */
 void state_key_of_entry(struct buf *out, struct slice entry);
+/* The text of a column of the key, the first is 0; empty where it has none. */
+struct slice state_key_part(struct slice key, uint32_t index);
 /* The value of a column of the key, the first is 0; made in the arena. Bytes come back as TEXT. -1: the key has no such value. */
 int state_key_value(struct json *json, struct slice key, uint32_t index, struct arena *arena, struct value *value, struct error *err);
 /* -1: it is longer than its column. */

@@ -96,6 +96,12 @@ local function check_table(made, name, needed)
   end
 end
 
+-- One image of a row of a stream, which is always whole; values may have `null`.
+local function image(event, which, values)
+  into = host.pointer
+  add_image(event, which, values, WHOLE)
+end
+
 -- made: { op=, database=, table=, row=, old=, key=, time= }. pointer: the host where it runs, if that is not this one.
 local function event(message, made, pointer)
   into = pointer or host.pointer
@@ -159,4 +165,4 @@ local function value(pointer, name, of)
   add_column(name, of)
 end
 
-return { event = event, given = given, value = value }
+return { event = event, image = image, ROW = ROW, OLD = OLD, given = given, value = value }

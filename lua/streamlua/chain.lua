@@ -1,21 +1,24 @@
--- Chains: a row that a script writes into a stream goes through the scripts that read it at once, as a part of the event that it comes of. So
--- there is nothing between the two: one lane, one transaction, one dead letter, and an event that runs again takes all of it along.
+-- Chains: a row that a script writes into a stream goes through the scripts that read it, as a part of the event that it comes of. So there is
+-- nothing between the two: one lane, one transaction, one dead letter, and an event that runs again takes all of it along. Readers without state
+-- are called here, at once; the others have their turn when who wrote the row is through (streamlua.chained).
 local ffi = require "ffi"
+local chained = require "streamlua.chained"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
+local keyed = require "streamlua.keyed"
+local map = require "streamlua.map"
 local native = require "streamlua.native"
 local null = require("streamlua").null
 local output = require "streamlua.output"
 local row = require "streamlua.row"
+local timer = require "streamlua.timer"
 
 local C, state = native.C, row.state
 local INSERT, UPDATE, DELETE, SNAPSHOT = native.INSERT, native.UPDATE, native.DELETE, native.SNAPSHOT
 
 local DEEPEST = 16 -- streams within streams; `check` finds the loops that scripts say, not those that they make up
 
-local chain = {
-  writer = nil, -- path of the script whose events run
-}
+local chain = {}
 
 local readers = {} -- stream -> scripts that read it
 
@@ -60,6 +63,9 @@ local function as_row(values)
 end
 
 local function all_columns(this)
+  if row.is_row(this) then
+    return row.to_table(this, null)
+  end
   local made = {}
   for name, value in pairs(this) do
     made[name] = value
@@ -92,9 +98,12 @@ end
 
 local feed
 
-local function deliver(script, op, values)
+-- What feed may be told of the row before, besides that row, or false where there was none.
+local AT_ONCE, ROW_OF_BEFORE = {}, {} -- who runs later has no use for this row; it is that row itself, and who is called at once has none for it
+
+local function deliver(script, op, values, old)
   if script.to_stream then
-    feed(script.to_stream, op, values)
+    feed(script.to_stream, op, values, old)
   elseif op == DELETE then
     output.write(script.target_id, values, native.CHANGE_DELETE, native.ABSENT)
   else
@@ -102,8 +111,11 @@ local function deliver(script, op, values)
   end
 end
 
+local made_of_old
+
 -- A row that does not match any more is deleted; one that was never there need not be. What keeps state upserts: its rows may be there.
-local function read(script, op, this)
+-- old: the row before an update, where that is known.
+local function read(script, op, this, old)
   state.op = op
   if script.filter and not script.filter(this, context) then
     return
@@ -118,17 +130,40 @@ local function read(script, op, this)
     error(("%s adds up (merge), and a stream does not say what a row had added before an update of it: let it read the table itself")
       :format(script.path), 0)
   end
+  if old and script.feeds then
+    old = made_of_old(script, old)
+  end
   local made = script.make(this, context)
   if made ~= nil then
-    deliver(script, op, output.check(made))
+    deliver(script, op, output.check(made), old)
   end
 end
 
+-- Of this script: it keeps state or looks something up, so its rows are events.
+local function runs_later(script)
+  return script.stateful or script.lookups
+end
+
 -- To the scripts that read the stream. What a script makes alone, in its examples and tests, are rows of the stream.
-function feed(stream, op, values)
+-- For scripts that run later. An update says what the row was, where that is known.
+local function add_later(script, stream, op, values, old)
+  if old == AT_ONCE or (op == DELETE and old == false) then
+    return
+  elseif op == UPDATE and old == false then
+    op, old = INSERT, nil
+  elseif op == DELETE and old and old ~= ROW_OF_BEFORE then
+    values, old = old, nil
+  end
+  chained.add(script, stream, op, values, op == UPDATE and old or nil)
+end
+
+-- old: the row before an update (false: there was none; nil: nobody knows), for those who have use for it.
+function feed(stream, op, values, old)
   values = row.is_row(values) and row.to_table(values, null) or values
   if not readers[stream] or C.sl_is_example(host.pointer) then
-    output.write(output.target_id("stream:" .. stream), values, op == DELETE and native.CHANGE_DELETE or native.CHANGE_UPSERT, native.ABSENT)
+    if old ~= ROW_OF_BEFORE then
+      output.write(output.target_id("stream:" .. stream), values, op == DELETE and native.CHANGE_DELETE or native.CHANGE_UPSERT, native.ABSENT)
+    end
     return
   end
   local outer, op_before, lacks = depth_now(), state.op, state.lacks
@@ -136,10 +171,17 @@ function feed(stream, op, values)
     error(("stream '%s': %d streams feed each other: a row would never come to an end"):format(stream, DEEPEST), 0)
   end
   depth, generation = outer + 1, state.generation
+  local maps, timers = map.lend(), timer.lend() -- they are who writes'
   for _, script in ipairs(readers[stream]) do
-    trail[depth] = { stream = stream, writer = outer == 0 and chain.writer or trail[outer].reader, reader = script.path }
-    read(script, op, as_row(values))
+    trail[depth] = { stream = stream, writer = outer == 0 and chained.writer or trail[outer].reader, reader = script.path }
+    if runs_later(script) then
+      add_later(script, stream, op, values, old)
+    elseif old ~= ROW_OF_BEFORE then
+      read(script, op, as_row(values), old and old ~= AT_ONCE and as_row(old) or nil)
+    end
   end
+  map.lend(maps)
+  timer.lend(timers)
   depth, state.op, state.lacks = outer, op_before, lacks
 end
 chain.feed = feed
@@ -166,8 +208,9 @@ function chain.pass_on(script)
     local change = C.sl_take_change(state.event, script.target_id)
     changes[#changes + 1] = change ~= nil and change or nil
   until change == nil
+  local op = script.emit == "final" and INSERT or UPDATE
   for _, change in ipairs(changes) do
-    feed(script.to_stream, change.op == native.CHANGE_DELETE and DELETE or UPDATE, values_of(change))
+    feed(script.to_stream, change.op == native.CHANGE_DELETE and DELETE or op, values_of(change))
   end
 end
 
@@ -176,6 +219,9 @@ setmetatable(output.streams, {
   __index = function(this, target)
     local stream = target:match "^stream:(.+)$"
     this[target] = stream and function(deleted, values)
+      if output.quiet then
+        return
+      end
       local upserts = state.stateful and depth_now() == 0
       feed(stream, (deleted or (state.op == DELETE and not upserts)) and DELETE or upserts and INSERT or state.op, values)
     end or false
@@ -196,6 +242,34 @@ local function fail()
   error(ffi.string(C.sl_error(host.pointer)), 0)
 end
 
+-- Whether one of the readers wants to know what a row was before: those that are called at once do not.
+local function wants_old(stream)
+  for _, script in ipairs(readers[stream] or {}) do
+    if runs_later(script) or script.feeds then
+      return true
+    end
+  end
+  return false
+end
+
+-- What a script made of the row of before, which is not written once more; false where that was none.
+function made_of_old(script, this)
+  local values = false
+  local op_before = state.op
+  state.op, output.quiet = DELETE, true
+  local ok, reason = pcall(function()
+    if not (script.reads and script.filter and not script.filter(this, context)) and not (script.where and not script.where(this)) then
+      values = script.make(this, context)
+      values = values ~= nil and output.check(values)
+    end
+  end)
+  state.op, output.quiet = op_before, false
+  if not ok then
+    error(reason, 0)
+  end
+  return row.is_row(values) and row.to_table(values, null) or values
+end
+
 -- The row of before, where its key is another now.
 local function delete_old(event, script)
   local changed = C.sl_key_changed(event)
@@ -205,7 +279,7 @@ local function delete_old(event, script)
     state.op = DELETE
     local values = script.make(row.new(state.generation, row.OLD), context)
     if values ~= nil then
-      feed(script.to_stream, DELETE, output.check(values))
+      feed(script.to_stream, DELETE, output.check(values), AT_ONCE)
     end
   end
 end
@@ -221,9 +295,12 @@ end
 -- A script without state whose target is a stream: a function(event).
 local function writes(script)
   return function(event)
-    local op, this = event.op, row.new(state.generation, row.NEW)
+    local op, this, old = event.op, row.new(state.generation, row.NEW), nil
     if op == UPDATE then
       delete_old(event, script)
+      if event.old.shape ~= nil and wants_old(script.to_stream) then
+        old = made_of_old(script, row.new(state.generation, row.OLD))
+      end
     end
     state.lacks = false
     if script.where and op ~= DELETE and not script.where(this) then
@@ -234,27 +311,65 @@ local function writes(script)
       local values = script.make(this, context)
       check_whole(script)
       if values ~= nil then
-        feed(script.to_stream, op, output.check(values))
+        feed(script.to_stream, op, output.check(values), old)
+      elseif old then
+        feed(script.to_stream, DELETE, old, ROW_OF_BEFORE)
       end
     else
       check_whole(script)
     end
     state.op = event.op
-    if event.changes == nil then
+    if event.changes == nil and chained.is_empty() then
       event.outcome = native.FILTERED
     end
   end
 end
 
--- A script that reads a stream has no events but those of its examples and tests.
+-- A script that reads a stream has no events but those of its examples and tests, and the rows that it is to look something up for.
 local function reads(script)
   return function(event)
-    read(script, event.op, as_row(row.to_table(row.new(state.generation, row.NEW), null)))
-    if event.changes == nil then
+    local this = row.new(state.generation, row.NEW)
+    if script.lookups then
+      read(script, event.op, this, event.op == UPDATE and event.old.shape ~= nil and row.new(state.generation, row.OLD) or nil)
+    else
+      read(script, event.op, as_row(row.to_table(this, null)))
+    end
+    if event.changes == nil and chained.is_empty() then
       event.outcome = native.FILTERED
     end
   end
 end
+
+-- ---- scripts without state whose rows, or whose own, are events ----
+
+local function run(script, event)
+  if event.of == nil and not script.reads then
+    if script.filter and not script.filter(row.new(state.generation, row.NEW), context) then
+      event.outcome = native.FILTERED
+      return
+    elseif script.uses_time then
+      local at = keyed.event_time(script, event, row.new(state.generation, row.NEW))
+      if at then
+        keyed.clock(script, event, at)
+      end
+    end
+    if script.kept then
+      if C.sl_chain_lanes(event) ~= 0 then
+        fail()
+      end
+    elseif type(script.key_by) == "function" then
+      script.lane_key(event, script)
+    end
+  end
+  script.chained(event)
+  if script.kept or (event.of ~= nil and event.of.finished) then -- nothing of it can be wrong any more when states change
+    if C.sl_finish(event) ~= 0 then
+      fail()
+    end
+  end
+end
+
+chain.kind = { run = run }
 
 -- Once the script's target is known. as_map: makes a map of columns. Comes to a function(event); nil: the script has its own loop.
 function chain.bind(script, as_map)

@@ -8,11 +8,13 @@ host.pointer = ffi.cast("struct script_host *", host.address)
 
 local build = require "streamlua.build"
 local chain = require "streamlua.chain"
+local chained = require "streamlua.chained"
 local decode = require "streamlua.decode"
 local example_form = require "streamlua.example_form"
 local examples = require "streamlua.examples"
 local findings = require "streamlua.findings"
 local jobs = require "streamlua.job"
+local lanes = require "streamlua.lanes"
 local literals = require "streamlua.literals"
 local loop = require "streamlua.loop"
 local map = require "streamlua.map"
@@ -100,6 +102,24 @@ function engine.findings()
   return findings(engine.scripts)
 end
 
+-- Once all scripts are bound: what the engine is to know of chains, and the loops of scripts that are part of one.
+function engine.settle_chains()
+  for index, script in ipairs(engine.scripts) do
+    script.number = index - 1
+  end
+  lanes.settle(engine.scripts, named)
+  for index, script in ipairs(engine.scripts) do
+    native.C.sl_chain_settle(host.pointer, script.number, script.rank, script.leader.number, script.feeds, script.kept, script.together,
+      script.out_of_order or 0)
+    for _, at in ipairs(script.lane) do
+      native.C.sl_chain_lane(host.pointer, script.number, at)
+    end
+    if not script.stateful and script.chained and (script.feeds or (script.reads and script.lookups)) then
+      engine.loops[index] = stateful.new(script, chain.kind)
+    end
+  end
+end
+
 -- Columns of which some are functions, as a map: needed where one of them makes the key.
 local function columns_as_map(columns)
   return function(this, ctx)
@@ -125,8 +145,9 @@ function engine.bind(index, target_id, key_is_function)
   local script = engine.scripts[index]
   local functions
   script.target_id = target_id
-  local chained = chain.bind(script, columns_as_map)
-  if script.columns and not script.map and not chained then
+  local as_event = chain.bind(script, columns_as_map)
+  script.chained, script.lane_key = as_event, loop.lane_key
+  if script.columns and not script.map and not as_event then
     if key_is_function then
       script.map, script.fill = columns_as_map(script.columns), native.ABSENT
     else
@@ -147,13 +168,13 @@ function engine.bind(index, target_id, key_is_function)
   engine.loops[index] = loop.new {
     name = script.name, filter = not script.reads and script.filter or nil, where = script.where, map = script.map, functions = functions,
     key_by = type(script.key_by) == "function" and script.key_by or nil, fill = script.fill, target_id = target_id, owns = script.owns,
-    merges = script.merges, chained = chained,
+    merges = script.merges, chained = as_event,
   }
 end
 
 function engine.run(index, events, count, now, others)
   row.state.now, row.state.others, row.state.watermark, row.state.stateful = now, others, 0 / 0, engine.scripts[index].stateful or false
-  chain.writer = engine.scripts[index].path
+  chained.enter(engine.scripts[index])
   row.look(engine.scripts[index].lookups)
   return engine.loops[index](ffi.cast("struct event **", events), count)
 end

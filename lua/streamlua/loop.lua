@@ -2,6 +2,7 @@
 -- Each script's loop is a function prototype of its own, so that the JIT's traces of one script are not those of another.
 local ffi = require "ffi"
 local chain = require "streamlua.chain"
+local chained = require "streamlua.chained"
 local context = require "streamlua.context"
 local host = require "streamlua.host"
 local merged = require "streamlua.merged"
@@ -25,7 +26,8 @@ local function traceback(reason)
       lines[#lines + 1] = line
     end
   end
-  return (#lines > 0 and text .. "\n" .. table.concat(lines, "\n") or text) .. chain.way()
+  text = chained.placed(text)
+  return (#lines > 0 and text .. "\n" .. table.concat(lines, "\n") or text) .. chain.way() .. chained.way()
 end
 
 -- The event had all the memory that there is: it is at fault.
@@ -246,4 +248,4 @@ local function new(script)
     output.fill, script.chained or script.merges and merged.new(script) or false, xpcall, type)
 end
 
-return { new = new, traceback = traceback, watch = watch, make_room = make_room, NO_MEMORY = NO_MEMORY, no_memory = no_memory }
+return { new = new, lane_key = lane_key, traceback = traceback, watch = watch, make_room = make_room, NO_MEMORY = NO_MEMORY, no_memory = no_memory }

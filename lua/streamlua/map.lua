@@ -27,6 +27,9 @@ local function stall()
   error(STALL, 0)
 end
 
+-- The event waits for rows that are asked for already.
+map.stall = stall
+
 -- ---- an entry ----
 
 local function key_text(name, key)
@@ -153,6 +156,13 @@ end
 -- at: when it happened, in ms; may be nil. over: entries that expire until then are gone.
 function map.begin(script, event, at, over)
   working = { script = script, event = event, at = at, over = over }
+end
+
+-- Another script has its turn in the middle of this one's, which has none: gives what was there, to be given back.
+function map.lend(back)
+  local lent = working
+  working = back
+  return lent
 end
 
 -- Whether something that the script caught, or not, was that it stalled: nobody may go on as if it were any other error.

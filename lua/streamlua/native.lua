@@ -25,7 +25,7 @@ struct event {
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, keyless, finished; uint8_t due_by;
   bool spans, ended, stalled; uint32_t stalls, reparks;
   struct slice error, script_version, tx, position; int64_t at_ms, clock_ms;
-  void *otherwise; struct looked **looked;
+  void *otherwise; struct looked **looked; struct event *of;
 };
 struct looked { struct value *values; uint8_t lacks; };
 struct state_entry {
@@ -97,6 +97,18 @@ int sl_is_stalled(struct event *event);
 void sl_timer_otherwise(struct event *event, const char *value, size_t size, const char *timers, size_t timers_size, double due, double wake);
 
 struct change *sl_take_change(struct event *event, uint32_t target);
+void sl_chain_settle(struct script_host *host, uint32_t script, uint32_t rank, uint32_t leader, bool feeds, bool kept,
+  bool together, double out_of_order);
+void sl_chain_lane(struct script_host *host, uint32_t script, int32_t at);
+void sl_chain_begin(struct event *event);
+struct event *sl_chain_event(struct event *from, uint32_t reader, uint32_t op);
+int sl_chain_ready(struct event *row);
+void sl_chain_done(struct event *row);
+void sl_chain_over(struct event *event);
+void sl_chain_wait(struct event *row);
+int sl_chain_lanes(struct event *event);
+int sl_chain_is_behind(struct event *event);
+void sl_chain_behind(struct event *event);
 bool sl_is_example(struct script_host *host);
 uint32_t sl_built(struct script_host *host, const struct message *message);
 struct event *sl_build_event(struct script_host *host, const struct message *message, uint32_t op);

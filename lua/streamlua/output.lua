@@ -118,6 +118,8 @@ local function is_new_row(id, values)
   return column >= 0 and values[name_of(C.sl_target_column_name(host.pointer, id, column))] == nil
 end
 
+local output
+
 local streams = {} -- "stream:n" -> function(deleted, values), filled by streamlua.chain; false: no stream's name
 
 -- While a delete is processed, what the script makes of the old row is taken back; but a log only grows, and what a stateful script
@@ -127,7 +129,9 @@ local function emit(target, values)
     return streams[target](false, values)
   end
   local id = target_id(target)
-  if state.op == native.DELETE and not state.stateful and not is_new_row(id, values) then
+  if output.quiet then
+    return
+  elseif state.op == native.DELETE and not state.stateful and not is_new_row(id, values) then
     write(id, values, DELETE, ABSENT)
   else
     write(id, values, UPSERT, DEFAULT)
@@ -142,10 +146,15 @@ local function delete(target, values)
   if C.sl_target_is_merged(host.pointer, id) then
     error(("ctx:delete: rows of %s are added up (merge) from many, and none of these deletes one"):format(target), 0)
   end
-  write(id, values, DELETE, ABSENT)
+  if not output.quiet then
+    write(id, values, DELETE, ABSENT)
+  end
 end
 
-return {
+output = {
+  quiet = false, -- what a function writes beside its row counts for nothing: it says what the row was before
   set = set, write = write, check = check, fill = fill_change, emit = emit, delete = delete, target_id = target_id, column_of = column_of,
   known_names = known_names, streams = streams,
 }
+
+return output

@@ -1,6 +1,7 @@
 -- An event of a script with process(row, state, ctx) or a pattern, and the timers that such scripts set.
 local ffi = require "ffi"
 local chain = require "streamlua.chain"
+local chained = require "streamlua.chained"
 local context = require "streamlua.context"
 local keyed = require "streamlua.keyed"
 local map = require "streamlua.map"
@@ -78,7 +79,7 @@ end
 
 -- What comes of an event whose key has timers that the watermark has passed before it: they are fired first, each as an event of its own, so
 -- that what a key's timers and events see of each other does not depend on how many events are read at a time.
-local WAITS = {}
+local WAITS = chained.WAITS
 
 local function process(script, event)
   local this = row.new(current.generation, row.NEW)
@@ -101,7 +102,7 @@ local function process(script, event)
       current.watermark = work.watermark or NEVER
     end
   end
-  if C.sl_is_stalled(event) ~= 0 then
+  if not script.feeds and C.sl_is_stalled(event) ~= 0 then
     return
   end
   local first = work.data and timer.first(work.data, timer.EVENT)
@@ -137,7 +138,7 @@ end
 
 -- The row of a key is due: its state has expired, or timers are to be fired, or both.
 local function fire(script, event)
-  if C.sl_is_stalled(event) ~= 0 then
+  if not script.feeds and C.sl_is_stalled(event) ~= 0 then
     return
   end
   local entry, at = event.uses.entry, tonumber(event.at_ms)

@@ -391,7 +391,7 @@ local function check_state(script, path)
     for _, name in ipairs {
       "repartition", "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit",
     } do
-      if script[name] then
+      if script[name] and not (script.to_stream and not script.reads and (name == "time" or name == "watermark")) then
         check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), a window or a pattern")
       end
     end
@@ -420,14 +420,9 @@ end
 -- Streams between scripts: what becomes of a row is a part of the event that it comes of, which has its own script's state, order and on_error.
 local function check_streams(said, result, path)
   if tag.get(result.source) == "stream" then
-    for _, name in ipairs { "process", "window", "pattern", "repartition" } do
-      if said[name] then
-        check.fail(path, name, "the script reads stream '%s', and such scripts keep no state: keep it in the script that writes the stream",
-          result.source.name)
-      end
-    end
-    for _, name in ipairs { "lookup", "key_by", "on_error", "park_for", "owns", "write", "shard" } do
-      if said[name] then
+    local stateful = said.process or said.window or said.pattern
+    for _, name in ipairs { "repartition", "key_by", "on_error", "park_for", "owns", "write", "shard" } do
+      if said[name] and not (name == "key_by" and stateful) then
         check.fail(path, name, "the script reads stream '%s', whose rows are a part of the event they come of: %s is for scripts that read tables",
           result.source.name, name)
       end

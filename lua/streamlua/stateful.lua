@@ -1,6 +1,7 @@
 -- The loop over the events of a script that keeps state. Each event sees what the ones before it left, and its state is taken
 -- over only once everything else about it is known to be right.
 local ffi = require "ffi"
+local chained = require "streamlua.chained"
 local host = require "streamlua.host"
 local keyed = require "streamlua.keyed"
 local loop = require "streamlua.loop"
@@ -8,7 +9,6 @@ local map = require "streamlua.map"
 local native = require "streamlua.native"
 local process = require "streamlua.process"
 local row = require "streamlua.row"
-local saved = require "streamlua.state"
 local timer = require "streamlua.timer"
 local windowed = require "streamlua.windowed"
 local watch = loop.watch
@@ -41,17 +41,12 @@ end
 -- As if the event had not run.
 local function undo()
   timer.begin(nil)
-  if keyed.opened ~= nil then
-    saved.forget(keyed.opened)
-  end
-  if keyed.opened_old ~= nil then
-    saved.forget(keyed.opened_old)
-  end
+  chained.undo()
 end
 
 -- A fault names the key: the state that it met is that key's.
-local function fault(reason)
-  local event, opened = current.event, keyed.opened
+local function fault(event, reason)
+  local opened = keyed.opened
   undo()
   if event.was_done then
     return
@@ -65,7 +60,7 @@ end
 -- It runs again, once the rows are at hand that it came to.
 local function stall(event)
   if C.sl_stall(event) ~= 0 then
-    fault(ffi.string(C.sl_error(host.pointer)))
+    fault(event, ffi.string(C.sl_error(host.pointer)))
   end
   undo()
 end
@@ -81,18 +76,36 @@ local function upgraded(script, value, from)
   return made == nil and value or made
 end
 
-local function new(script)
+-- An event whose rows others read: what they make of them is a part of it.
+local function whole(run)
+  return function(script, event)
+    chained.begin(script, event)
+    local result = run(script, event)
+    if result == process.WAITS then
+      return result
+    end
+    result = chained.drain()
+    if result == process.WAITS then
+      return result
+    end
+    C.sl_chain_over(event)
+  end
+end
+
+-- kind: how its events run, of a script that keeps none.
+local function new(script, kind)
   function script.upgrades(value, from)
     return upgraded(script, value, from)
   end
-  local kind = script.window and windowed or process
+  kind = kind or script.window and windowed or process
   if kind.prepare then
     kind.prepare(script)
   end
-  local run, fire, pass = kind.run, kind.fire, keyed.pass
+  local pass = keyed.pass
+  script.run = kind.run -- of a row of a stream that it reads
 
   -- Returns what xpcall does, and whether it came to an entry of a map that is not at hand.
-  local function try(event)
+  local function try(event, run, fire)
     begin(event)
     keyed.opened, keyed.opened_old = nil, nil
     current.watermark = keyed.NEVER
@@ -102,26 +115,37 @@ local function new(script)
     return ok, reason, stalled
   end
 
+  local whole_run, whole_fire = whole(kind.run), kind.fire and whole(kind.fire)
+
   return function(events, event_count)
     if unfinished then -- no memory, and not even the fault could be told
       undo()
     end
     unfinished = true
+    local feeds = script.feeds
+    local run, fire = feeds and whole_run or kind.run, feeds and whole_fire or kind.fire
     for i = 0, event_count - 1 do
       watch.at = i -- before anything here wants memory: who did not get it is this event
       local event = events[i]
-      local ok, reason, stalled = try(event)
+      local ok, reason, stalled = try(event, run, fire)
       if not ok and reason == loop.NO_MEMORY and not event.finished then -- what others left may have filled it
         undo()
         loop.make_room()
         C.sl_again(event)
-        ok, reason, stalled = try(event)
+        ok, reason, stalled = try(event, run, fire)
       end
       if stalled then
         stall(event)
+      elseif feeds and C.sl_chain_is_behind(event) ~= 0 and not event.was_done then
+        C.sl_chain_behind(event)
+        undo()
       elseif not ok then
-        fault(reason == loop.NO_MEMORY and loop.no_memory() or reason)
+        fault(event, reason == loop.NO_MEMORY and loop.no_memory() or reason)
       elseif reason == process.WAITS then
+        if feeds then
+          C.sl_again(event)
+          undo()
+        end
         unfinished = false
         watch.serial = 0
         return i

@@ -14,18 +14,19 @@ local function stream(where, name)
   return tag.set({ name = text, where = where }, "stream")
 end
 
--- What each script writes: path -> list of { stream =, where = }; and all those names. anything: one of them is made up while it runs.
+-- What each script writes: path -> list of { stream =, where =, own = (it is its target) }; and all those names.
+-- anything: one of them is made up while it runs.
 local function written(scripts, named)
   local by_path, all, anything = {}, {}, false
-  local function add(path, name, where)
+  local function add(path, name, where, own)
     by_path[path] = by_path[path] or {}
-    table.insert(by_path[path], { stream = name, where = where })
+    table.insert(by_path[path], { stream = name, where = where, own = own })
     all[name] = true
     anything = anything or name:find("*", 1, true) ~= nil
   end
   for _, script in ipairs(scripts) do
     if script.to_stream then
-      add(script.path, script.to_stream, script.to_stream_at)
+      add(script.path, script.to_stream, script.to_stream_at, true)
     end
   end
   for path, list in pairs(named) do
@@ -94,7 +95,7 @@ local function verify(scripts, named)
   local done = {}
   for _, script in ipairs(scripts) do
     for _, reader in ipairs(script.window and script.to_stream and readers[script.to_stream] or {}) do
-      if reader.merges then
+      if reader.merges and not reader.stateful then
         error(("%s: source: the script adds up (merge) the rows of a window, %s, which are written again when they change: aggregate them there")
           :format(reader.reads_at, script.path), 0)
       end
@@ -103,4 +104,4 @@ local function verify(scripts, named)
   end
 end
 
-return { stream = stream, verify = verify }
+return { stream = stream, written = written, verify = verify }

@@ -19,6 +19,13 @@ function timer.begin(of)
   working = of
 end
 
+-- Another script has its turn in the middle of this one's, which has none: gives what was there, to be given back.
+function timer.lend(back)
+  local lent = working
+  working = back
+  return lent
+end
+
 -- The timers of an entry: a table, empty where there are none.
 function timer.open(entry)
   if entry.timers.n == 0 then

@@ -1,4 +1,4 @@
-"""Chains: what a script writes into a stream goes through the scripts that read it, in the same transaction, with the same fate."""
+"""Chains: what a script writes into a stream goes through the scripts that read it, with their state, in the same transaction, with the same fate."""
 
 import json
 import re
@@ -17,7 +17,10 @@ SCHEMA = """
 CREATE TABLE facts (id BIGINT PRIMARY KEY, customer VARCHAR(20), price DECIMAL(12,2));
 CREATE TABLE dear (id BIGINT PRIMARY KEY, price DECIMAL(12,2));
 CREATE TABLE counted (id BIGINT PRIMARY KEY, n INT, sum INT);
-CREATE TABLE seen (parity INT PRIMARY KEY, n INT)"""
+CREATE TABLE seen (parity INT PRIMARY KEY, n INT);
+CREATE TABLE names (id BIGINT PRIMARY KEY, name VARCHAR(20));
+INSERT INTO names VALUES (0, 'zero'), (1, 'one'), (40, 'forty');
+CREATE TABLE often (id BIGINT PRIMARY KEY, times INT, name VARCHAR(20))"""
 
 SCRIPTS = {
     # Two readers of a table's rows; one of them has those that match alone.
@@ -38,6 +41,16 @@ return { source = sl.stream "counts", map = function(row, ctx)
   if row.number % 100 == 77 then error("an unlucky number") end
   return { id = row.id, n = row.n, sum = row.sum }
 end }""",
+    # And one with a state of its own, which looks something up.
+    "often": """
+local sl = require "streamlua"
+return { source = sl.stream "counts", target = "often", key_by = { "id" }, lookup = { known = { table = "names", key = "id", columns = { "name" } } },
+  process = function(row, state, ctx)
+    state.times = (state.times or 0) + 1
+    local numbers = ctx:map "numbers"
+    numbers[row.number] = (numbers[row.number] or 0) + 1
+    return { id = row.id, times = state.times, name = row.known.name }
+  end }""",
     "seen": """
 local sl = require "streamlua"
 return { source = sl.stream "each", merge = { n = "sum" }, columns = { parity = function(row) return row.id % 2 end, n = function() return 1 end } }""",
@@ -106,6 +119,9 @@ def test_a_chain_is_one_transaction_whoever_is_killed(kafka, topic, job, request
         (number, cents[number]) for number in sorted(live) if cents[number] > 5000]
     assert [tuple(row.values()) for row in found("SELECT id, n, sum FROM counted ORDER BY id")] == [
         (number, len(mine), sum(row["points"] for row in mine)) for number in range(41) for mine in [[row for row in written if row["id"] == number]]]
+    assert [tuple(row.values()) for row in found("SELECT id, times, name FROM often ORDER BY id")] == [
+        (number, sum(row["id"] == number for row in written), {0: "zero", 1: "one", 40: "forty"}.get(number)) for number in range(41)]
+    assert found("SELECT COUNT(*) AS n, MAX(value + 0) AS most FROM streamlua_state WHERE script = 'often' AND map = 'numbers'") == [{"n": len(written), "most": 1}]
     assert [(row["parity"], row["n"]) for row in found("SELECT * FROM seen ORDER BY parity")] == [
         (parity, sum(row["id"] % 2 == parity for row in written)) for parity in (0, 1)]
 
@@ -190,8 +206,10 @@ READS = 'return { source = sl.stream "s" }'
     ({"t": READS}, r"scripts/t\.lua:2: source: no script writes stream 's'"),
     ({"a": WRITES, "b": 'return { source = sl.stream "s", target = sl.stream "r" }', "c": 'return { source = sl.stream "r", target = sl.stream "s" }'},
      r"scripts/c\.lua:2: the streams are a loop: scripts/b\.lua writes stream 'r', scripts/c\.lua writes stream 's', which scripts/b\.lua reads"),
-    ({"a": WRITES, "t": 'return { source = sl.stream "s", key_by = { "id" }, process = function() end }'},
-     r"scripts/t\.lua:\d: process: the script reads stream 's', and such scripts keep no state"),
+    ({"a": 'return { target = sl.stream "s", key_by = { "id" }, process = function(row) return row end }', "t": 'return { source = sl.stream "s", key_by = { "name" }, process = function() end }'},
+     r"scripts/t\.lua:2: key_by: scripts/a\.lua writes stream 's', and its key_by has id, which key_by of scripts/t\.lua has not"),
+    ({"a": WRITES, "t": 'return { source = sl.stream "s", key_by = { "id" }, process = function() end, repartition = "t" }'},
+     r"scripts/t\.lua:\d: repartition: the script reads stream 's', whose rows are a part of the event"),
     ({"a": WRITES, "t": 'return { source = sl.stream "s", owns = { "name" }, map = function() end }'},
      r"scripts/t\.lua:\d: owns: the script reads stream 's', whose rows are a part of the event"),
     ({"a": 'return { target = sl.stream "s", merge = { n = "sum" } }', "t": READS}, r"scripts/a\.lua:\d: merge: the script writes stream 's', which is no table"),

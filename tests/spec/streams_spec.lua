@@ -29,16 +29,18 @@ test("a script reads a stream, or writes one, or both", function()
 end)
 
 test("what a reader cannot have is refused", function()
-  for _, name in ipairs { "lookup", "key_by", "on_error", "park_for", "owns", "write" } do
+  for _, name in ipairs { "key_by", "on_error", "park_for", "owns", "write" } do
     local values = {
-      lookup = { c = { table = "c", key = "id", columns = { "n" } } }, key_by = "table", on_error = "skip", park_for = "1s", owns = { "a" },
+      key_by = "table", on_error = "skip", park_for = "1s", owns = { "a" },
       write = "update",
     }
     is.failing(("scripts/r.lua: %s: the script reads stream 'in'"):format(name), accepted,
       { source = stream "in", map = function() end, [name] = values[name] }, "r")
   end
-  is.failing("process: the script reads stream 'in', and such scripts keep no state", accepted,
-    { source = stream "in", key_by = { "id" }, process = function() end }, "r")
+  is.failing("repartition: the script reads stream 'in'", accepted,
+    { source = stream "in", key_by = { "id" }, process = function() end, repartition = "t" }, "r")
+  is.failing("time: it is for scripts that keep state", accepted, { source = stream "in", target = stream "out", time = "at" }, "r")
+  is.equal(accepted({ target = stream "out", time = "at" }, "w").time.column, "at")
 end)
 
 test("streams go from one script to another", function()
