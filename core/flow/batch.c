@@ -7,7 +7,7 @@
 #include "flow/batch_sort.h"
 #include "flow/merge.h"
 
-enum { AHEAD = 8 }; /* how many changes ahead memory is asked for */
+enum { AHEAD = 8 }; /* how many changes ahead memory is asked for: what hangs on it half as far ahead */
 
 /* Changes of one table on their way to one row each. */
 struct merger {
@@ -146,6 +146,23 @@ static struct batch_row *find_row(struct merger *m)
 	}
 }
 
+enum { LINE = 64, VALUES_A_LINE = LINE / sizeof(struct value), LINES_AHEAD = 4 };
+
+/* Asks for the values of a change, and for the key's text of one whose values are there by now. */
+static void look_ahead(const struct merger *m, const struct change **changes, size_t i, size_t count)
+{
+	uint32_t key = m->target->key[0];
+
+	if (i + AHEAD < count) {
+		const struct change *change = changes[i + AHEAD];
+
+		for (uint32_t line = 0; line < LINES_AHEAD && line * VALUES_A_LINE < change->count; line++)
+			__builtin_prefetch(&change->values[line * VALUES_A_LINE]);
+	}
+	if (i + AHEAD / 2 < count && key < changes[i + AHEAD / 2]->count)
+		__builtin_prefetch(changes[i + AHEAD / 2]->values[key].p);
+}
+
 static bool merge_all(struct merger *m, const struct change **changes, size_t count)
 {
 	size_t cap = 16;
@@ -156,8 +173,7 @@ static bool merge_all(struct merger *m, const struct change **changes, size_t co
 	m->slots = arena_zalloc(m->arena, cap * sizeof *m->slots);
 	m->rows = arena_alloc(m->arena, count * sizeof *m->rows);
 	for (size_t i = 0; i < count; i++) {
-		if (i + AHEAD < count)
-			__builtin_prefetch(changes[i + AHEAD]->values);
+		look_ahead(m, changes, i, count);
 		if (!batch_key_encode(&m->key, m->target, changes[i]) || !merge_into(m, find_row(m), changes[i]))
 			return false;
 	}
@@ -241,6 +257,8 @@ static void find_changes(struct arena *arena, struct found *found, const struct 
 
 		if (i + AHEAD < tx->count)
 			__builtin_prefetch(&tx->events[i + AHEAD]->changes);
+		if (i + AHEAD / 2 < tx->count)
+			__builtin_prefetch(tx->events[i + AHEAD / 2]->changes);
 		if (!event_is_written(event))
 			continue;
 		for (const struct change *change = event->changes; change; change = change->next) {

@@ -132,6 +132,15 @@ static void end_overwrite(struct writer *w, const struct change *change)
 	}
 }
 
+enum { ROWS_AHEAD = 4 };
+
+/* The texts of a row that comes soon: nobody has looked at most of them since they were read. */
+static void look_ahead(const struct change *change)
+{
+	for (uint32_t c = 0; c < change->count; c++)
+		__builtin_prefetch(change->values[c].p);
+}
+
 /* Rows of the same columns. */
 static void write_inserts(struct writer *w, const struct change *const *changes, size_t count, enum meeting meeting)
 {
@@ -139,6 +148,8 @@ static void write_inserts(struct writer *w, const struct change *const *changes,
 		const struct change *change = changes[i];
 		char separator = '(';
 
+		if (i + ROWS_AHEAD < count)
+			look_ahead(changes[i + ROWS_AHEAD]);
 		if (w->rows && is_full(w)) {
 			if (meeting == OVERWRITE)
 				end_overwrite(w, change);
