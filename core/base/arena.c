@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/block.h"
 #include "base/error.h"
 #include "base/sanitizer.h"
 
@@ -17,19 +18,26 @@ struct arena_chunk {
 	char data[] __attribute__((aligned(16)));
 };
 
-enum { USABLE = CHUNK_BYTES - sizeof(struct arena_chunk) };
+/* Of an arena's first chunk, and of further ones, which are pieces of blocks: most arenas never need a second, and are better off with pages as
+ * small as they. */
+enum { USABLE = CHUNK_BYTES - sizeof(struct arena_chunk), PIECE_USABLE = BLOCK_PIECE - sizeof(struct arena_chunk) };
 
-/* Chunks that no arena uses now: an intake takes what the one before it gave back, and its first bytes are still in a cache. All arenas are
- * one thread's. */
-enum { SPARE_MOST = ADDRESS_SANITIZER ? 0 : 256 }; /* 16 MiB: what several full transactions give back that end together */
+/* First chunks that no arena uses now. An arena takes what the one before it gave back (as with pieces of blocks), and its first bytes are still
+ * in a cache. All arenas are one thread's. */
+enum { SPARE_MOST = ADDRESS_SANITIZER ? 0 : 64 };
 
 static struct arena_chunk *spare;
 static unsigned spare_count;
 
-static struct arena_chunk *chunk_new(size_t size)
+static struct arena_chunk *chunk_new(size_t size, bool is_first)
 {
 	struct arena_chunk *chunk = spare;
 
+	if (!is_first && size <= PIECE_USABLE) {
+		chunk = block_take();
+		chunk->size = PIECE_USABLE;
+		return chunk;
+	}
 	if (size <= USABLE && chunk) {
 		spare = chunk->older;
 		spare_count--;
@@ -46,6 +54,10 @@ static struct arena_chunk *chunk_new(size_t size)
 /* An outsized chunk held one huge message; keeping it would make the memory bound a ratchet. */
 static void chunk_free(struct arena_chunk *chunk)
 {
+	if (chunk->size == PIECE_USABLE) {
+		block_give(chunk);
+		return;
+	}
 	if (chunk->size != USABLE || spare_count == SPARE_MOST) {
 		free(chunk);
 		return;
@@ -57,7 +69,7 @@ static void chunk_free(struct arena_chunk *chunk)
 
 void *arena_grow(struct arena *a, size_t size)
 {
-	struct arena_chunk *chunk = chunk_new(size);
+	struct arena_chunk *chunk = chunk_new(size, !a->chunks);
 
 	chunk->older = a->chunks;
 	a->chunks = chunk;
