@@ -84,11 +84,7 @@ local function whole(run)
     if result == process.WAITS then
       return result
     end
-    result = chained.drain()
-    if result == process.WAITS then
-      return result
-    end
-    C.sl_chain_over(event)
+    return chained.drain()
   end
 end
 
@@ -149,6 +145,8 @@ local function new(script, kind)
         unfinished = false
         watch.serial = 0
         return i
+      elseif feeds then
+        C.sl_chain_over(event)
       end
     end
     unfinished = false

@@ -6,6 +6,7 @@
 
 #include "flow/parking.h"
 #include "flow/progress.h"
+#include "flow/script.h"
 #include "sim/trace.h"
 
 enum { WAITED_MS = 5000 }; /* the shortest park_for is 10 s; workers learn what time it is only with their next turn */
@@ -153,7 +154,7 @@ static struct wire_event copy_timer(const struct event *event)
 					.dead = event->outcome == OUTCOME_DEAD,
 					.writes = !is_silent(event) };
 	for (int table = 0; table < TABLE_COUNT; table++)
-		if (slice_is(event->table, table_names[table]))
+		if (slice_is(event->script->name, table_names[table]))
 			timer.firing.table = (enum table)table;
 	if (!table_is_timed(timer.firing.table) || (event->outcome != OUTCOME_PENDING && event->outcome != OUTCOME_DEAD))
 		trace_fail("a timer of table %.*s, key %lld at %lld, is written with outcome %d", SLICE_ARG(event->table), (long long)timer.firing.id,

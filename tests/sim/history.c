@@ -471,10 +471,19 @@ static void add_timed_logs(struct history *h, struct dice *dice)
 		add_logs(h, TABLE_COUNTS, 1);
 }
 
+/* Of dice that are thrown away: what happens in a run is the same either way. */
+static bool is_chained(struct dice dice)
+{
+	for (int i = 0; i < 1000; i++)
+		dice_below(&dice, 2);
+	return dice_percent(&dice, 40);
+}
+
 void history_init(struct history *h, struct dice *dice, uint32_t messages, bool lossy)
 {
 	*h = (struct history){ .json = dice_percent(dice, 35), .dice = dice, .rows = 3 + dice_below(dice, 14), .lossy = lossy };
 	h->moody = dice_percent(dice, 30);
+	h->chained = is_chained(*dice);
 	(!lossy && dice_percent(dice, 40) ? add_timed_logs : add_all_logs)(h, dice);
 	for (uint32_t i = 0; i < h->log_count; i++)
 		age(h, &h->logs[i]);

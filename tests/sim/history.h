@@ -85,9 +85,10 @@ struct log {
 };
 
 struct history {
-	bool json;  /* else debezium */
-	bool lossy; /* messages are deleted that nobody has read: no event of a row waits for one of another, or for an earlier one */
-	bool moody; /* versions of a script differ in what they make of some events */
+	bool json;    /* else debezium */
+	bool lossy;   /* messages are deleted that nobody has read: no event of a row waits for one of another, or for an earlier one */
+	bool chained; /* scripts that keep state read streams: what is kept by those who write them counts what is written, in all versions */
+	bool moody;   /* versions of a script differ in what they make of some events */
 	struct dice *dice;
 	struct log logs[PARTITIONS_MOST];
 	uint32_t log_count;

@@ -24,6 +24,7 @@
 #define COUNT(DROPS, FAILS)                                                                                                                          \
 	"process = function(row, state, ctx)\n"                                                                                                      \
 	"  if " DROPS " then return nil end\n"                                                                                                       \
+	"  if row.seq and (row.seq - 1) % 5 ~= (state.n or 0) then error 'not in step with who writes the stream' end\n"                             \
 	"  local map, n = ctx:map 'm', (state.n or 0) + 1\n"                                                                                         \
 	"  state.n, state.h = n, ((state.h or 0) * 7 + row.v) % 997\n"                                                                               \
 	"  if row.v % 2 == 1 then\n"                                                                                                                 \
@@ -105,6 +106,29 @@ static const char *const texts[TABLE_COUNT][SCRIPT_WAYS] = {
 	},
 };
 
+/* The same through streams: another script has the table, and writes what this one reads. */
+#define SL "local sl = require 'streamlua'\n"
+#define COUNTS_READ "return { source = sl.stream 'to_counts', target = 'counts', key_by = { 'id' }, "
+/* It counts too, what is written alone: where its reader fails, it has not counted. */
+#define COUNTS_WRITE(STREAM, KEEPS)                                                                                                                  \
+	SL "return { source = 'counts', target = sl.stream '" STREAM "', key_by = { 'id' }, filter = function(row) return row.keep " KEEPS " end,\n" \
+	   "process = function(row, state)\n"                                                                                                        \
+	   "  state.seq = (state.seq or 0) + 1\n"                                                                                                    \
+	   "  return { id = row.id, v = row.v, keep = row.keep, fault = row.fault, seq = state.seq }\n"                                              \
+	   "end }"
+#define COUNTS_BETWEEN SL "return { source = sl.stream 'between', target = sl.stream 'to_counts' }"
+
+static const struct chained {
+	const char *reads, *writes, *between;
+} chained_counts[SCRIPT_WAYS] = {
+	{ SL COUNTS_READ COUNT("row.keep == 0", "row.fault == 1") " }", COUNTS_WRITE("to_counts", "~= 0"), NULL },
+	{ SL COUNTS_READ COUNT("row.keep ~= 1", "row.fault ~= 0") " }", COUNTS_WRITE("to_counts", "== 1"), NULL },
+	{ SL COUNTS_READ "filter = function(row) return row.keep ~= 0 end, " COUNT("false", "row.fault ~= 0") " }", COUNTS_WRITE("between", "~= 0"),
+	  COUNTS_BETWEEN },
+	{ SL COUNTS_READ "filter = function(row) return row.keep == 1 end, " COUNT("false", "row.fault == 1") " }", COUNTS_WRITE("between", "== 1"),
+	  COUNTS_BETWEEN },
+};
+
 /* A host with what it borrows. */
 struct kept_host {
 	struct script_host *host;
@@ -113,8 +137,10 @@ struct kept_host {
 	bool used; /* by a worker: state is one worker's */
 };
 
+enum { HOST_KINDS = 4 }; /* plain rows or captured ones, through streams or not */
+
 static struct {
-	struct kept_host *kept[SCRIPTS_VERSIONS][2];
+	struct kept_host *kept[SCRIPTS_VERSIONS][HOST_KINDS];
 	struct kept_host *fresh;
 	struct shapes *shapes;
 } all;
@@ -152,7 +178,55 @@ struct shapes *scripts_shapes(void)
 	return all.shapes;
 }
 
-static struct kept_host *make(uint32_t version, bool json)
+/* Of a table with event time: who has the table keeps nothing, and its readers are what they are otherwise. */
+static void add_timed(struct bundle *bundle, enum table table, const char *text, bool by_key)
+{
+	struct buf script = BUF_INIT;
+	const char *from = strstr(text, "return { ");
+	char path[64];
+
+	BUG_IF(!from);
+	from += strlen("return { ");
+	buf_append(&script, text, (size_t)(from - text));
+	buf_printf(&script, "source = require('streamlua').stream 'to_%s', %s", table_names[table], from);
+	snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
+	bundle_add(bundle, path, buf_cstr(&script), script.n);
+	buf_clear(&script);
+	buf_printf(&script, SL "return { source = '%s', target = sl.stream 'to_%s', time = 'w', %s filter = function(row) return row.keep ~= 0 end }",
+		   table_names[table], table_names[table], by_key ? "key_by = { 'id' }," : "");
+	snprintf(path, sizeof path, "scripts/in_%s.lua", table_names[table]);
+	bundle_add(bundle, path, buf_cstr(&script), script.n);
+	buf_free(&script);
+}
+
+static void add_counts(struct bundle *bundle, const struct chained *chained)
+{
+	bundle_add(bundle, "scripts/counts.lua", chained->reads, strlen(chained->reads));
+	bundle_add(bundle, "scripts/in_counts.lua", chained->writes, strlen(chained->writes));
+	if (chained->between)
+		bundle_add(bundle, "scripts/between.lua", chained->between, strlen(chained->between));
+}
+
+static void add_scripts(struct bundle *bundle, uint32_t version, bool chained)
+{
+	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
+		/* Each table goes through its ways in a rhythm of its own. */
+		uint32_t way = (version >> (table & 1)) % SCRIPT_WAYS;
+		bool timed = table_is_timed((enum table)table);
+		const char *text = timed ? timed_script((enum table)table, way) : texts[table][way];
+		char path[64];
+
+		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
+		if (chained && table == TABLE_COUNTS)
+			add_counts(bundle, &chained_counts[way]);
+		else if (chained && timed && (version + table) % 2)
+			add_timed(bundle, (enum table)table, text, version & 4);
+		else
+			bundle_add(bundle, path, text, strlen(text));
+	}
+}
+
+static struct kept_host *make(uint32_t version, bool json, bool chained)
 {
 	static const struct sink_ops schema_ops = { .name = "schema", .describe = describe };
 	static const char *const sides[] = { "aside", NULL };
@@ -160,26 +234,16 @@ static struct kept_host *make(uint32_t version, bool json)
 	static const struct reading_settings readings[2] = { { .plain = false }, { .plain = true } };
 	struct kept_host *kept = calloc(1, sizeof *kept);
 	struct error err;
-	char path[64];
 
 	BUG_IF(!kept);
-	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
-		/* Each table goes through its ways in a rhythm of its own. */
-		uint32_t way = (version >> (table & 1)) % SCRIPT_WAYS;
-		const char *text = table_is_timed((enum table)table) ? timed_script((enum table)table, way) : texts[table][way];
-
-		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
-		bundle_add(&kept->bundle, path, text, strlen(text));
-	}
+	add_scripts(&kept->bundle, version, chained);
 	bundle_seal(&kept->bundle);
 	kept->host = script_host_new(&(struct host_options){ .bundle = &kept->bundle }, &err);
 	if (!kept->host)
 		trace_fail("no VM: %s", err.text);
-	for (uint32_t table = 0; table < TABLE_OTHER; table++) {
-		snprintf(path, sizeof path, "scripts/%s.lua", table_names[table]);
-		if (script_host_load(kept->host, path, NULL, &err) < 0)
+	for (size_t i = 0; i < kept->bundle.count; i++)
+		if (script_host_load(kept->host, kept->bundle.files[i].path, NULL, &err) < 0)
 			trace_fail("%s", err.text);
-	}
 	if (script_host_bind(kept->host, &schema, scripts_shapes(), &readings[json], NULL, NULL, &err) < 0)
 		trace_fail("%s", err.text);
 	return kept;
@@ -194,12 +258,12 @@ static void unmake(struct kept_host *kept)
 	free(kept);
 }
 
-struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
+struct script_host *scripts_host(uint32_t version, bool json, bool chained, bool fresh)
 {
-	struct kept_host **at = &all.kept[version][json];
+	struct kept_host **at = &all.kept[version][json + 2 * chained];
 
 	if (fresh) {
-		struct kept_host *made = make(version, json);
+		struct kept_host *made = make(version, json, chained);
 
 		made->next = all.fresh;
 		all.fresh = made;
@@ -208,7 +272,7 @@ struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
 	while (*at && (*at)->used)
 		at = &(*at)->next;
 	if (!*at)
-		*at = make(version, json);
+		*at = make(version, json, chained);
 	(*at)->used = true;
 	return (*at)->host;
 }
@@ -217,8 +281,8 @@ struct script_host *scripts_host(uint32_t version, bool json, bool fresh)
 static void give_back(struct script_host *host)
 {
 	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
-		for (int json = 0; json < 2; json++)
-			for (struct kept_host *kept = all.kept[version][json]; kept; kept = kept->next)
+		for (int kind = 0; kind < HOST_KINDS; kind++)
+			for (struct kept_host *kept = all.kept[version][kind]; kept; kept = kept->next)
 				kept->used &= kept->host != host;
 	state_clear(script_host_state(host));
 	timers_free(host);
@@ -251,11 +315,11 @@ void scripts_free(struct script_host *host, bool fresh)
 void scripts_end(void)
 {
 	for (uint32_t version = 0; version < SCRIPTS_VERSIONS; version++)
-		for (int json = 0; json < 2; json++)
-			while (all.kept[version][json]) {
-				struct kept_host *kept = all.kept[version][json];
+		for (int kind = 0; kind < HOST_KINDS; kind++)
+			while (all.kept[version][kind]) {
+				struct kept_host *kept = all.kept[version][kind];
 
-				all.kept[version][json] = kept->next;
+				all.kept[version][kind] = kept->next;
 				unmake(kept);
 			}
 	while (all.fresh)

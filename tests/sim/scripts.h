@@ -8,9 +8,9 @@
 
 enum { SCRIPTS_VERSIONS = 8, SCRIPT_WAYS = 4 };
 
-/* The host of this version. fresh: a new VM, to be freed by scripts_free; else one that is kept for all runs: making a VM takes
+/* The host of this version. chained: some of its tables go through streams first. fresh: a new VM, to be freed by scripts_free; else one that is kept for all runs: making a VM takes
  * longer than a run. */
-struct script_host *scripts_host(uint32_t version, bool json, bool fresh);
+struct script_host *scripts_host(uint32_t version, bool json, bool chained, bool fresh);
 void scripts_free(struct script_host *host, bool fresh);
 struct shapes *scripts_shapes(void);
 void scripts_end(void); /* frees what was kept */

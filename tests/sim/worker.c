@@ -59,7 +59,7 @@ static void on_swapped(void *ctx, struct script_host *old)
 
 static struct script_host *some_host(struct world *world)
 {
-	return scripts_host(dice_below(&world->dice, SCRIPTS_VERSIONS), world->history.json, world->fresh_hosts);
+	return scripts_host(dice_below(&world->dice, SCRIPTS_VERSIONS), world->history.json, world->history.chained, world->fresh_hosts);
 }
 
 /* Often there is hardly any, so that reading stops and goes on. Not where rows wait for a unique value: what frees it may be what is not read, and
