@@ -11,7 +11,7 @@ VERSION  := 0.1.0
 # Recursive on purpose: pkg-config is asked only by the targets that build, after `deps` had its turn.
 # MYSQL="mysqlclient libcrypto" takes Oracle's client library where both are installed.
 MYSQL      = $(shell pkg-config --exists libmariadb && echo libmariadb || echo mysqlclient libcrypto)
-PACKAGES   = luajit rdkafka $(MYSQL) libevent libcurl sqlite3 libarchive
+PACKAGES   = luajit rdkafka $(MYSQL) libevent libcurl sqlite3 libarchive libedit
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lsimdjson -lcctz -lm
 

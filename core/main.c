@@ -11,6 +11,7 @@
 #include "run/explain.h"
 #include "run/master.h"
 #include "run/new.h"
+#include "run/repl.h"
 #include "run/state_command.h"
 #include "run/types.h"
 
@@ -64,6 +65,11 @@ static int capture(const struct cli *cli)
 static int explain(const struct cli *cli)
 {
 	return explain_message(&cli->run, cli->operands[1]);
+}
+
+static int repl(const struct cli *cli)
+{
+	return repl_run(&cli->run);
 }
 
 static int new (const struct cli *cli)
@@ -122,6 +128,10 @@ static const struct command commands[] = {
 	  "long it is kept, the consumer group, the target's server, variables, tables, privileges and order, clocks and limits (of --workers N).\n"
 	  "Exit 1: something fails.",
 	  1, 1, "workers", doctor },
+	{ "repl", "JOB.lua", "Tries Lua on the last events of a job, with the functions of its scripts",
+	  "The last hundred messages are read, beside whoever works on them, and run through the scripts; nothing is written. Then each line is an\n"
+	  "expression of Lua, or a word: help says which names there are. Without a terminal lines are read from stdin, and results go to stdout.",
+	  1, 1, "", repl },
 	{ "new", "NAME [--from-db URL]", "Makes a folder with a job that runs at once, or with a script for each table of a database",
 	  "Without --from-db it has a sample of its own. With it: the columns of each table, an example that passes, a job that writes there.\n"
 	  "The password comes from STREAMLUA_PASSWORD, or is asked for in a terminal. One in the URL is taken too, and written nowhere.",

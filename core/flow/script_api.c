@@ -227,6 +227,11 @@ const struct slice *sl_target_name(struct script_host *host, uint32_t id)
 	return &host->targets[id]->name;
 }
 
+int32_t sl_event_script(const struct event *event)
+{
+	return event->script ? (int32_t)event->script->index : -1;
+}
+
 int32_t sl_target_of(const struct change *change)
 {
 	return (int32_t)change->target->id;

@@ -54,6 +54,8 @@ SL_EXPORT uint32_t sl_target_count(struct script_host *host, uint32_t target);
 SL_EXPORT const struct slice *sl_target_column_name(struct script_host *host, uint32_t target, uint32_t column);
 SL_EXPORT const struct slice *sl_target_name(struct script_host *host, uint32_t target);
 SL_EXPORT int32_t sl_target_of(const struct change *change);
+/* The index of the script that serves the event; -1: none does. */
+SL_EXPORT int32_t sl_event_script(const struct event *event);
 /* 1: a value of the change does not fit its column's type, as far as that is plain (sl_error says which); 0: none. */
 SL_EXPORT int sl_change_misfit(struct script_host *host, const struct change *change);
 

@@ -36,6 +36,7 @@ struct kafka_options {
 	bool alone;
 	const char *only_topic; /* NULL: all partitions */
 	int32_t only_partition;
+	int64_t tail; /* with `alone`: not from `start` on, but about so many of the last messages of all partitions together. 0: as `start` says */
 };
 
 /* NULL where the job is wrong: an unknown property, a pattern that is none, a time that is none. The loop is borrowed. */

@@ -123,6 +123,7 @@ int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, st
 	kafka->sink_commits = options->sink_commits;
 	kafka->from_ms = options->sink_commits && options->from_of_run ? options->run_started_ms : 0;
 	kafka->alone = options->alone;
+	kafka->tail = options->tail;
 	kafka->only_topic = options->only_topic ? strdup(options->only_topic) : NULL;
 	kafka->only_partition = options->only_partition;
 	if (!options->group || !*options->group)

@@ -82,6 +82,7 @@ struct kafka {
 	struct kafka_point start, until;
 	bool from, group_keeps_progress, sink_commits;
 	bool alone, alone_given; /* kafka_alone.c */
+	int64_t tail;
 	char *only_topic;
 	int32_t only_partition;
 

@@ -105,6 +105,34 @@ static int begin_at(struct kafka *kafka, rd_kafka_topic_partition_list_t *list, 
 	return 0;
 }
 
+/* How many of the last messages of each of so many partitions: all that are wanted may be in one of them, but a thousand partitions are not read
+ * for that. */
+static int64_t tail_of_each(const struct kafka *kafka, int partitions)
+{
+	enum { TIMES_MOST = 20 };
+	int64_t each = partitions <= TIMES_MOST ? kafka->tail : kafka->tail * TIMES_MOST / partitions;
+
+	return each > 0 ? each : 1;
+}
+
+static int begin_before_the_end(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
+{
+	int64_t each = tail_of_each(kafka, list->cnt);
+
+	if (begin_at(kafka, list, (struct kafka_point){ .kind = KAFKA_LATEST }) < 0)
+		return -1;
+	for (int i = 0; i < list->cnt; i++)
+		((struct kafka_partition *)list->elems[i].opaque)->position -= each;
+	if (kafka_offsets_ask(kafka, list, (struct kafka_point){ .kind = KAFKA_EARLIEST }) < 0)
+		return -1;
+	for (int i = 0; i < list->cnt; i++) {
+		struct kafka_partition *p = list->elems[i].opaque;
+
+		p->position = p->position < list->elems[i].offset ? list->elems[i].offset : p->position;
+	}
+	return 0;
+}
+
 /* Those of topics that we made: all that is in them is meant. */
 static rd_kafka_topic_partition_list_t *take_rekeyed(struct kafka *kafka, rd_kafka_topic_partition_list_t *list)
 {
@@ -135,7 +163,7 @@ static int resolve_starts(struct kafka *kafka)
 	if (result == 0)
 		result = begin_at(kafka, rekeyed, (struct kafka_point){ .kind = KAFKA_EARLIEST });
 	if (result == 0)
-		result = begin_at(kafka, list, kafka->start);
+		result = kafka->tail ? begin_before_the_end(kafka, list) : begin_at(kafka, list, kafka->start);
 	if (result == 0)
 		remember(kafka, list);
 	rd_kafka_topic_partition_list_destroy(list);

@@ -205,6 +205,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 	options.alone = run->alone;
 	options.only_topic = run->only_topic;
 	options.only_partition = run->only_partition;
+	options.tail = run->tail;
 	read_list(job, "source.topics", &topics);
 	read_pairs(job, "source.config", &config);
 	if (run->rekey == REKEY_IN) {

@@ -35,6 +35,7 @@ struct job_run {
 	bool alone;           /* only looks: no member of the consumer group, nothing is committed */
 	const char *only_topic;
 	int32_t only_partition; /* with `alone`: this one, unless only_topic is NULL */
+	int64_t tail;           /* with `alone`: of a topic about so many of its last messages; 0: all of it */
 };
 
 /* run/job_connect.c: the source and sink that job.lua names. NULL with err. */

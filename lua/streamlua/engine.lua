@@ -120,6 +120,26 @@ function engine.settle_chains()
   end
 end
 
+-- For `streamlua repl`: the last events, which have run; nothing is compiled from here on, so that Ctrl-C ends a loop. Most programs never want it.
+function engine.repl_begin(events)
+  jit.off()
+  jit.flush()
+  engine.repl = require "streamlua.repl"
+  engine.repl.begin(events, engine.scripts, loader.environment)
+end
+
+function engine.repl_eval(line)
+  return engine.repl.eval(line)
+end
+
+function engine.repl_prompt()
+  return engine.repl.prompt()
+end
+
+function engine.repl_complete(typed)
+  return engine.repl.complete(typed)
+end
+
 -- Columns of which some are functions, as a map: needed where one of them makes the key.
 local function columns_as_map(columns)
   return function(this, ctx)

@@ -40,6 +40,7 @@ const char *sl_error(struct script_host *host);
 int sl_number(const struct value *value, double *number);
 double sl_nearest(const struct value *value);
 int sl_bits(const struct value *value, const struct reading *reading, char *out);
+int32_t sl_event_script(const struct event *event);
 int sl_change_misfit(struct script_host *host, const struct change *change);
 int sl_change_bits(const struct change *change, uint32_t column, char *out);
 int sl_read(struct event *event, struct image *image, uint32_t column);

@@ -16,6 +16,7 @@ OWNERS = {
     r"mysql\.h|mysqld_error\.h|errmsg\.h": r"core/io/mysql",
     r"archive": r"core/io/file_read",
     r"curl/": r"core/io/fetch",
+    r"editline/": r"core/io/prompt",
     r"event2/http": r"core/io/http|core/run/control",
     r"simdjson": r"core/flow/json\.cc",
     r"cctz/": r"core/base/zone\.cc",

@@ -8,7 +8,7 @@ fetched=$here/../../build
 
 # "a|b": a, or b where the distribution has no a.
 build=(gcc g++ make pkg-config libluajit-5.1-dev luajit librdkafka-dev libmariadb-dev libevent-dev libcurl4-openssl-dev libsimdjson-dev libsqlite3-dev sqlite3
-	libarchive-dev libcctz-dev tzdata libxxhash-dev uthash-dev)
+	libarchive-dev libedit-dev libcctz-dev tzdata libxxhash-dev uthash-dev)
 # mariadb-server-core is the server without the service that mariadb-server would start.
 tests=('mariadb-server-core|mariadb-server' 'mariadb-client-core|mariadb-client' default-jre-headless maven libcmocka-dev kcat python3
 	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro python3-yaml lua-check clang clang-format 'libclang-rt-dev|clang' zstd dpkg-dev man-db
