@@ -147,7 +147,7 @@ $(SIM_OBJECTS): FLAGS += -Itests
 FUZZ_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out %/driver.c %/replay.c,$(wildcard tests/fuzz/*.c))))
 FUZZ_CORE  := $(filter $(BUILD)/core/base/% $(BUILD)/core/flow/% $(BUILD)/lua_modules.o,$(OBJECTS)) \
 	$(addprefix $(BUILD)/core/io/,file_lines.o file_read.o file_record.o file_envelope.o http.o text_file.o) \
-	$(addprefix $(BUILD)/core/run/,answer.o metrics.o stats.o status.o) $(BUILD)/page_files.o
+	$(addprefix $(BUILD)/core/run/,answer.o history.o metrics.o page.o stats.o status.o) $(BUILD)/page_files.o
 
 .PHONY: fuzz fuzz-replay
 fuzz: ## fuzz what takes bytes from strangers: MINUTES=n (or TRIES=n, the same each time) for each target, TARGET=NAME for one

@@ -217,7 +217,7 @@ static void print_hints(const struct demo_show *asked)
 	printf("Rows are made by the script that runs when their change comes; those that are there already stay. Ctrl-C ends the demo;\n"
 	       "started again, it makes all rows anew with your scripts.\n");
 	if (pidfile_default(asked->job_path, path, &err) == 0 && pidfile_read(path, &master, &err) == 0 && master.http[0])
-		printf("Status: http://%s\n", master.http);
+		printf("What it does, as a page: http://%s/\n", master.http);
 	printf("\nChanges keep coming. What they do to the target (+ new, ~ changed, - gone):\n\n");
 }
 

@@ -132,7 +132,7 @@ def test_in_a_terminal_it_goes_on_and_takes_an_edited_script_over(terminal, demo
     assert "runs here already" in demo().stderr
     pid = int(re.search(r"kill -HUP (\d+)", terminal.seen)[1])
     assert pid == terminal.pid
-    assert re.search(r"Status: http://127\.0\.0\.1:\d+", terminal.seen)
+    assert re.search(r"as a page: http://127\.0\.0\.1:\d+/", terminal.seen)
 
     script = terminal.folder / ORDERS
     script.write_text(script.read_text().replace("upper()", "lower()"))

@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "flow/letters.h"
 #include "fuzz/fuzz.h"
 #include "run/answer.h"
+#include "run/page.h"
 
 /* libevent holds some connections until its timeout ends them. */
 enum { TURNS_MOST = 50 };
@@ -26,22 +28,70 @@ static void check_metrics(struct slice text)
 	}
 }
 
-static void answer(void *ctx, const char *path, struct http_reply *reply)
+/* A job that is called so. */
+static struct status look(void *ctx)
 {
-	struct stats_script scripts[] = { { .name = name }, { .name = SLICE("orders") } };
-	struct stats_partition partitions[] = { { .topic = name, .partition = 1, .lag = -1 } };
-	struct stats stats = { .problem = name, .scripts = scripts, .script_count = 2, .partitions = partitions, .partition_count = 1 };
-	struct stats gone = { 0 };
-	struct status_worker worker = { .pid = 5, .state = "ready", .stats = &stats };
-	char job[64];
+	static struct stats_script scripts[2];
+	static struct stats_partition partitions[1];
+	static struct stats stats, gone;
+	static struct status_worker worker;
+	static char job[64];
 	struct status status = { .job = job, .path = job, .sink = "tidb", .version = "0", .workers = &worker, .worker_count = 1, .gone = &gone };
-	uint8_t kind;
 
 	(void)ctx;
-	FUZZ_CHECK(path && *path, "no path");
+	scripts[0] = (struct stats_script){ .name = name };
+	scripts[1] = (struct stats_script){ .name = SLICE("orders") };
+	partitions[0] = (struct stats_partition){ .topic = name, .partition = 1, .lag = -1, .lag_ms = -1 };
+	stats = (struct stats){ .problem = name, .scripts = scripts, .script_count = 2, .partitions = partitions, .partition_count = 1 };
+	worker = (struct status_worker){ .pid = 5, .state = "ready", .stats = &stats };
 	snprintf(job, sizeof job, "%.*s", SLICE_ARG(name));
 	status.reloads.last = "none";
 	status.reloads.last_error = job;
+	return status;
+}
+
+/* A message that is nothing but its name, and dead. */
+static void add_letter(struct page *page)
+{
+	struct message message = { .topic = name, .key = name, .value = name };
+	struct event event = { .message = &message, .database = name, .table = name, .error = name, .outcome = OUTCOME_DEAD };
+	struct letters letters = { 0 };
+	struct buf lines = BUF_INIT;
+
+	letters_note(&letters, &event, 0, "0");
+	letters_take(&letters, &lines);
+	page_letters(page, buf_view(&lines));
+	letters_free(&letters);
+	buf_free(&lines);
+}
+
+/* Events are an "event: ", a "data: " that is JSON, and an empty line. */
+static void check_stream(struct slice text)
+{
+	uint8_t kind;
+
+	FUZZ_CHECK(text.n > 2 && memcmp(text.p + text.n - 2, "\n\n", 2) == 0, "%.*s", SLICE_ARG(text));
+	while (text.n) {
+		struct slice line = fuzz_until(&text, '\n');
+
+		if (line.n == 0 || slice_is(line, "retry: 2000") || memcmp(line.p, "event: ", 7) == 0)
+			continue;
+		FUZZ_CHECK(memcmp(line.p, "data: ", 6) == 0 && fuzz_json_kind((struct slice){ line.p + 6, line.n - 6 }, &kind), "%.*s",
+			   SLICE_ARG(line));
+	}
+}
+
+static void answer(void *ctx, const char *path, struct http_reply *reply)
+{
+	struct status status = look(NULL);
+	uint8_t kind;
+
+	FUZZ_CHECK(path && *path, "no path");
+	if (strcmp(path, "/events") == 0) {
+		page_begin(*(struct page **)ctx, reply);
+		check_stream(buf_view(&reply->body));
+		return;
+	}
 	answer_path(&status, path, reply);
 	if (strcmp(path, "/status") == 0)
 		FUZZ_CHECK(fuzz_json_kind(buf_view(&reply->body), &kind), "%.*s", SLICE_ARG(buf_view(&reply->body)));
@@ -128,13 +178,18 @@ static void check_split(struct slice text)
 void fuzz_http(struct slice input)
 {
 	struct event_base *loop = event_base_new();
+	struct page *page = page_new(loop, look, NULL);
 	struct error err;
-	struct http *http = http_open(loop, "127.0.0.1:0", answer, NULL, &err);
+	struct http *http = http_open(loop, "127.0.0.1:0", answer, &page, &err);
 
 	FUZZ_CHECK(http, "%s", err.text);
+	page_open(page, http);
 	name = fuzz_until(&input, '\n');
 	check_split(name);
+	add_letter(page);
 	exchange(loop, http_address(http), (struct slice){ input.p, input.n < 20000 ? input.n : 20000 });
+	http_tell(http, HTTP_ALL, name);
 	http_close(http);
+	page_free(page);
 	event_base_free(loop);
 }
