@@ -7,7 +7,7 @@ const HOUR_S = 3600, LEAST_S = 600, HEIGHT = 160;
 const ms = (n) => spaced(duration(n));
 const transactions = (what) => (n) => n.series((a, b) => n.between(a, b)?.[what] ?? null);
 
-// id, how a value reads, how far the axis goes at least, and its lines: [name, colour, values of the numbers].
+// id, how a value reads, how far the axis goes at least, its lines ([name, colour, values of the numbers]), and what it means where there are none.
 const CHARTS = [
   ["chart-events", rate, 10, [
     ["read", "--c1", (n) => n.rates("read")],
@@ -15,14 +15,14 @@ const CHARTS = [
     ["filtered", "--c2", (n) => n.rates("filtered")],
     ["dead", "--c4", (n) => n.rates("dead")],
   ]],
-  ["chart-lag", count, 10, [["messages", "--c2", (n) => n.values("lag")]]],
-  ["chart-behind", ms, 1000, [["oldest", "--c2", (n) => n.values("lag_ms")]]],
-  ["chart-commit", ms, 10, [["p50", "--c1", transactions("p50")], ["p99", "--c4", transactions("p99")]]],
-  ["chart-batch", count, 10, [["rows", "--c1", transactions("rows")]]],
+  ["chart-lag", count, 10, [["messages", "--c2", (n) => n.values("lag")]], "the source does not tell"],
+  ["chart-behind", ms, 1000, [["oldest", "--c2", (n) => n.values("lag_ms")]], "the source does not tell"],
+  ["chart-commit", ms, 10, [["p50", "--c1", transactions("p50")], ["p99", "--c4", transactions("p99")]], "nothing was written"],
+  ["chart-batch", count, 10, [["rows", "--c1", transactions("rows")]], "nothing was written"],
   ["chart-memory", (n) => spaced(bytes(n)), 1e6, [["events", "--c3", (n) => n.values("memory_bytes")]]],
 ];
 
-const drawn = CHARTS.map(([id, read, least, lines]) => ({ place: byId(id), read, least, lines, plot: null, legend: null }));
+const drawn = CHARTS.map(([id, read, least, lines, empty]) => ({ place: byId(id), read, least, lines, empty, plot: null, legend: null }));
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -72,7 +72,9 @@ function makeLegend({ place, lines }) {
 function measure(chart, numbers) {
   chart.values = [numbers.times(), ...chart.lines.map(([, , values]) => values(numbers))];
   chart.place.querySelector(".waits")?.remove();
-  if (chart.values[0].length < 3) chart.place.append(element("p", { class: "waits", text: "a point every ten seconds" }));
+  const [times, ...lines] = chart.values;
+  const empty = times.length < 3 ? "a point every ten seconds" : lines.every((values) => values.every((v) => v == null)) ? chart.empty : "";
+  if (empty) chart.place.append(element("p", { class: "waits", text: empty }));
 }
 
 export function draw(numbers) {

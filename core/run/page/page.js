@@ -172,7 +172,7 @@ function showLetters(letters, anew) {
   while (list.childElementCount > LETTERS_MOST) list.lastElementChild.remove();
   if (!list.childElementCount) list.append(element("p", { class: "empty", text: "None in this run." }));
   showFewLetters();
-  setText(byId("letters-more"), list.querySelector("details") ? "the latest of this run; `streamlua dead-letters` has all, and replays them" : "");
+  setText(byId("letters-more"), list.querySelector("details") ? "the latest of this run; “streamlua dead-letters JOB.lua” has all, and replays them" : "");
 }
 
 // ---- the stream ----
