@@ -1,7 +1,6 @@
 """The page on the HTTP port: what it is told, who may listen, and how it looks in a real Chromium."""
 
 import contextlib
-import itertools
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import pytest
 from support import browser as browsers, wait_for
 from support.browser import contrast
 from support.debezium import Record, Table
-from support.events import listening
+from support.events import listening, told_until
 from support.files import sqlite
 from support.job import kafka_source, sqlite_sink
 
@@ -67,17 +66,14 @@ def test_the_stream_begins_with_the_hour_and_tells_each_second(shop):
         produce(shop, range(100, 150))
         far = stack.enter_context(listening(shop.port, "shop.example"))  # a page elsewhere whose name leads here
         shop.kafka.produce([shop.orders.insert({"id": 1, "v": None})])
-        told = []
-        for name, said in events:
-            told.append((name, said))
-            if name == "now" and said["point"][at["tx_rows"]] == said["point"][at["read"]] == 152 and any(name == "letters" for name, _ in told):
-                break
+        told = told_until(events, lambda name, said: name == "letters", "letter")
+        told += told_until(events, lambda name, said: name == "now" and said["point"][at["rows"]] == said["point"][at["read"]] == 152, "rows")
         times = [said["point"][0] for name, said in told if name == "now"]
         assert times == sorted(times) and all(after - before >= 500 for before, after in zip(times, times[1:]))
         [[letter]] = [said for name, said in told if name == "letters"]  # the first is not told again
         assert re.match(r"scripts/orders.lua:1: .*\n\tscripts/orders.lua:1: in function", letter["error"]) and letter["script"] == "orders"
         assert json.loads(letter["value"])["after"] == {"id": 1, "v": None}
-        found = list(itertools.islice((said for name, said in far if name == "letters"), 2))
+        found = [said for _ in range(2) for said in [told_until(far, lambda name, said: name == "letters", "letters")[-1][1]]]
         assert [said["error"] for said in found[1]] == [letter["error"]]
         assert [said.keys() & {"key", "value"} for letters in found for said in letters] == [set(), set()]
         [lag] = {said["point"][at["lag"]] for name, said in told[-2:] if name == "now"}

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import time
 
 
 @contextlib.contextmanager
@@ -16,6 +17,17 @@ def listening(port, host="127.0.0.1"):
         yield _events(answer)
     finally:
         connection.close()
+
+
+def told_until(events, condition, what, timeout=60):
+    """All that is told up to the event for which condition(name, what it says) holds."""
+    told, end = [], time.monotonic() + timeout
+    for event in events:
+        told.append(event)
+        if condition(*event):
+            return told
+        assert time.monotonic() < end, f"no {what} in {timeout} s; the last that was told: {told[-4:]}"
+    raise AssertionError(f"the stream ended before {what}")
 
 
 def _events(answer):
