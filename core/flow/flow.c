@@ -241,6 +241,14 @@ static bool is_draining(const struct flow *flow)
 	return flow->stopping || all_ended(flow) || (flow->options.events_most && (int64_t)flow->messages_read >= flow->options.events_most);
 }
 
+/* What lanes may know of reading: a partition that has as much unfinished as it may waits for them, too. */
+static enum lanes_press press(const struct flow *flow)
+{
+	if (is_draining(flow))
+		return LANES_LAST;
+	return flow_intake_has_room(flow) && !flow_partitions_wait(flow) ? LANES_MAY_REST : LANES_SHORT;
+}
+
 /* Nothing more is to be read: writes what progress is left, and tells when all is committed. True: another turn is due at once. */
 static bool drain(struct flow *flow)
 {
@@ -294,6 +302,7 @@ int64_t flow_turn(struct flow *flow, int64_t mono_ms, int64_t wall_ms)
 	flow_look_at_schema(flow);
 	if (flow->over)
 		return TICK_MS;
+	lanes_press(flow->lanes, press(flow));
 	again = lanes_turn(flow->lanes, mono_ms, script_host_version(flow->host));
 	again = parked < again ? parked : again;
 	if (mono_ms - flow->tick_ms >= TICK_MS) {

@@ -227,6 +227,14 @@ void flow_partitions_pause(struct flow *flow)
 	}
 }
 
+bool flow_partitions_wait(const struct flow *flow)
+{
+	for (const struct partition *partition = flow->partitions; partition; partition = partition->next_partition)
+		if (partition->paused)
+			return true;
+	return false;
+}
+
 void flow_partitions_tick(struct flow *flow)
 {
 	struct source *source = flow->options.source;

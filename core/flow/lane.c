@@ -286,10 +286,10 @@ static void lane_turn(struct lane *lane)
 {
 	uint32_t rows;
 
-	if (lane->busy || lane->waits_for || lane_is_empty(lane))
+	if (lane->busy || lane->waits_for || lane_is_empty(lane) || lane_rests(lane))
 		return;
 	lane->held_until_ms = INT64_MAX;
-	rows = lanes_room(lane->owner);
+	rows = lane_room(lane);
 	if (rows == 0)
 		return;
 	reset_tx(lane);
@@ -350,6 +350,8 @@ int64_t lanes_turn(struct lanes *all, int64_t now_ms, const char *script_version
 
 		if (idle && !lane_is_empty(lane) && lane->held_until_ms < again)
 			again = lane->held_until_ms;
+		if (idle && !lane_is_empty(lane) && lane->rests_until_ms < again && lane_rests(lane))
+			again = lane->rests_until_ms;
 	}
 	return all->rate_again_ms < again ? all->rate_again_ms : again;
 }

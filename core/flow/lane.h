@@ -83,6 +83,15 @@ int64_t lanes_patience_ms(const struct lanes *lanes, int64_t now_ms);
 uint32_t lanes_waiting(const struct lanes *lanes); /* events added and not finished, on their way included */
 const struct lane_counters *lanes_counters(const struct lanes *lanes);
 const struct pace *lanes_pace(const struct lanes *lanes);
+/* A row of streamlua_state, or one that is added to (`merge`), is written once a transaction, however many events changed it. So a lane whose
+ * events share such rows rests after each transaction, for as long as that took and longer: what gathers meanwhile costs the target nothing
+ * more. Why lanes do not rest as long as they may: */
+enum lanes_press {
+	LANES_MAY_REST,
+	LANES_SHORT, /* reading waits for what events take: the one that has rested longest goes, as long as less than half of it is on its way */
+	LANES_LAST,  /* nothing more is to come: none rests */
+};
+void lanes_press(struct lanes *lanes, enum lanes_press press);
 /* While stopped no transaction begins: for a reload, which swaps between two. */
 void lanes_hold(struct lanes *lanes, bool hold);
 

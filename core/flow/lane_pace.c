@@ -68,9 +68,71 @@ bool lane_is_passed_over(const struct event *event)
 	return event->uses || !event->script || !(event->script->stateful || event->script->chain.kept);
 }
 
-uint32_t lanes_room(struct lanes *all)
+/* ---- rest ---- */
+
+enum {
+	REST_FACTOR = 4,     /* A lane is busy for a fifth of the time: what it writes then has gathered for five times as long */
+	REST_MS_MOST = 1000, /* as long as Flink's jobs commonly are between two checkpoints */
+	SHARING_LANES = 2,   /* about so many are busy at a time, and share the window */
+};
+
+/* What it writes is written once for those behind it, too. */
+static bool shares_rows(const struct event *event)
 {
-	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck);
+	return event->uses || (event->changes && event->changes->target->merged);
+}
+
+void lanes_press(struct lanes *all, enum lanes_press press)
+{
+	all->press = press;
+}
+
+static void begin_rest(struct lane *lane, int64_t now_ms, int64_t took_ms)
+{
+	int64_t rest_ms = took_ms * REST_FACTOR;
+
+	lane->rests_from_ms = now_ms;
+	lane->rests_until_ms = now_ms + (rest_ms < REST_MS_MOST ? rest_ms : REST_MS_MOST);
+}
+
+/* Of those that could go. */
+static bool has_rested_longest(const struct lane *lane)
+{
+	const struct lanes *all = lane->owner;
+
+	for (int32_t i = 0; i < all->count; i++) {
+		const struct lane *other = &all->lanes[i];
+
+		if (!other->busy && !other->waits_for && !lane_is_empty(other) && other->rests_from_ms < lane->rests_from_ms)
+			return false;
+	}
+	return true;
+}
+
+static bool is_waited_for(const struct lane *lane)
+{
+	for (int32_t i = 0; i < lane->owner->count; i++)
+		if (lane->owner->lanes[i].waits_for && lane_is_home(lane, lane->owner->lanes[i].waits_for))
+			return true;
+	return false;
+}
+
+bool lane_rests(const struct lane *lane)
+{
+	const struct lanes *all = lane->owner;
+
+	/* One that looks for the event at fault, or has as much as a transaction holds, has nothing to gather. */
+	if (all->now_ms >= lane->rests_until_ms || all->press == LANES_LAST || lane->limit < LANE_EVENTS_MOST ||
+	    lane->end - lane->first >= LANE_EVENTS_MOST || !shares_rows(lane->queue[lane->first]) || is_waited_for(lane))
+		return false;
+	return all->press != LANES_SHORT || all->events_in_flight * 2 > all->waiting || !has_rested_longest(lane);
+}
+
+uint32_t lane_room(struct lane *lane)
+{
+	struct lanes *all = lane->owner;
+	bool shares = all->count > SHARING_LANES && shares_rows(lane->queue[lane->first]);
+	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck, shares ? SHARING_LANES : (uint32_t)all->count);
 	int64_t wait_us = 0;
 
 	if (rows == 0)
@@ -90,6 +152,7 @@ void lanes_learn_pace(struct lanes *all)
 		if (lane->busy && all->now_ms - lane->sent_ms >= pace_stuck_ms(&all->pace))
 			all->rows_stuck += lane->tx_rows;
 		if (lane->answered_rows) {
+			begin_rest(lane, all->now_ms, all->now_ms - lane->answered_sent_ms);
 			pace_committed(&all->pace, all->now_ms, lane->answered_sent_ms, lane->answered_rows);
 			histogram_count(&all->counters.histograms[HISTOGRAM_COMMIT_MS], HISTOGRAM_COMMIT_MS,
 					(uint64_t)(all->now_ms - lane->answered_sent_ms));

@@ -23,6 +23,7 @@ struct lane {
 	bool retried;            /* it was: the time it took says nothing */
 	uint32_t tx_rows;        /* rows of it */
 	int64_t sent_ms;
+	int64_t rests_from_ms, rests_until_ms; /* lane_rests */
 	uint32_t answered_rows; /* of a transaction that was committed since the last turn, which learns then what time it is */
 	int64_t answered_sent_ms;
 
@@ -46,6 +47,7 @@ struct lanes {
 	struct lane *lanes;
 	int32_t count;
 	bool hold;
+	enum lanes_press press;
 	int64_t held_until_ms; /* no partition stands back for longer, in any lane */
 	bool moved;            /* in this turn: other lanes may go on now */
 	int64_t now_ms;        /* as of the last turn */
@@ -122,8 +124,10 @@ struct lane_load lane_load_of(const struct lane *lane, const struct event *event
 bool lane_goes_along(const struct lane *lane, const struct event *event);
 /* The event stays for a later transaction. What changes the same rows of state does not go along any more; false: nothing may go before it. */
 bool lane_is_passed_over(const struct event *event);
-/* How many rows may go now; 0: none, before one of those on their way has ended, or time has passed. */
-uint32_t lanes_room(struct lanes *lanes);
+/* How many rows of this lane may go now; 0: none, before one of those on their way has ended, or time has passed. */
+uint32_t lane_room(struct lane *lane);
+/* It has events, and is better left to gather more: until rests_until_ms, or until reading waits. */
+bool lane_rests(const struct lane *lane);
 /* What was answered since the last turn, now that the time is known. */
 void lanes_learn_pace(struct lanes *lanes);
 /* lane_parked.c: whether the event may join the transaction that is gathered; where it has to stand behind what is parked, it becomes

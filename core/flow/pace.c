@@ -32,9 +32,9 @@ static void begin_round(struct pace *pace, int64_t now_ms)
 	pace->limited = false;
 }
 
-uint32_t pace_room(struct pace *pace, uint32_t in_flight)
+uint32_t pace_room(struct pace *pace, uint32_t in_flight, uint32_t lanes)
 {
-	uint32_t window = pace_window(pace), share = window / pace->lanes, room;
+	uint32_t window = pace_window(pace), share = window / lanes, room;
 
 	if (share < PACE_TX_ROWS_ENOUGH)
 		share = window < PACE_TX_ROWS_ENOUGH ? window : PACE_TX_ROWS_ENOUGH;

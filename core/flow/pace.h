@@ -40,8 +40,9 @@ struct pace {
 
 /* lanes transactions of tx_rows rows at most. */
 void pace_init(struct pace *pace, uint32_t lanes, uint32_t tx_rows);
-/* How many rows the next transaction may have where so many are on their way; 0: it has to wait for one of them. */
-uint32_t pace_room(struct pace *pace, uint32_t in_flight);
+/* How many rows the next transaction may have where so many are on their way, and so many lanes share the window; 0: it has to wait for one of
+ * those on their way. */
+uint32_t pace_room(struct pace *pace, uint32_t in_flight, uint32_t lanes);
 /* A transaction would have had more rows. */
 static inline void pace_short(struct pace *pace)
 {

@@ -40,7 +40,7 @@ static void open_world(struct world *w, double rows_per_second)
 
 static void send(struct world *w, struct tx *tx)
 {
-	uint32_t room = pace_room(&w->pace, w->in_flight);
+	uint32_t room = pace_room(&w->pace, w->in_flight, w->pace.lanes);
 
 	if (room == 0)
 		return;
@@ -169,7 +169,7 @@ static void one_row_that_waited_for_a_lock_costs_nothing_later(void **state)
 
 	(void)state;
 	open_world(&w, 100000);
-	assert_true(pace_room(&w.pace, 0) >= PACE_TX_ROWS_ENOUGH);
+	assert_true(pace_room(&w.pace, 0, w.pace.lanes) >= PACE_TX_ROWS_ENOUGH);
 	pace_committed(&w.pace, w.now_ms + 20000, w.now_ms, 1);
 	w.now_ms += 20000;
 	run(&w, 1500);
