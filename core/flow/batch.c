@@ -6,6 +6,7 @@
 #include "flow/batch_key.h"
 #include "flow/batch_sort.h"
 #include "flow/merge.h"
+#include "flow/state_change.h"
 
 enum { AHEAD = 8 }; /* how many changes ahead memory is asked for: what hangs on it half as far ahead */
 
@@ -241,6 +242,8 @@ static void merge_table(struct arena *arena, struct batch_table *table)
 
 	table->mode = BATCH_ORDERED;
 	table->deletes = 0;
+	if (change_is_state(table->changes[0]))
+		table->count = state_changes_last(table->changes, table->count, table->changes, arena);
 	if (!is_exact(m.target, table) || !m.target->key_count)
 		return;
 	if (merge_all(&m, table->changes, table->count))

@@ -83,7 +83,7 @@ enum change_op {
 struct change {
 	struct change *next; /* of the same event, in order */
 	struct target *target;
-	struct value *values;      /* count of them, aligned with target->columns, all ready */
+	struct value *values;      /* count of them, aligned with target->columns, all ready; NULL: a row of state (flow/state_change.h) */
 	uint32_t count;            /* target->count when it was made; columns that an open target got since are ABSENT */
 	uint8_t op;                /* enum change_op */
 	bool waits;                /* an UPDATE whose row is to be there: where it is not, the event is parked */
@@ -181,6 +181,14 @@ static inline void event_set_message(struct event *event, const struct message *
 	event->message = message;
 	event->owner = message->owner;
 	event->owner_position = message->position;
+}
+
+static inline void event_add_change(struct event *event, struct change *change)
+{
+	if (!event->changes)
+		event->changes_end = &event->changes;
+	*event->changes_end = change;
+	event->changes_end = &change->next;
 }
 
 /* It is one of those that its partition's progress counts. */

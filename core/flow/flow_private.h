@@ -73,7 +73,7 @@ struct flow {
 extern const struct source_events flow_source_events; /* ctx is the flow; message is flow_intake.c's */
 void flow_partitions_tick(struct flow *flow);         /* writes progress that no event carries; tells the source what is committed */
 void flow_partitions_pause(struct flow *flow);        /* those with too many unfinished events, and lets them go on that have room again */
-bool flow_partitions_wait(const struct flow *flow);     /* one of them has too many */
+bool flow_partitions_wait(const struct flow *flow);   /* one of them has too many */
 /* NULL: not ours. */
 struct partition *flow_partitions_find(const struct flow *flow, struct slice topic, int32_t number);
 bool flow_partitions_done(const struct flow *flow); /* everything read is committed, and so is its progress */

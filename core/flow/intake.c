@@ -22,7 +22,7 @@ struct intake *intake_new(struct intakes *all)
 	intake->first = NULL;
 	intake->end = &intake->first;
 	intake->topic = (struct slice){ 0 };
-	intake->stamp = (struct state_stamp){ 0 };
+	intake->stamp = NULL;
 	intake->count = 0;
 	intake->rekeyed = intake->stalled = intake->begun = intake->ran = intake->again = false;
 	intake->unfinished = 1;

@@ -5,17 +5,12 @@
 
 #include "flow/event.h"
 
-/* What rows of streamlua_state have in common, nearly always: made once for those that follow each other. */
-struct state_stamp {
-	const struct partition *owner;
-	int32_t version;
-	struct value version_text, topic, partition, updated; /* version_text.p is NULL: nothing is made yet */
-};
+struct state_stamp; /* flow/state_change.h */
 
 struct intake {
 	struct arena arena;
 	struct slice topic;         /* of the last message, which is nearly always the next one's too */
-	struct state_stamp stamp;   /* of the last row of state */
+	struct state_stamp *stamp;  /* of the last row of state; NULL: there was none yet */
 	struct event *first, **end; /* all events in order of arrival */
 	uint32_t count;             /* of events */
 	uint32_t unfinished;        /* not yet done, plus one while it is being filled, plus one until its events have run */

@@ -23,6 +23,8 @@
 /* A transaction holds at most this. 2,000 rows of a few hundred bytes are where MariaDB and TiDB no longer gain. Events may be more where they
  * change the same rows of streamlua_state: all of them together write each once. */
 enum { LANE_ROWS_MOST = 2000, LANE_EVENTS_MOST = 16384, LANE_BYTES_MOST = 2 << 20 };
+/* Of lanes whose events share rows about so many are busy at a time (lanes_press), and share the window. */
+enum { LANES_SHARING = 2 };
 
 struct lanes;
 

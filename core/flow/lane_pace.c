@@ -73,7 +73,6 @@ bool lane_is_passed_over(const struct event *event)
 enum {
 	REST_FACTOR = 4,     /* A lane is busy for a fifth of the time: what it writes then has gathered for five times as long */
 	REST_MS_MOST = 1000, /* as long as Flink's jobs commonly are between two checkpoints */
-	SHARING_LANES = 2,   /* about so many are busy at a time, and share the window */
 };
 
 /* What it writes is written once for those behind it, too. */
@@ -131,8 +130,8 @@ bool lane_rests(const struct lane *lane)
 uint32_t lane_room(struct lane *lane)
 {
 	struct lanes *all = lane->owner;
-	bool shares = all->count > SHARING_LANES && shares_rows(lane->queue[lane->first]);
-	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck, shares ? SHARING_LANES : (uint32_t)all->count);
+	bool shares = all->count > LANES_SHARING && shares_rows(lane->queue[lane->first]);
+	uint32_t rows = pace_room(&all->pace, all->rows_in_flight - all->rows_stuck, shares ? LANES_SHARING : (uint32_t)all->count);
 	int64_t wait_us = 0;
 
 	if (rows == 0)

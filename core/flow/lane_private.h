@@ -24,7 +24,7 @@ struct lane {
 	uint32_t tx_rows;        /* rows of it */
 	int64_t sent_ms;
 	int64_t rests_from_ms, rests_until_ms; /* lane_rests */
-	uint32_t answered_rows; /* of a transaction that was committed since the last turn, which learns then what time it is */
+	uint32_t answered_rows;                /* of a transaction that was committed since the last turn, which learns then what time it is */
 	int64_t answered_sent_ms;
 
 	struct tx tx;

@@ -219,10 +219,7 @@ struct change *plan_change(struct event *event, struct target *target, enum chan
 		for (uint32_t i = 0; i < target->count; i++)
 			if (!target->columns[i].generated)
 				change->values[i] = (struct value){ .kind = fill, .ready = true };
-	if (!event->changes)
-		event->changes_end = &event->changes;
-	*event->changes_end = change;
-	event->changes_end = &change->next;
+	event_add_change(event, change);
 	return change;
 }
 

@@ -60,8 +60,8 @@ struct script_host {
 	uint32_t lookup_count;                /* of all scripts */
 	struct refused_timer *refused_timers; /* script_timer.c */
 	struct target *state_target;          /* streamlua_state; NULL: no script keeps state */
-	struct value *state_values;           /* of its columns: what all its rows of an intake have in common */
-	char state_updated[40];
+	char state_now[40];
+	struct slice state_job, state_updated; /* what all its rows of an intake have in common: the job's name, and state_now as SQL has it */
 	struct known_second known_seconds[KNOWN_SECONDS];
 	struct buf key, key_old;     /* being made */
 	uint32_t pass;               /* how many times intakes have gone through scripts */

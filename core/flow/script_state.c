@@ -13,7 +13,10 @@
 #include "flow/progress.h"
 #include "flow/script_api.h"
 #include "flow/script_state.h"
+#include "flow/state_change.h"
 #include "flow/state_key.h"
+
+enum { STATE_ROW_BYTES = 64 }; /* of a row in SQL, beside its texts */
 
 /* ---- streamlua_state as a target ---- */
 
@@ -44,20 +47,6 @@ static struct slice job_name(struct script_host *host)
 	return name;
 }
 
-static struct value text_value(struct slice text)
-{
-	return (struct value){ .p = text.p, .n = (uint32_t)text.n, .kind = VALUE_TEXT, .ready = true };
-}
-
-static struct value number_value(struct arena *arena, int64_t number)
-{
-	char *digits = arena_alloc(arena, 24);
-
-	return (struct value){ .p = digits, .n = (uint32_t)int_text(number, digits), .kind = VALUE_NUMBER, .ready = true };
-}
-
-static const struct value null_value = { .kind = VALUE_NULL, .ready = true };
-
 /* Its columns are known without asking: the table is this program's own. */
 void state_bind(struct script_host *host)
 {
@@ -78,23 +67,21 @@ void state_bind(struct script_host *host)
 		if (key)
 			target->key[target->key_count++] = (uint32_t)i;
 	}
-	host->state_values = arena_zalloc(&host->arena, STATE_COLUMNS * sizeof *host->state_values);
-	host->state_values[STATE_JOB] = text_value(job_name(host));
+	host->state_job = job_name(host);
 }
 
 void state_now(struct script_host *host, int64_t now_ms)
 {
-	char *text;
+	char *text = host->state_now;
 
 	if (!host->state_target)
 		return;
-	text = host->state_updated;
 	clock_format(now_ms, text);
 	for (char *c = text; *c; c++)
 		*c = *c == 'T' ? ' ' : *c;
-	host->state_values[STATE_UPDATED] = text_value(slice_of(text));
-	if (host->state_values[STATE_UPDATED].n && text[host->state_values[STATE_UPDATED].n - 1] == 'Z')
-		host->state_values[STATE_UPDATED].n--;
+	host->state_updated = slice_of(text);
+	if (host->state_updated.n && text[host->state_updated.n - 1] == 'Z')
+		host->state_updated.n--;
 }
 
 /* ---- keys ---- */
@@ -300,64 +287,53 @@ int sl_finish(struct event *event)
 	return 0;
 }
 
-static struct value due_value(struct arena *arena, int64_t at)
-{
-	return at == STATE_NO_TIME ? null_value : number_value(arena, at);
-}
-
 static const struct state_stamp *stamp_of(struct event *event, int32_t version)
 {
-	struct state_stamp *stamp = &event->intake->stamp;
+	struct state_stamp *stamp = event->intake->stamp;
 	struct arena *arena = &event->intake->arena;
+	struct script_host *host = event->script->host;
 	const struct partition *owner = event->message->owner;
 
-	if (stamp->version_text.p && owner && stamp->owner == owner && stamp->version == version)
+	if (stamp && owner && stamp->owner == owner && stamp->script == event->script && stamp->version == version)
 		return stamp;
+	stamp = event->intake->stamp = arena_alloc(arena, sizeof *stamp);
 	*stamp = (struct state_stamp){
 		.owner = owner,
+		.script = event->script,
 		.version = version,
-		.version_text = number_value(arena, version),
-		.topic = text_value(owner ? arena_copy(arena, owner->topic) : event->message->topic),
-		.partition = number_value(arena, owner ? owner->number : event->message->partition),
-		.updated = event->script->host->state_values[STATE_UPDATED],
+		.partition = owner ? owner->number : event->message->partition,
+		.job = host->state_job,
+		.name = event->script->name,
+		.topic = owner ? arena_copy(arena, owner->topic) : event->message->topic,
+		.updated = arena_copy(arena, host->state_updated),
 	};
-	stamp->updated.p = arena_copy(arena, (struct slice){ stamp->updated.p, stamp->updated.n }).p;
 	return stamp;
 }
 
 void state_put(struct event *event, struct state_entry *entry, const struct state_otherwise *made)
 {
-	struct script *script = event->script;
-	struct script_host *host = script->host;
+	struct script_host *host = event->script->host;
 	struct arena *arena = &event->intake->arena;
 	bool exists = made->value.n || made->timers.n;
-	struct change *change;
+	struct state_change *change;
 
 	if (slice_equal(made->value, entry->value) && slice_equal(made->timers, entry->timers) && made->at[0] == entry->at[0] &&
 	    made->at[1] == entry->at[1] && (!exists || entry->version == made->version))
 		return;
-	change = plan_change(event, host->state_target, exists ? CHANGE_UPSERT : CHANGE_DELETE, VALUE_ABSENT);
-	change->values[STATE_JOB] = host->state_values[STATE_JOB];
-	change->values[STATE_SCRIPT] = text_value(script->name);
-	change->values[STATE_MAP] = text_value(arena_copy(arena, entry->map));
-	change->values[STATE_KEY] = text_value(arena_copy(arena, entry->key));
-	change->state = entry;
-	change->state_bytes = 64 + (uint32_t)(entry->map.n + entry->key.n);
-	if (exists) {
-		const struct state_stamp *stamp = stamp_of(event, made->version);
-
-		change->values[STATE_VALUE] = text_value(made->value.n ? arena_copy(arena, made->value) : SLICE("{}"));
-		change->values[STATE_TIMERS] = made->timers.n ? text_value(arena_copy(arena, made->timers)) : null_value;
-		change->values[STATE_DUE] = due_value(arena, made->at[STATE_EVENT_TIME]);
-		change->values[STATE_WAKE] = due_value(arena, made->at[STATE_WALL_TIME]);
-		change->values[STATE_VERSION] = stamp->version_text;
-		change->values[STATE_TOPIC] = stamp->topic;
-		change->values[STATE_PARTITION] = stamp->partition;
-		change->values[STATE_UPDATED] = stamp->updated;
-		change->state_bytes += (uint32_t)(made->value.n + made->timers.n);
-	}
-	event->bytes += change->state_bytes;
-	if (event->of || script->feeds)
+	change = arena_alloc(arena, sizeof *change);
+	*change = (struct state_change){
+		.change = { .target = host->state_target, .count = STATE_COLUMNS, .op = exists ? CHANGE_UPSERT : CHANGE_DELETE, .state = entry },
+		.stamp = stamp_of(event, made->version),
+		.map = entry->map.n ? arena_copy(arena, entry->map) : SLICE(""),
+		.key = arena_copy(arena, entry->key),
+		.value = made->value.n ? arena_copy(arena, made->value) : SLICE(""),
+		.timers = made->timers.n ? arena_copy(arena, made->timers) : SLICE(""),
+		.at = { made->at[STATE_EVENT_TIME], made->at[STATE_WALL_TIME] },
+	};
+	change->change.state_bytes = STATE_ROW_BYTES + (uint32_t)(entry->map.n + entry->key.n + made->value.n + made->timers.n);
+	event_add_change(event, &change->change);
+	event->bytes += change->change.state_bytes;
+	if (event->of || event->script->feeds)
 		chain_remember(event, entry);
 	state_set(&host->state, entry, event->message->owner, made->value, made->timers, made->at, made->version);
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "flow/script_state.h"
+#include "flow/state_change.h"
 
 struct kept {
 	UT_hash_handle hh;
@@ -55,20 +55,6 @@ static struct kept *find(struct state_memory *memory, struct slice script, struc
 	return kept;
 }
 
-static struct slice text_of(const struct change *change, int column)
-{
-	const struct value *value = &change->values[column];
-
-	return value->kind == VALUE_TEXT ? (struct slice){ value->p, value->n } : (struct slice){ 0 };
-}
-
-static int64_t number_of(const struct change *change, int column, int64_t otherwise)
-{
-	int64_t number;
-
-	return value_is_integer(&change->values[column], &number) ? number : otherwise;
-}
-
 static struct slice put(char **at, struct slice text)
 {
 	char *p = *at;
@@ -101,25 +87,15 @@ void state_memory_put(struct state_memory *memory, const struct state_row *row)
 
 void state_memory_apply(struct state_memory *memory, const struct change *change)
 {
-	struct state_row row = { 0 };
+	struct state_row row;
 
-	if (!change->target->own)
+	if (!change_is_state(change))
 		return;
-	row.script = text_of(change, STATE_SCRIPT);
-	row.map = text_of(change, STATE_MAP);
-	row.key = text_of(change, STATE_KEY);
-	if (change->op == CHANGE_DELETE) {
+	row = state_change_row(change);
+	if (change->op == CHANGE_DELETE)
 		forget(memory, find(memory, row.script, row.map, row.key));
-		return;
-	}
-	row.value = text_of(change, STATE_VALUE);
-	row.timers = text_of(change, STATE_TIMERS);
-	row.topic = text_of(change, STATE_TOPIC);
-	row.partition = (int32_t)number_of(change, STATE_PARTITION, 0);
-	row.at[STATE_EVENT_TIME] = number_of(change, STATE_DUE, STATE_NO_TIME);
-	row.at[STATE_WALL_TIME] = number_of(change, STATE_WAKE, STATE_NO_TIME);
-	row.version = (int32_t)number_of(change, STATE_VERSION, 1);
-	state_memory_put(memory, &row);
+	else
+		state_memory_put(memory, &row);
 }
 
 /* ---- what is due ---- */

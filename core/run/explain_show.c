@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "flow/state_change.h"
 #include "io/message_text.h"
 
 static const char *const op_names[] = {
@@ -87,6 +88,8 @@ static void show_change(const struct change *change)
 	struct buf out = BUF_INIT;
 	struct slice *columns = arena_alloc(&arena, (change->count + 1) * sizeof *columns);
 
+	if (change_is_state(change))
+		state_changes_last(&change, 1, &change, &arena);
 	for (uint32_t i = 0; i < change->count; i++)
 		columns[i] = change->target->columns[i].name;
 	buf_printf(&out, "%s in %.*s: ", names[change->op], SLICE_ARG(change->target->name));

@@ -15,7 +15,6 @@ local saved = require "streamlua.state"
 
 local C = native.C
 local DELETE = native.CHANGE_DELETE
-local STATE = "streamlua_state" -- what a script keeps is its own business
 
 local function name_of(slice)
   return ffi.string(slice.p, slice.n)
@@ -125,13 +124,12 @@ local function compare(expected, got)
   return true
 end
 
--- What the event writes, but for its state.
+-- What the event writes, but for its state, which is the script's own business.
 local function changes(host, event)
   local list, change = {}, event.changes
   while change ~= nil do
-    local one = to_table(host, change)
-    if one.target ~= STATE then
-      list[#list + 1] = one
+    if change.values ~= nil then
+      list[#list + 1] = to_table(host, change)
     end
     change = change.next
   end

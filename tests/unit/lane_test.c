@@ -14,6 +14,8 @@
 #include "flow/state.h"
 
 enum { LANES = 3, PARK_MS = 1000 };
+/* Of a transaction whose events share rows. */
+enum { SHARED_ROWS_MOST = LANE_ROWS_MOST * LANES / LANES_SHARING };
 
 struct fixture {
 	struct sink sink;
@@ -257,13 +259,13 @@ static void events_that_change_one_row_of_state_are_one_transaction(void **state
 static void each_row_of_state_counts_whatever_else_their_events_share(void **state)
 {
 	struct fixture *f = *state;
-	struct state_entry key = { 0 }, *entries = calloc(LANE_ROWS_MOST + 1, sizeof *entries);
+	struct state_entry key = { 0 }, *entries = calloc(SHARED_ROWS_MOST + 1, sizeof *entries);
 
 	add_change(f, &key, &key, 10);
-	for (int i = 0; i < LANE_ROWS_MOST + 1; i++)
+	for (int i = 0; i < SHARED_ROWS_MOST + 1; i++)
 		add_change(f, &key, &entries[i], 10);
 	turn(f);
-	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST);
+	assert_int_equal(f->on_its_way[0]->count, SHARED_ROWS_MOST);
 	answer(f, 0, SINK_COMMITTED);
 	assert_int_equal(f->on_its_way[0]->count, 2);
 	free(entries);
@@ -288,10 +290,10 @@ static void events_that_add_to_one_row_are_one_transaction_and_each_row_counts(v
 		add_sum(f, 7);
 	turn(f);
 	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
-	for (int i = 0; i < LANE_ROWS_MOST; i++)
+	for (int i = 0; i < SHARED_ROWS_MOST; i++)
 		add_sum(f, 100 + (uint64_t)i), add_sum(f, 100 + (uint64_t)i);
 	answer(f, 0, SINK_COMMITTED); /* the one that is left, and as many rows as there is room for beside its own */
-	assert_int_equal(f->on_its_way[0]->count, 1 + 2 * (LANE_ROWS_MOST - 1));
+	assert_int_equal(f->on_its_way[0]->count, 1 + 2 * (SHARED_ROWS_MOST - 1));
 }
 
 static void rows_of_state_that_grow_fill_a_transaction(void **state)
@@ -315,9 +317,10 @@ static void rows_of_state_that_grow_fill_a_transaction(void **state)
 static void a_full_transaction_takes_along_what_changes_its_rows_of_state(void **state)
 {
 	struct fixture *f = *state;
-	struct state_entry *keys = calloc(LANE_ROWS_MOST + 1, sizeof *keys), *first = &keys[0], *second = &keys[1], *outside = &keys[LANE_ROWS_MOST];
+	struct state_entry *keys = calloc(SHARED_ROWS_MOST + 1, sizeof *keys), *first = &keys[0], *second = &keys[1],
+			   *outside = &keys[SHARED_ROWS_MOST];
 
-	for (int i = 0; i < LANE_ROWS_MOST; i++)
+	for (int i = 0; i < SHARED_ROWS_MOST; i++)
 		add_change(f, &keys[i], &keys[i], 10);
 	add_change(f, outside, outside, 10);
 	add_change(f, first, first, 10);   /* goes along */
@@ -327,13 +330,134 @@ static void a_full_transaction_takes_along_what_changes_its_rows_of_state(void *
 	add_change(f, first, first, 10);   /* it has seen what the one before left */
 	add_change(f, second, second, 10); /* goes along */
 	turn(f);
-	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST + 3);
-	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST]->message->offset, LANE_ROWS_MOST + 1);
-	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST + 1]->message->offset, LANE_ROWS_MOST + 3);
-	assert_int_equal(f->on_its_way[0]->events[LANE_ROWS_MOST + 2]->message->offset, LANE_ROWS_MOST + 6);
+	assert_int_equal(f->on_its_way[0]->count, SHARED_ROWS_MOST + 3);
+	assert_int_equal(f->on_its_way[0]->events[SHARED_ROWS_MOST]->message->offset, SHARED_ROWS_MOST + 1);
+	assert_int_equal(f->on_its_way[0]->events[SHARED_ROWS_MOST + 1]->message->offset, SHARED_ROWS_MOST + 3);
+	assert_int_equal(f->on_its_way[0]->events[SHARED_ROWS_MOST + 2]->message->offset, SHARED_ROWS_MOST + 6);
 	answer(f, 0, SINK_COMMITTED);
 	assert_int_equal(f->on_its_way[0]->count, 4);
 	free(keys);
+}
+
+/* ---- rest ---- */
+
+/* The state of one key: an event in that lane changes it. */
+static struct event *add_kept(struct fixture *f, const char *name, int lane, int other)
+{
+	static struct target target = { .own = true };
+	static struct state_entry entries[LANES];
+	struct change *change = arena_zalloc(&f->intake->arena, sizeof *change);
+	struct state_use *use = arena_zalloc(&f->intake->arena, sizeof *use);
+	struct event *event = add(f, name, 0, lane, other);
+
+	*change = (struct change){ .target = &target, .op = CHANGE_UPSERT, .state = &entries[lane] };
+	use->entry = &entries[lane];
+	event->changes = change;
+	event->uses = use;
+	return event;
+}
+
+/* Its lane has written something in took_ms, and something else waits in it. */
+static void write_and_wait(struct fixture *f, int lane, const char *waits, int64_t took_ms)
+{
+	add_kept(f, "x", lane, -1);
+	turn(f);
+	f->now_ms += took_ms;
+	answer(f, lane, SINK_COMMITTED);
+	add_kept(f, waits, lane, -1);
+	turn(f);
+}
+
+static void a_lane_whose_events_share_rows_rests_for_longer_than_it_wrote(void **state)
+{
+	struct fixture *f = *state;
+	int64_t rests_until_ms;
+
+	write_and_wait(f, 0, "a", 20);
+	assert_null(f->on_its_way[0]);
+	rests_until_ms = f->now_ms + 4 * 20;
+	assert_int_equal(f->again_ms, rests_until_ms);
+	add_kept(f, "b", 0, -1);
+	f->now_ms = rests_until_ms - 1;
+	turn(f);
+	assert_null(f->on_its_way[0]);
+	f->now_ms = rests_until_ms;
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "ab");
+	f->now_ms += 3600 * 1000;
+	answer(f, 0, SINK_COMMITTED);
+	add_kept(f, "c", 0, -1);
+	turn(f);
+	assert_int_equal(f->again_ms, f->now_ms + 1000); /* not for hours */
+}
+
+static void events_that_share_no_row_do_not_wait(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 0, "a", 20);
+	add(f, "b", 0, 1, -1);
+	turn(f);
+	f->now_ms += 20;
+	answer(f, 1, SINK_COMMITTED);
+	add(f, "c", 0, 1, -1);
+	turn(f);
+	assert_string_equal(on_its_way(f, 1), "c");
+	assert_null(f->on_its_way[0]);
+}
+
+static void where_reading_waits_the_lane_that_has_rested_longest_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 1, "a", 100);
+	write_and_wait(f, 0, "b", 100);
+	write_and_wait(f, 2, "c", 100);
+	lanes_press(f->lanes, LANES_SHORT);
+	turn(f);
+	assert_string_equal(on_its_way(f, 1), "a");
+	assert_string_equal(on_its_way(f, 0), "b"); /* a third of what waits was on its way, and with this two thirds are */
+	assert_null(f->on_its_way[2]);
+	answer(f, 1, SINK_COMMITTED);
+	assert_string_equal(on_its_way(f, 2), "c");
+}
+
+static void where_nothing_more_comes_no_lane_rests(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int lane = 0; lane < LANES; lane++)
+		write_and_wait(f, lane, "a", 100);
+	lanes_press(f->lanes, LANES_LAST);
+	turn(f);
+	for (int lane = 0; lane < LANES; lane++)
+		assert_string_equal(on_its_way(f, lane), "a");
+}
+
+static void a_lane_that_another_waits_for_does_not_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 0, "a", 100);
+	add_kept(f, "b", 0, 1);
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "ab");
+}
+
+static void a_full_lane_and_one_that_looks_for_a_fault_do_not_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 0, "a", 100);
+	for (int i = 0; i < LANE_EVENTS_MOST - 1; i++)
+		add_kept(f, "", 0, -1);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
+	answer(f, 0, SINK_REFUSED);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST / 2);
+	f->now_ms += 100;
+	answer(f, 0, SINK_COMMITTED);
+	assert_null(f->on_its_way[0]); /* all well again: as much as a transaction holds may gather */
 }
 
 /* ---- order ---- */
@@ -706,6 +830,12 @@ int main(void)
 		LANE_TEST(events_that_add_to_one_row_are_one_transaction_and_each_row_counts),
 		LANE_TEST(rows_of_state_that_grow_fill_a_transaction),
 		LANE_TEST(a_full_transaction_takes_along_what_changes_its_rows_of_state),
+		LANE_TEST(a_lane_whose_events_share_rows_rests_for_longer_than_it_wrote),
+		LANE_TEST(events_that_share_no_row_do_not_wait),
+		LANE_TEST(where_reading_waits_the_lane_that_has_rested_longest_goes),
+		LANE_TEST(where_nothing_more_comes_no_lane_rests),
+		LANE_TEST(a_lane_that_another_waits_for_does_not_rest),
+		LANE_TEST(a_full_lane_and_one_that_looks_for_a_fault_do_not_rest),
 		LANE_TEST(a_lane_has_one_transaction_at_a_time_and_gathers_the_next),
 		LANE_TEST(an_event_of_two_lanes_is_written_once_when_both_have_come_to_it),
 		LANE_TEST(two_keys_in_one_lane_need_no_waiting),
