@@ -350,6 +350,7 @@ void flow_run_restart(struct flow *flow)
 		if (!intake->ran)
 			continue;
 		intake->unfinished++; /* it stays while it is gone through */
+		intake->stamp = NULL; /* of a host that may be gone */
 		for (struct event *event = intake->first; event; event = event->next) {
 			event->uses = NULL; /* they are gone already */
 			if (event->op != OP_TIMER)
