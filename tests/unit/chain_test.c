@@ -15,6 +15,7 @@
 #include "flow/progress.h"
 #include "flow/script.h"
 #include "flow/script_private.h"
+#include "flow/state_change.h"
 #include "flow/state_memory.h"
 
 struct fixture {
@@ -148,8 +149,10 @@ static void show_changes(struct fixture *f, const struct event *event)
 	static const char *const ops[] = { "", "~", "-" };
 
 	for (const struct change *change = event->changes; change; change = change->next) {
-		bool state = slice_is(change->target->name, "streamlua_state");
+		bool state = change_is_state(change);
 
+		if (state)
+			state_changes_last(&change, 1, &change, &f->intake->arena);
 		buf_printf(&f->shown, "%s%s%.*s", f->shown.n && f->shown.p[f->shown.n - 1] != '\n' ? ", " : "", ops[change->op],
 			   SLICE_ARG(state ? SLICE("state") : change->target->name));
 		for (uint32_t i = 0; i < change->count; i++)
