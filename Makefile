@@ -202,7 +202,7 @@ $(BENCH_BIN):
 
 # QUICK=1: a fifth of the messages and two rounds. STREAMLUA=PROGRAM measures another build; BENCH="--jobs minutes --peers flink" other jobs, beside
 # others (make bench-deps).
-.PHONY: bench bench-micro bench-restart
+.PHONY: bench bench-micro bench-restart bench-picture
 bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU and memory beside a program without Lua (QUICK=1: three minutes)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) \
 		--programs $(BUILD)/bench --results $(BUILD)/bench/results.jsonl $(BENCH)
@@ -210,6 +210,11 @@ bench: $(if $(STREAMLUA),,$(BUILD)/streamlua) $(BENCH_BIN) ## throughput, CPU an
 
 bench-restart: $(if $(STREAMLUA),,$(BUILD)/streamlua) ## how long a job with 1,000,000 keys of state takes to start (BENCH="--keys n")
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/restart.py --streamlua $(or $(STREAMLUA),$(BUILD)/streamlua) --results $(BUILD)/bench/results.jsonl $(BENCH)
+
+RESULTS ?= $(BUILD)/bench/results.jsonl
+PICTURE ?= tests/bench/bench.svg
+bench-picture: ## draw the last results of make bench (RESULTS=FILE) as bars: PICTURE=tests/bench/bench.svg
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/picture.py $(RESULTS) $(PICTURE)
 
 bench-micro: $(BUILD)/bench/micro ## what each stage of the flow costs an event
 	@$(BUILD)/bench/micro $(BENCH)
