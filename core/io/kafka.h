@@ -22,6 +22,7 @@ struct kafka_options {
 	const char *const *config; /* librdkafka's properties: name, value, name, value ... NULL; may be NULL. They override ours */
 	const char *instance;      /* group.instance.id: a restart within the session's timeout costs no rebalance. May be NULL */
 	size_t memory_bytes;       /* most that is fetched ahead; one response more may be on its way from each broker */
+	bool evenly;               /* no partition is to get far ahead of others: events wait for each other's time */
 	/* What START_CONFIGURED makes of the group's own offsets in Kafka. `from`: they are not asked, `start` is meant (--from).
 	 * `group_keeps_progress`: they go before `start`, for sinks that keep no progress. Neither: only what an earlier start of this
 	 * group resolved "latest" or a time to, if nothing was committed since: a crash before the first transaction must not move it. */

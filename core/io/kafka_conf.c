@@ -45,7 +45,7 @@ static int set_defaults(struct kafka *kafka, const struct kafka_options *options
 	 * there has something to ask, and would stand still for half a second. */
 	if (kafka->until.kind != KAFKA_NOWHERE && set(conf, "fetch.wait.max.ms", BOUNDED_WAIT_MS, err) < 0)
 		return -1;
-	if (options->memory_bytes && kafka_fetch_configure(kafka, options->memory_bytes, err) < 0)
+	if (options->memory_bytes && kafka_fetch_configure(kafka, options, err) < 0)
 		return -1;
 	if (options->brokers && *options->brokers && set(conf, "bootstrap.servers", options->brokers, err) < 0)
 		return -1;

@@ -5,18 +5,22 @@
  * the memory that we want to use. So a queue that ran dry with messages left to fetch makes something happen: the partitions' leaders are
  * asked for the end of their logs, whose answers nobody waits for. */
 #include "base/clock.h"
+#include "io/kafka.h"
 #include "io/kafka_inside.h"
 
 enum {
 	FETCH_BACKOFF_MS = 20,
 	NUDGE_MS = 30, /* no more often than this */
-	/* Of a partition in one response. With librdkafka's 1 MB a response holds few partitions, those it asks for first get ahead by minutes of event
-	 * time where there is much to catch up with, and windows stay open for the last of them. */
-	PARTITION_BYTES = 128 << 10,
+	/* Of a partition in one response: librdkafka's own. Small responses leave the flow waiting for the next. */
+	PARTITION_BYTES = 1 << 20,
+	/* With that a response holds few partitions, those it asks for first get ahead by minutes of event time where there is much to catch up with, and
+	 * windows stay open for the last of them. */
+	PARTITION_BYTES_EVENLY = 128 << 10,
 };
 
-int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
+int kafka_fetch_configure(struct kafka *kafka, const struct kafka_options *options, struct error *err)
 {
+	const size_t bytes = options->memory_bytes;
 	const size_t least = 1 << 20, most_response = 50 << 20;
 	size_t response = bytes / 4 < least ? least : bytes / 4 > most_response ? most_response : bytes / 4;
 	size_t kbytes = bytes / 1024 < 1024 ? 1024 : bytes / 1024 > 2097151 ? 2097151 : bytes / 1024;
@@ -28,7 +32,7 @@ int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err)
 		{ "queued.min.messages", 10000000, NULL }, /* bounded by bytes alone */
 		{ "queued.max.messages.kbytes", kbytes, NULL },
 		{ "fetch.max.bytes", response, NULL },
-		{ "max.partition.fetch.bytes", PARTITION_BYTES, NULL },
+		{ "max.partition.fetch.bytes", options->evenly ? PARTITION_BYTES_EVENLY : PARTITION_BYTES, NULL },
 		{ "fetch.queue.backoff.ms", FETCH_BACKOFF_MS, &kafka->nudges },
 	};
 

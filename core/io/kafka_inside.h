@@ -123,7 +123,7 @@ struct kafka_options;
 int kafka_conf_read(struct kafka *kafka, const struct kafka_options *options, struct error *err);
 
 /* kafka_fetch.c: sets how much is fetched ahead, before the job's own properties; and is told where poll found nothing. */
-int kafka_fetch_configure(struct kafka *kafka, size_t bytes, struct error *err);
+int kafka_fetch_configure(struct kafka *kafka, const struct kafka_options *options, struct error *err);
 void kafka_fetch_dry(struct kafka *kafka);
 
 /* kafka_alone.c: gives itself the partitions that it is to read; asks the brokers, and with the tick again until they answer. */

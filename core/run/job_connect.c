@@ -172,6 +172,14 @@ int job_make_topics(struct job *job, bool empty, struct error *err)
 	return result;
 }
 
+static bool keeps_state(const struct job *job)
+{
+	for (uint32_t i = 0; i < script_host_count(job->host); i++)
+		if (script_host_script(job->host, i)->stateful)
+			return true;
+	return false;
+}
+
 static struct source *kafka_source(struct job *job, struct event_base *loop, const struct job_run *run, struct error *err)
 {
 	struct texts topics = { 0 }, config = { 0 }, rekeyed = { 0 };
@@ -187,6 +195,7 @@ static struct source *kafka_source(struct job *job, struct event_base *loop, con
 		/* Half of what the worker may use is for events on their way, a quarter for what is fetched ahead: librdkafka 2.0 looks at a full
 		 * queue again only once a second, so less than a second's worth holds the stream up. */
 		.memory_bytes = (size_t)job_number(job, "memory", 256 << 20) / 16,
+		.evenly = keeps_state(job),
 		.from = from != NULL,
 		.from_of_run = run->options->from != NULL,
 		.first = !run->restarted,
