@@ -172,7 +172,8 @@ struct event {
 	int64_t clock_ms;                  /* the largest event time in its partition before it; INT64_MIN none */
 	struct state_otherwise *otherwise; /* of TIMER */
 	struct looked **looked;            /* by look-up of its script: of its row, then of its old image; NULL: nobody has looked */
-	struct event *of; /* a row of a stream, for one that reads it: the event that it comes of (script_chain.c); NULL: it is one itself */
+	struct event *twin; /* REKEY_OUT: the same for another script with `repartition` that serves its table, with the key that it has there */
+	struct event *of;   /* a row of a stream, for one that reads it: the event that it comes of (script_chain.c); NULL: it is one itself */
 };
 
 /* What it is of, which is whole by then. */

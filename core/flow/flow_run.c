@@ -305,6 +305,7 @@ static void begin_anew(struct event *event, bool same_host)
 	event->changes = NULL;
 	event->changes_end = &event->changes;
 	event->looked = NULL;
+	event->twin = NULL;
 	event->error = (struct slice){ 0 };
 	event->bytes = 0;
 	event->finished = event->parks = event->missed = event->stalled = false;

@@ -22,6 +22,8 @@ struct json;
  * come through their topics, and no other way. */
 enum rekey { REKEY_AS_IT_COMES = 0, REKEY_OUT, REKEY_IN };
 
+enum { REKEYED_MOST = 8 }; /* scripts with `repartition` that serve one table */
+
 enum on_error { ON_ERROR_DEAD_LETTER, ON_ERROR_STOP, ON_ERROR_SKIP };
 enum key_by { KEY_BY_DEFAULT, KEY_BY_TABLE, KEY_BY_ROW, KEY_BY_COLUMNS, KEY_BY_FUNCTION };
 

@@ -200,6 +200,7 @@ void script_from_lua(struct script_host *host, struct script *script)
 	script->has_target = !script->stateful || has_field(host->lua, "has_target", LUA_TBOOLEAN);
 	lookups_load(host, script);
 	read_time(host, script);
+	read_repartition(host, script);
 	if (script->stateful) {
 		script->enters_lua = script->lua_makes_rows = true;
 		script->copies_all = false;
@@ -214,7 +215,6 @@ void script_from_lua(struct script_host *host, struct script *script)
 		lua_getfield(host->lua, -1, "idle_after");
 		script->idle_after_ms = (int64_t)lua_tonumber(host->lua, -1);
 		lua_pop(host->lua, 1);
-		read_repartition(host, script);
 		script->closes = slice_is(text_field(host, "emit"), "final");
 		script->ends = script->closes || has_field(host->lua, "ends", LUA_TBOOLEAN);
 		if (script->windowed)

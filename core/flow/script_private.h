@@ -123,6 +123,11 @@ void host_missing_free(struct script_host *host);
 
 int routes_build(struct script_host *host, struct error *err);
 void routes_free(struct script_host *host);
+/* All scripts with `repartition` that serve a table. */
+uint32_t script_host_rekeyed_scripts(struct script_host *host, struct slice database, struct slice table, struct script *const **scripts);
+/* script_rekey.c: finds out the keys that events have in scripts with `repartition`: of the first that serves their table, and as its twins of the
+ * others. */
+void rekey_begin(struct script_host *host, struct intake *intake);
 /* A target that is not the user's: no columns yet. */
 struct target *script_host_target_own(struct script_host *host, struct slice name);
 /* Begins and ends building events into an intake. */

@@ -7,7 +7,8 @@
 struct route {
 	char *name; /* "shop.orders", "orders", "" */
 	struct script *script;
-	struct script *rekeyed; /* with `repartition` */
+	struct script *rekeyed[REKEYED_MOST]; /* with `repartition`, each through a topic of its own */
+	uint32_t rekeyed_count;
 	UT_hash_handle hh;
 };
 
@@ -19,10 +20,28 @@ static struct route *find(struct script_host *host, const char *name, size_t siz
 	return route;
 }
 
+static const char *shown(struct slice name)
+{
+	return name.n ? name.p : "events without a table";
+}
+
+/* What comes through a topic is one script's. */
+static int add_rekeyed(struct route *route, struct slice name, struct script *script, struct error *err)
+{
+	for (uint32_t i = 0; i < route->rekeyed_count; i++)
+		if (slice_equal(route->rekeyed[i]->repartition, script->repartition))
+			return error_set(err, "%.*s and %.*s both serve %s through `repartition` by topic %.*s: each needs a topic of its own",
+					 SLICE_ARG(route->rekeyed[i]->path), SLICE_ARG(script->path), shown(name), SLICE_ARG(script->repartition));
+	if (route->rekeyed_count == REKEYED_MOST)
+		return error_set(err, "%.*s: more than %d scripts serve %s through `repartition`", SLICE_ARG(script->path), REKEYED_MOST,
+				 shown(name));
+	route->rekeyed[route->rekeyed_count++] = script;
+	return 0;
+}
+
 static int add_route(struct script_host *host, struct slice name, struct script *script, struct error *err)
 {
 	struct route *route = find(host, name.p, name.n);
-	struct script **place;
 
 	if (!route) {
 		route = calloc(1, sizeof *route);
@@ -31,11 +50,12 @@ static int add_route(struct script_host *host, struct slice name, struct script 
 		BUG_IF(!route->name);
 		HASH_ADD_KEYPTR(hh, host->routes, route->name, name.n, route);
 	}
-	place = script->repartition.n ? &route->rekeyed : &route->script;
-	if (*place)
-		return error_set(err, "%.*s and %.*s both serve %s%s: one script has a table", SLICE_ARG((*place)->path), SLICE_ARG(script->path),
-				 name.n ? name.p : "events without a table", script->repartition.n ? " through `repartition`" : "");
-	*place = script;
+	if (script->repartition.n)
+		return add_rekeyed(route, name, script, err);
+	if (route->script)
+		return error_set(err, "%.*s and %.*s both serve %s: one script has a table", SLICE_ARG(route->script->path), SLICE_ARG(script->path),
+				 shown(name));
+	route->script = script;
 	return 0;
 }
 
@@ -60,17 +80,25 @@ void routes_free(struct script_host *host)
 	}
 }
 
+static struct script *rekeyed_by(const struct route *route, struct slice through)
+{
+	for (uint32_t i = 0; i < route->rekeyed_count; i++)
+		if (slice_equal(route->rekeyed[i]->repartition, through))
+			return route->rekeyed[i];
+	return NULL;
+}
+
 static struct script *of_route(const struct script_host *host, const struct route *route, struct slice through)
 {
-	struct script *rekeyed = route ? route->rekeyed : NULL;
+	struct script *first = route ? route->rekeyed[0] : NULL;
 
 	if (!route)
 		return NULL;
 	if (host->rekey == REKEY_OUT)
-		return rekeyed;
+		return first;
 	if (host->rekey == REKEY_IN)
-		return !through.n ? route->script : rekeyed && slice_equal(rekeyed->repartition, through) ? rekeyed : NULL;
-	return route->script ? route->script : rekeyed;
+		return !through.n ? route->script : rekeyed_by(route, through);
+	return route->script ? route->script : first;
 }
 
 /* What names the database comes first. */
@@ -105,7 +133,17 @@ bool script_host_goes_through(struct script_host *host, struct slice database, s
 	struct route *found[2];
 
 	find_both(host, database, table, found);
-	return (found[0] && found[0]->rekeyed) || (found[1] && found[1]->rekeyed);
+	return (found[0] && found[0]->rekeyed_count) || (found[1] && found[1]->rekeyed_count);
+}
+
+uint32_t script_host_rekeyed_scripts(struct script_host *host, struct slice database, struct slice table, struct script *const **scripts)
+{
+	struct route *found[2], *route;
+
+	find_both(host, database, table, found);
+	route = found[0] && found[0]->rekeyed_count ? found[0] : found[1];
+	*scripts = route ? route->rekeyed : NULL;
+	return route ? route->rekeyed_count : 0;
 }
 
 void script_host_set_rekey(struct script_host *host, enum rekey rekey)

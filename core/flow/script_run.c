@@ -369,9 +369,11 @@ bool script_host_begin(struct script_host *host, struct intake *intake)
 	if (script_host_is_stateful(host)) {
 		host_gather(host, intake, false, false);
 		for (uint32_t i = 0; i < host->script_count; i++)
-			if (host->scripts[i].stateful && host->scripts[i].work_count)
+			if ((host->scripts[i].stateful || host->rekey == REKEY_OUT) && host->scripts[i].work_count)
 				begin_state(host, &host->scripts[i]);
 	}
+	if (host->rekey == REKEY_OUT)
+		rekey_begin(host, intake);
 	intake->begun = true;
 	return host->state.wanted_count > 0 || host->lookups.wanted_count > 0;
 }

@@ -176,9 +176,11 @@ void state_begin(struct script_host *host, struct script *script, struct event *
 
 void script_event_release(struct event *event)
 {
-	for (struct state_use *used = event->uses; used; used = used->next)
-		used->entry->users--;
-	event->uses = NULL;
+	for (; event; event = event->twin) {
+		for (struct state_use *used = event->uses; used; used = used->next)
+			used->entry->users--;
+		event->uses = NULL;
+	}
 }
 
 struct state_cache *script_host_state(struct script_host *host)

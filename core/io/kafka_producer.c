@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { ANSWER_MS = 5000 };
 
@@ -90,6 +93,17 @@ int32_t kafka_producer_partitions(struct kafka_producer *p, const char *name, st
 		if (strcmp(metadata->topics[i].topic, name) == 0)
 			count = metadata->topics[i].partition_cnt;
 	rd_kafka_metadata_destroy(metadata);
+	return count;
+}
+
+int32_t kafka_producer_await_partitions(struct kafka_producer *p, const char *name, struct error *err)
+{
+	static const struct timespec pause = { .tv_nsec = 50000000 };
+	int64_t until_ms = clock_mono_ms() + ANSWER_MS;
+	int32_t count;
+
+	while ((count = kafka_producer_partitions(p, name, err)) == 0 && clock_mono_ms() < until_ms)
+		nanosleep(&pause, NULL);
 	return count;
 }
 

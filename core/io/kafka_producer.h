@@ -25,6 +25,8 @@ int kafka_producer_start(struct kafka_producer *producer, const char *transactio
 int kafka_producer_check_topic(struct kafka_producer *producer, const char *name, struct error *err);
 /* How many partitions a topic has; 0: there is none, -1: the brokers do not say. Blocks likewise. */
 int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *name, struct error *err);
+/* Of a topic that may just have been made, which brokers hear of one after the other. */
+int32_t kafka_producer_await_partitions(struct kafka_producer *producer, const char *name, struct error *err);
 /* Calls on_delivered and on_error; waits for the first of them for at most wait_ms. */
 void kafka_producer_serve(struct kafka_producer *producer, int wait_ms);
 /* What is on its way is given up. Harmless where it is not started. */

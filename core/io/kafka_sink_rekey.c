@@ -35,7 +35,7 @@ void kafka_sink_rekey_free(struct kafka_sink *k)
 int kafka_sink_rekey_open(struct kafka_sink *k, struct error *err)
 {
 	for (struct kafka_rekeyed *topic = k->rekeyed; topic->name; topic++) {
-		topic->partitions = kafka_producer_partitions(&k->producer, topic->name, err);
+		topic->partitions = kafka_producer_await_partitions(&k->producer, topic->name, err);
 		if (topic->partitions == 0)
 			error_set(err, "there is no such topic any more");
 		if (topic->partitions <= 0)
@@ -61,8 +61,10 @@ struct half {
 	int32_t partition;
 };
 
+enum { HALVES_MOST = 2 * REKEYED_MOST };
+
 /* 2: an update that changes its key, which each of them has a half of. */
-static unsigned halves_of(const struct kafka_sink *k, const struct event *event, struct half halves[2])
+static unsigned halves_of_one(const struct kafka_sink *k, const struct event *event, struct half halves[2])
 {
 	const struct state_use *use = event->uses;
 	bool moves = use && use->next && use->next->old;
@@ -79,6 +81,16 @@ static unsigned halves_of(const struct kafka_sink *k, const struct event *event,
 	return 1u + moves;
 }
 
+/* Of all scripts that it is for. */
+static unsigned halves_of(const struct kafka_sink *k, const struct event *event, struct half halves[HALVES_MOST])
+{
+	unsigned count = 0;
+
+	for (; event; event = event->twin)
+		count += halves_of_one(k, event, halves + count);
+	return count;
+}
+
 static bool go_together(const struct half *a, const struct half *b)
 {
 	return a->topic == b->topic && a->side == b->side && a->partition == b->partition && !a->key.p == !b->key.p;
@@ -89,7 +101,7 @@ static bool list_parts(const struct kafka_sink *k, const struct half *half, stru
 {
 	struct event *const *events = k->tx->events;
 	const struct message *message = events[k->at]->message;
-	struct half halves[2];
+	struct half halves[HALVES_MOST];
 
 	for (size_t i = k->at; i-- > 0 && events[i]->message == message;)
 		for (unsigned h = halves_of(k, events[i], halves); h-- > 0;)
@@ -128,7 +140,7 @@ bool kafka_sink_rekey_produce(struct kafka_sink *k)
 {
 	for (; k->at < k->tx->count; k->at++, k->number = 0) {
 		const struct event *event = k->tx->events[k->at];
-		struct half halves[2];
+		struct half halves[HALVES_MOST];
 		unsigned count = event->outcome == OUTCOME_DEAD ? 0 : halves_of(k, event, halves);
 
 		for (; k->number < count; k->number++) {

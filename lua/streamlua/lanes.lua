@@ -178,6 +178,10 @@ local function settle_chain(chain, edges)
     end
   end
   for _, script in ipairs(chain) do
+    if one_lane and script.repartition and not script.stateful then
+      error(("%s: repartition: its rows come to scripts that keep state, so its key_by has to be columns that theirs have, too: events of one of " ..
+        "their keys would go through several partitions of the topic"):format(script.path), 0)
+    end
     script.together = roots > 1 or chain.plain or false
     script.lane = one_lane and ONE_LANE or script.lane or {}
   end
@@ -203,6 +207,9 @@ local function settle(scripts, named)
   local chains = {}
   for _, script in ipairs(scripts) do
     script.kept = script.leads or (script.reads and script.stateful) or false
+    if script.repartition and not script.stateful and not script.kept then
+      error(("%s: repartition: it is for scripts that keep state, or whose rows come to such"):format(script.path), 0)
+    end
     for _, edge in ipairs(edges[script]) do
       if edge.reader.leads or edge.reader.stateful then
         first_of(edge.reader).leader = first_of(script)
@@ -227,6 +234,8 @@ local function settle(scripts, named)
     if chains[script] then
       settle_chain(chains[script], edges)
     end
+  end
+  for _, script in ipairs(scripts) do
     script.together, script.lane = script.together or false, script.lane or {}
   end
 end

@@ -25,7 +25,7 @@ struct event {
   struct change **changes_end; bool row_matches, keyed, unnamed, uncertain, must_stop, whole, clocked, keyless, finished; uint8_t due_by;
   bool spans, ended, stalled; uint32_t stalls, reparks;
   struct slice error, script_version, tx, position; int64_t at_ms, clock_ms;
-  void *otherwise; struct looked **looked; struct event *of;
+  void *otherwise; struct looked **looked; struct event *twin, *of;
 };
 struct looked { struct value *values; uint8_t lacks; };
 struct state_entry {

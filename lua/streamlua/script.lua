@@ -384,6 +384,9 @@ local function check_version(script, path)
   end
 end
 
+-- What a script without state may say of a stream that it writes, for readers that keep some.
+local HEADS = { time = true, watermark = true, repartition = true }
+
 -- What only makes sense with state, and what does not go with it.
 local function check_state(script, path)
   check_pattern(script, path)
@@ -391,7 +394,7 @@ local function check_state(script, path)
     for _, name in ipairs {
       "repartition", "state", "upgrade", "time", "watermark", "on_timer", "aggregate", "add", "sub", "merge", "result", "late", "emit",
     } do
-      if script[name] and not (script.to_stream and not script.reads and (name == "time" or name == "watermark")) then
+      if script[name] and not (script.to_stream and not script.reads and HEADS[name]) then
         check.fail(path, name, "it is for scripts that keep state: they have a function process(row, state, ctx), a window or a pattern")
       end
     end

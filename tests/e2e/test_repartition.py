@@ -16,7 +16,8 @@ from support.servers import Record
 PARTITIONS = 4
 SCHEMA = """
 CREATE TABLE payments (id INT PRIMARY KEY, account INT, amount INT);
-CREATE TABLE accounts (account INT PRIMARY KEY, n INT, total BIGINT, last_id INT)"""
+CREATE TABLE accounts (account INT PRIMARY KEY, n INT, total BIGINT, last_id INT);
+CREATE TABLE chained (account INT PRIMARY KEY, n INT, total BIGINT)"""
 
 COPY = "return {}"
 BY_ACCOUNT = """
@@ -27,6 +28,18 @@ function M.process(row, state, ctx)
   return { account = row.account, n = state.n, total = state.total, last_id = row.id }
 end
 return M"""
+
+# A second one for the same table: it keeps nothing itself, and who reads its stream is keyed by the same columns.
+MOVES = """
+local sl = require "streamlua"
+return { source = "payments", target = sl.stream "moves", columns = { who = "account", "amount" }, key_by = { "account" }, repartition = "%s" }"""
+CHAINED = """
+local sl = require "streamlua"
+return { source = sl.stream "moves", target = "chained", key_by = { "who" }, process = function(row, state, ctx)
+  local sign = ctx.op == "delete" and -1 or 1
+  state.n, state.total = (state.n or 0) + sign, (state.total or 0) + sign * row.amount
+  return { account = row.who, n = state.n, total = state.total }
+end }"""
 
 
 class Payments:
@@ -64,22 +77,24 @@ class Payments:
         for row in self.rows.values():
             expected[row["account"]][0] += 1
             expected[row["account"]][1] += row["amount"]
-        found = {row["account"]: [row["n"], int(row["total"])] for row in mariadb.execute("SELECT * FROM accounts", database=database)}
-        assert {account: sums for account, sums in found.items() if sums != [0, 0]} == dict(expected)
+        for table in ("accounts", "chained"):
+            found = {row["account"]: [row["n"], int(row["total"])] for row in mariadb.execute(f"SELECT * FROM {table}", database=database)}
+            assert {account: sums for account, sums in found.items() if sums != [0, 0]} == dict(expected), table
 
 
 @pytest.fixture
 def payments(kafka, mariadb, topic, database, unique):
     mariadb.execute(SCHEMA, database=database)
     made = Payments(topic("payments", partitions=PARTITIONS), unique)
-    made.through = f"{unique}-by-account"
+    made.through, made.chained = f"{unique}-by-account", f"{unique}-chained"
     yield made
-    if kafka.partitions(made.through):
-        kafka.delete_topic(made.through)
+    for through in (made.through, made.chained):
+        if kafka.partitions(through):
+            kafka.delete_topic(through)
 
 
 def write(job, kafka, mariadb, database, payments, **more):
-    job.write(payments=COPY, by_account=BY_ACCOUNT % f', repartition = "{payments.through}"')
+    job.write(payments=COPY, by_account=BY_ACCOUNT % f', repartition = "{payments.through}"', moves=MOVES % payments.chained, chained=CHAINED)
     return job.job(kafka_source(kafka, payments.table.topic, config={"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}),
                    tidb_sink(mariadb, database, lanes=4), **more)
 
@@ -100,7 +115,7 @@ def test_each_event_counts_once_for_each_script_of_its_table(kafka, mariadb, dat
         places[record.key].add(record.partition)
     assert len(places) == payments.accounts and all(len(partitions) == 1 for partitions in places.values())
     # Once more from the beginning: what had gone through is void.
-    mariadb.execute("DELETE FROM payments; DELETE FROM accounts", database=database)
+    mariadb.execute("DELETE FROM payments; DELETE FROM accounts; DELETE FROM chained", database=database)
     job.run("--workers", 2, "--until", "latest", "--from", "earliest", "--reset-state").ok()
     payments.expect_in(mariadb, database)
 
@@ -137,7 +152,7 @@ def test_two_machines_count_each_event_once_whoever_dies(kafka, mariadb, databas
             return {p["topic"] for p in b.http_json("/status")["partitions"] if p["stage"] == stage}
         # The other machine is gone for good, so its partitions come to this one when its session is over.
         b.wait_for(lambda: topics("repartition") == {payments.table.topic}, "the source's topic")
-        b.wait_for(lambda: topics("") == {payments.table.topic, payments.through}, "both topics")
+        b.wait_for(lambda: topics("") == {payments.table.topic, payments.through, payments.chained}, "all topics")
         assert b.stop().code == 0
         payments.expect_in(mariadb, database)
     finally:
@@ -169,6 +184,26 @@ def test_messages_of_several_rows_and_rows_without_a_key(kafka, mariadb, topic, 
     assert all(places[letter["partition"], letter["offset"]] == letter["value"] for letter in letters)
 
 
+def test_what_failed_behind_the_topic_is_replayed_there(kafka, mariadb, database, payments, job):
+    def letters():
+        return mariadb.execute("SELECT id FROM streamlua_dead_letters", database=database)
+
+    right = BY_ACCOUNT % f', repartition = "{payments.through}"'
+    write(job, kafka, mariadb, database, payments).write(by_account=right.replace("local sign", "if row.amount % 10 == 3 then error 'three' end local sign"))
+    kafka.produce(payments.some(400))
+    job.run("--workers", 2, "--until", "latest").ok()
+    failed = letters()
+    assert len(failed) > 20
+    job.write(by_account=right)
+    assert job.command("dead-letters", "job.lua", "replay", failed[0]["id"]).code == 0  # where no job runs
+    assert len(letters()) == len(failed) - 1
+    job.start("--workers", 2)
+    assert job.command("dead-letters", "job.lua", "replay").code == 0  # by whoever has its partition of the topic
+    job.wait_for(lambda: not letters(), "all of them")
+    payments.expect_in(mariadb, database)
+    assert job.stop().code == 0
+
+
 def test_what_is_wrong_with_it_is_said(kafka, mariadb, database, payments, job):
     # Without it: what to write.
     write(job, kafka, mariadb, database, payments).write(by_account=BY_ACCOUNT % "")
@@ -180,10 +215,16 @@ def test_what_is_wrong_with_it_is_said(kafka, mariadb, database, payments, job):
     job.write(by_account=BY_ACCOUNT % f', repartition = "{payments.table.topic}"')
     ended = job.run("--until", "latest")
     assert ended.code == 2 and "the source's `topics` mean it too" in ended.err, ended.err
-    # Two that go through a topic have one table.
-    write(job, kafka, mariadb, database, payments).write(other=BY_ACCOUNT % ', repartition = "another"')
+    # Two that go through one topic have one table.
+    write(job, kafka, mariadb, database, payments).write(other=BY_ACCOUNT % f', repartition = "{payments.through}"')
     ended = job.run("--until", "latest")
-    assert ended.code == 2 and "both serve payments through `repartition`" in ended.err, ended.err
+    assert ended.code == 2 and f"both serve payments through `repartition` by topic {payments.through}: each needs a topic of its own" in ended.err, ended.err
+    # Who begins a chain, and has not all columns of its readers' keys in its own.
+    (job.folder / "scripts" / "other.lua").unlink()
+    job.write(moves=(MOVES % payments.chained).replace('key_by = { "account" }', 'key_by = { "id" }'))
+    ended = job.run("--until", "latest")
+    assert ended.code == 2 and "scripts/moves.lua: repartition: its rows come to scripts that keep state, so its key_by has to be columns" in ended.err, ended.err
+    job.write(moves=MOVES % payments.chained)
     job.write(other="return { repartition = 'x' }")
     ended = job.run("--until", "latest")
     assert ended.code == 2 and "it is for scripts that keep state" in ended.err, ended.err

@@ -374,7 +374,7 @@ static void rows_without_state_go_through_one_lane_or_that_of_their_key(void **s
 	assert_string_equal(run(f), "state a [1] {\"n\":1}\nstate a [2] {\"n\":1}\nstate a [1] {\"n\":2}");
 	assert_true(same_lane(event_at(f, 0), event_at(f, 1)));
 	assert_int_equal(f->questions, 1); /* what stalls behind the first one says what it needs */
-	scripts(f, SCRIPTS("orders", "return { target = sl.stream 's', key_by = { 'y' }, columns = { x = 'y' } }", "a", reader));
+	scripts(f, SCRIPTS("a", reader, "orders", "return { target = sl.stream 's', key_by = { 'y' }, columns = { x = 'y' } }"));
 	message(f, "{\"y\":1}");
 	message(f, "{\"y\":2}");
 	message(f, "{\"y\":1}");
