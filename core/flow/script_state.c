@@ -15,6 +15,7 @@
 #include "flow/script_state.h"
 #include "flow/state_change.h"
 #include "flow/state_key.h"
+#include "flow/window.h"
 
 enum { STATE_ROW_BYTES = 64 }; /* of a row in SQL, beside its texts */
 
@@ -155,6 +156,23 @@ int state_read_keys(struct event *event, struct error *err)
 	return 0;
 }
 
+/* Asks for the memory of what the events are about to run with: each step where the one before has arrived by then. One after the other, as events
+ * come to them, they are all waited for. */
+static void warm(struct event *const *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (events[i]->uses) {
+			__builtin_prefetch(events[i]->uses->entry->panes);
+			__builtin_prefetch(events[i]->uses->entry->value.p);
+		}
+	for (size_t i = 0; i < count; i++)
+		if (events[i]->uses && events[i]->uses->entry->panes)
+			__builtin_prefetch(events[i]->uses->entry->panes->list);
+	for (size_t i = 0; i < count; i++)
+		if (events[i]->uses && events[i]->uses->entry->panes)
+			panes_warm(events[i]->uses->entry->panes);
+}
+
 /* Keys that columns make. What fails here fails again, and is told, when the event runs: its script may not want it at all. */
 void state_begin(struct script_host *host, struct script *script, struct event *const *events, size_t count)
 {
@@ -164,6 +182,7 @@ void state_begin(struct script_host *host, struct script *script, struct event *
 		for (size_t i = 0; i < count; i++)
 			if (events[i]->op != OP_TIMER)
 				state_read_keys(events[i], &err);
+		warm(events, count);
 		return;
 	}
 	host_push_engine(host, "keys");

@@ -53,6 +53,13 @@ void panes_encode(const struct window *window, const struct panes *panes, bool o
 /* When the row is due, ms. final: when the first pane closes, which is then written; else all are forgotten with the last one. STATE_NO_TIME: never. */
 int64_t panes_due(const struct window *window, const struct panes *panes, bool otherwise);
 
+/* Asks for the memory of the pane that most rows fall into, the last one. */
+static inline void panes_warm(const struct panes *panes)
+{
+	if (panes->count)
+		__builtin_prefetch(panes->list[panes->count - 1]);
+}
+
 /* Forgets what both watermarks have passed: nothing can come for it that is not late. */
 void panes_close(struct panes *panes, int64_t watermark);
 /* Finds the panes that a row of this time falls into, making those that are new (window->touched), and counts it there; sessions that it joins become
