@@ -36,5 +36,5 @@ class Streamlua:
         sink = tidb_sink(world.mariadb, database) if job.table else Lua("sl.sink.blackhole {}")
         # A blackhole's progress is its consumer group's: each run needs another.
         write_job(world.folder, job.serves, job.lua(self.name).replace("@run@", str(number)), name=f"bench-{job.name}-{number}",
-                  source=kafka_source(world.kafka, job.topic, job.format), sink=sink)
+                  source=kafka_source(world.kafka, job.topic, job.format), sink=sink, memory=job.memory)
         return world.measure([self._program, "run", "job.lua", "--until", "latest", "--http", "off", "--workers", job.workers], self.name)
