@@ -36,7 +36,7 @@ struct listener {
 
 struct http {
 	struct evhttp *server;
-	struct evconnlistener *listener; /* owned by server */
+	struct evconnlistener *door; /* owned by server */
 	struct bufferevent *sockets[CONNECTIONS_MOST];
 	unsigned connections;
 	struct listener listeners[LISTENERS_MOST];
@@ -228,8 +228,8 @@ static void sweep(struct http *http)
 		else
 			bufferevent_decref(http->sockets[i]);
 	}
-	if (http->connections == CONNECTIONS_MOST && kept < CONNECTIONS_MOST && http->listener)
-		evconnlistener_enable(http->listener);
+	if (http->connections == CONNECTIONS_MOST && kept < CONNECTIONS_MOST && http->door)
+		evconnlistener_enable(http->door);
 	http->connections = kept;
 }
 
@@ -255,7 +255,7 @@ static struct bufferevent *connection_begins(struct event_base *loop, void *arg)
 	bufferevent_incref(socket);
 	http->sockets[http->connections++] = socket;
 	if (http->connections == CONNECTIONS_MOST)
-		evconnlistener_disable(http->listener);
+		evconnlistener_disable(http->door);
 	event_add(http->sweep, &sweep_every);
 	return socket;
 }
@@ -302,7 +302,7 @@ struct http *http_open(struct event_base *loop, const char *address, void (*answ
 		http_close(http);
 		return NULL;
 	}
-	http->listener = evhttp_bound_socket_get_listener(bound);
+	http->door = evhttp_bound_socket_get_listener(bound);
 	name_address(http, evhttp_bound_socket_get_fd(bound), host);
 	return http;
 }
@@ -317,7 +317,7 @@ void http_close(struct http *http)
 	if (!http)
 		return;
 	evhttp_free(http->server); /* and its listener */
-	http->listener = NULL;
+	http->door = NULL;
 	sweep(http);
 	event_free(http->sweep);
 	free(http);

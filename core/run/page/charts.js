@@ -4,6 +4,7 @@ import { byId, element, setText } from "./elements.js";
 import { bytes, clock, count, duration, rate, spaced } from "./format.js";
 
 const HOUR_S = 3600, LEAST_S = 600, HEIGHT = 160;
+const STEPS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6];
 const ms = (n) => spaced(duration(n));
 const transactions = (what) => (n) => n.series((a, b) => n.between(a, b)?.[what] ?? null);
 
@@ -43,7 +44,7 @@ function options({ place, read, least, lines }, hooks) {
     },
     axes: [
       { ...axis, space: 60, size: 28, values: (u, at) => at.map((s) => clock(s * 1000, false)) },
-      { ...axis, space: 36, size: 62, values: (u, at) => at.map(read) },
+      { ...axis, space: 36, size: 62, values: (u, at) => at.map(read), ...(read === ms && { incrs: STEPS_MS }) },
     ],
     series: [{}, ...lines.map(([label, name]) => ({ label, stroke: colour(name), width: 1.75, points: { show: false } }))],
   };

@@ -56,10 +56,10 @@ export class Rows {
     }
     this.columns.forEach((column, i) => {
       const cell = tr.children[i], said = column.cell(row);
-      if (typeof said === "function") return said(cell);
       const [text, mark] = Array.isArray(said) ? said : [said, ""];
-      setText(cell, text);
       setClass(cell, `${shape(column)} ${mark}`.trim());
+      if (typeof said === "function") said(cell);
+      else setText(cell, text);
     });
     return tr;
   }

@@ -27,6 +27,12 @@ export function bytes(n) {
 
 export const spaced = ([number, unit]) => (unit ? `${number} ${unit}` : number);
 
+// A time of day, with its day where that is not today.
+export function moment(ms) {
+  const day = new Date(ms).toDateString() === new Date().toDateString() ? "" : new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + " ";
+  return day + clock(ms);
+}
+
 export function clock(ms, seconds = true) {
   return new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}) });
 }

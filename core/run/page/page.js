@@ -2,10 +2,10 @@
 
 import { draw, extend } from "./charts.js";
 import { byId, element, Rows, setClass, setNumber, setText, spark } from "./elements.js";
-import { bytes, clock, count, duration, exact, rate, spaced } from "./format.js";
+import { bytes, clock, count, duration, exact, moment, rate, spaced } from "./format.js";
 import { Numbers } from "./numbers.js";
 
-const LAGGING_MS = 60_000, QUIET_MS = 5000, AGAIN_MS = 5000, PARTITIONS_MOST = 20, LETTERS_MOST = 20, LETTERS_FEW = 5;
+const LAGGING_MS = 60_000, QUIET_MS = 5000, AGAIN_MS = 5000, PARTITIONS_MOST = 10, LETTERS_MOST = 20, LETTERS_FEW = 5;
 
 let numbers, status, lastHeard = 0, connected = false, allPartitions = false;
 
@@ -65,15 +65,15 @@ function showTiles() {
 
 const tables = new Rows(byId("tables"), "Tables", [
   { title: "script", left: true, cell: (s) => s.name },
-  { title: "read, last hour", left: true, cell: (s) => (cell) => spark(cell, numbers.scriptRates(s.name)) },
+  { title: "read, last hour", left: true, wide: true, cell: (s) => (cell) => spark(cell, numbers.scriptRates(s.name)) },
   { title: "read/s", cell: (s) => rate(s.rates.read) },
   { title: "written/s", cell: (s) => rate(s.rates.written) },
   { title: "filtered/s", wide: true, cell: (s) => rate(s.rates.filtered) },
   { title: "dead", cell: (s) => [exact(s.dead), s.dead ? "bad" : ""] },
-  { title: "skipped", wide: true, cell: (s) => exact(s.skipped) },
-  { title: "read", wide: true, cell: (s) => exact(s.read) },
-  { title: "written", wide: true, cell: (s) => exact(s.written) },
-  { title: "state at hand", wide: true, cell: (s) => (s.state_keys ? `${exact(s.state_keys)} rows` : "none") },
+  { title: "skipped", wide: true, cell: (s) => count(s.skipped) },
+  { title: "read", wide: true, cell: (s) => count(s.read) },
+  { title: "written", wide: true, cell: (s) => count(s.written) },
+  { title: "state at hand", wide: true, cell: (s) => (s.state_keys ? `${count(s.state_keys)} rows` : "none") },
 ], "no script has been given an event yet");
 
 const partitions = new Rows(byId("partitions"), "Partitions", [
@@ -82,7 +82,7 @@ const partitions = new Rows(byId("partitions"), "Partitions", [
   { title: "lag", cell: (p) => [p.lag < 0 ? "–" : exact(p.lag), p.lag_ms > LAGGING_MS ? "warn" : ""] },
   { title: "behind", cell: (p) => [spaced(duration(p.lag_ms)), p.lag_ms > LAGGING_MS ? "warn" : ""] },
   { title: "next offset", wide: true, cell: (p) => exact(p.next_offset) },
-  { title: "worker", cell: (p) => String(p.worker) },
+  { title: "worker", wide: true, cell: (p) => String(p.worker) },
 ], "this process has no partition");
 
 const workers = new Rows(byId("workers"), "Workers", [
@@ -128,7 +128,7 @@ byId("partitions-all").addEventListener("click", () => {
 
 function showScripts() {
   const { last, last_at_ms, last_error, accepted, rejected, running } = status.reloads;
-  const said = running ? "is under way" : last === "none" ? "none yet" : `${last} at ${clock(last_at_ms)}`;
+  const said = running ? "is under way" : last === "none" ? "none yet" : `${last} at ${moment(last_at_ms)}`;
   const lines = [["version", status.version || "–"], ["last reload", said], ["reloads", `${exact(accepted)} accepted, ${exact(rejected)} rejected`]];
   const list = byId("scripts");
   if (!list.childElementCount) list.append(...lines.flatMap(([name]) => [element("dt", { text: name }), element("dd")]));
@@ -145,7 +145,7 @@ function letter(l) {
   const cut = l.value_bytes > 2048 ? ` (the first 2 kB of ${spaced(bytes(l.value_bytes))})` : "";
   return element("details", { class: "letter" },
     element("summary", {},
-      element("span", { class: "mono quiet", text: clock(l.at) }),
+      element("span", { class: "mono quiet", text: moment(l.at) }),
       element("span", { class: "tag", text: `${l.table || "no table"} · ${l.stage}` }),
       element("span", { class: "reason", text: reason })),
     element("div", { class: "body" },
