@@ -225,9 +225,17 @@ demo: deps ## build, and watch it work: a broker, changes and a target that need
 	@$(MAKE) all
 	@$(BUILD)/streamlua demo
 
-.PHONY: install deb clean
+.PHONY: install uninstall deb newcomer clean
 install: $(BUILD)/streamlua ## put program, man page, completions and systemd unit below $$(DESTDIR)$$(PREFIX) (/usr/local)
 	@.package/install.sh $(BUILD)/streamlua "$(DESTDIR)" "$(PREFIX)"
+
+uninstall: ## take away what install has put there
+	@.package/uninstall.sh "$(DESTDIR)" "$(PREFIX)"
+
+# Ten minutes and a gigabyte, as root: ROOT is where the Debian is made.
+ROOT ?= $(BUILD)/newcomer
+newcomer: ## make a clean Debian (debootstrap), and do in it what README.md tells a newcomer, word for word
+	@tests/support/newcomer.sh $(abspath $(ROOT))
 
 deb: $(BUILD)/streamlua ## a Debian package of it, in build/
 	@.package/deb.sh $(BUILD)/streamlua $(BUILD)
