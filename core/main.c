@@ -96,7 +96,7 @@ static const struct command commands[] = {
 	{ "run", "JOB.lua [options]", "Runs a job",
 	  "A source that ends (a file, --until, --max-events) ends it with exit 0.\n"
 	  "SIGHUP reloads the scripts; SIGTERM and SIGINT finish what is on its way and stop; a second one stops now.",
-	  1, 1, "workers watch from reset-state until max-events http log pid-file dry-run", run },
+	  1, 1, "workers watch diff from reset-state until max-events http log pid-file dry-run", run },
 	{ "check", "JOB.lua", "Tells what each script will write, and whether it fits the target", NULL, 1, 1, "", check },
 	{ "test", "[FILE or FOLDER ...]", "Runs the examples and the *_test.lua files of a job's scripts",
 	  "FILE is a job.lua, or one *_test.lua; FOLDER has a job.lua, or scripts, or folders of these (default: this one).", 0, 1000000, "", test },

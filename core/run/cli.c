@@ -10,13 +10,14 @@
 
 enum { WORKERS_MOST = 1024, OPTION_FIRST = 256, WORD_MOST = 63 };
 
-enum { WORKERS, WATCH, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, DELETE, FROM_DB, HELP, VERSION, OPTION_COUNT };
+enum { WORKERS, WATCH, DIFF, FROM, RESET_STATE, UNTIL, MAX_EVENTS, HTTP, LOG, PID_FILE, DRY_RUN, DELETE, FROM_DB, HELP, VERSION, OPTION_COUNT };
 
 static const struct option_text {
 	const char *name, *argument, *help;
 } options[OPTION_COUNT] = {
 	[WORKERS] = { "workers", "N", "processes that share the job's partitions (default 1)" },
 	[WATCH] = { "watch", NULL, "reload when a script is saved" },
+	[DIFF] = { "diff", NULL, "with --watch: show what a save changes in the rows of the last hundred messages (a terminal is shown it anyway)" },
 	[FROM] = { "from", "TIME", "move the progress: \"earliest\", \"latest\", 2024-01-31T12:00:00Z or -2h" },
 	[RESET_STATE] = { "reset-state", NULL, "with --from: delete what scripts keep (streamlua_state) as well" },
 	[UNTIL] = { "until", "TIME", "end there: \"latest\" (what is there now) or a time" },
@@ -167,6 +168,9 @@ static int take(struct cli *cli, int option, char *text, struct error *err)
 	case WATCH:
 		run->watch = true;
 		return 0;
+	case DIFF:
+		run->diff = true;
+		return 0;
 	case DRY_RUN:
 		run->dry_run = true;
 		return 0;
@@ -253,6 +257,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, const struct command *comm
 		return error_set(err, "streamlua %s: \"%s\" is one too many", cli->command->name, cli->operands[cli->command->most]);
 	if (cli->run.reset_state && !cli->run.from)
 		return error_set(err, "--reset-state goes with --from: state and progress are one");
+	if (cli->run.diff && !cli->run.watch)
+		return error_set(err, "--diff goes with --watch: it shows what a save changes");
 	cli->run.job_path = cli->operand_count ? cli->operands[0] : NULL;
 	return 0;
 }

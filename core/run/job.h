@@ -12,7 +12,7 @@
 struct run_options {
 	const char *job_path;
 	int32_t workers; /* 0: one */
-	bool watch, dry_run;
+	bool watch, diff, dry_run;
 	const char *from;   /* NULL, "earliest", "latest" or a time (flow/... START_*) */
 	bool reset_state;   /* with from: what scripts keep is deleted */
 	const char *until;  /* NULL, "latest" or a time */

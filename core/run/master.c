@@ -12,6 +12,7 @@
 #include "run/crew.h"
 #include "run/page.h"
 #include "run/pidfile.h"
+#include "run/preview.h"
 #include "run/reload.h"
 #include "run/service.h"
 #include "run/trial.h"
@@ -33,6 +34,7 @@ struct master {
 	struct http *http;
 	struct page *page;
 	struct watch *watch;
+	struct preview *preview; /* NULL: nobody looks */
 	struct service *service; /* NULL: no service manager listens */
 	struct trial *first;     /* the check before the start */
 	struct event *again;     /* ... once more, since the target is away */
@@ -173,6 +175,14 @@ static void on_swapped(void *ctx)
 		watch_add(master->watch, &master->job->bundle);
 }
 
+static void on_accepted(void *ctx, const struct bundle *before, const struct bundle *after)
+{
+	struct master *master = ctx;
+
+	if (master->preview && strcmp(before->version, after->version) != 0)
+		preview_show(master->preview, before, after);
+}
+
 static void on_files_changed(void *ctx)
 {
 	want_reload(ctx);
@@ -213,6 +223,8 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 			watch_add(master->watch, &job->bundle);
 		else
 			log_warn("%s", watching.text);
+		if (master->options->diff || isatty(STDERR_FILENO))
+			master->preview = preview_new(master->loop, master->options);
 	}
 	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count,
 		 master->crew->count == 1 ? "" : "s", job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);
@@ -244,6 +256,8 @@ static void stop(struct master *master)
 	reload_stop(&master->reload);
 	watch_free(master->watch);
 	master->watch = NULL;
+	preview_free(master->preview);
+	master->preview = NULL;
 	if (!master->job) {
 		event_del(master->again);
 		trial_cancel(master->first);
@@ -328,7 +342,7 @@ int master_run(const struct run_options *options)
 	master.crew = crew_new(master.loop, options, &events);
 	master.shown = calloc((size_t)master.crew->room, sizeof *master.shown);
 	BUG_IF(!master.shown);
-	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_swapped, &master);
+	reload_init(&master.reload, master.loop, master.crew, options, &master.job, on_accepted, on_swapped, &master);
 	master.page = page_new(master.loop, status_of, &master);
 	master.service = service_new(master.loop, on_look, &master);
 	if (take_places(&master) < 0) {
@@ -341,6 +355,7 @@ int master_run(const struct run_options *options)
 	reload_stop(&master.reload);
 	reload_deinit(&master.reload);
 	watch_free(master.watch);
+	preview_free(master.preview);
 	service_free(master.service);
 	crew_free(master.crew);
 	trial_job_free(master.job);

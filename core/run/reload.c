@@ -88,6 +88,7 @@ static void finish_prepare(struct reload *reload)
 {
 	if (reload->state != RELOAD_PREPARING || awaits(reload))
 		return;
+	reload->told(reload->ctx, &(*reload->job)->bundle, &reload->next->bundle);
 	crew_set_bundle(reload->crew, &reload->next->bundle);
 	trial_job_free(*reload->job);
 	*reload->job = reload->next;
@@ -146,9 +147,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const struct run_options *options, struct trial_job **job,
-		 void (*swapped)(void *ctx), void *ctx)
+		 void (*accepted)(void *ctx, const struct bundle *before, const struct bundle *after), void (*swapped)(void *ctx), void *ctx)
 {
-	*reload = (struct reload){ .loop = loop, .crew = crew, .options = options, .job = job, .swapped = swapped, .ctx = ctx, .last = "none" };
+	*reload = (struct reload){
+		.loop = loop, .crew = crew, .options = options, .job = job, .told = accepted, .swapped = swapped, .ctx = ctx, .last = "none"
+	};
 	reload->deadline = event_new(loop, -1, 0, on_deadline, reload);
 	BUG_IF(!reload->deadline);
 }

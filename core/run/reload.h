@@ -17,8 +17,9 @@ struct reload {
 	struct event_base *loop;
 	struct crew *crew;
 	const struct run_options *options;
-	struct trial_job **job;     /* the one that runs; its owner lends the place, and a swap puts the new one there */
-	void (*swapped)(void *ctx); /* all workers run what *job now is */
+	struct trial_job **job; /* the one that runs; its owner lends the place, and a swap puts the new one there */
+	void (*told)(void *ctx, const struct bundle *before, const struct bundle *after); /* all workers have got ready what follows */
+	void (*swapped)(void *ctx);                                                       /* all workers run what *job now is */
 	void *ctx;
 	enum reload_state state;
 	bool again; /* asked for during a reload: one more follows */
@@ -32,7 +33,7 @@ struct reload {
 };
 
 void reload_init(struct reload *reload, struct event_base *loop, struct crew *crew, const struct run_options *options, struct trial_job **job,
-		 void (*swapped)(void *ctx), void *ctx);
+		 void (*accepted)(void *ctx, const struct bundle *before, const struct bundle *after), void (*swapped)(void *ctx), void *ctx);
 void reload_request(struct reload *reload);
 /* What the crew tells. */
 void reload_worker_started(struct reload *reload, struct crew_worker *worker);

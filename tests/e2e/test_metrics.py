@@ -3,11 +3,14 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import urllib.parse
+import urllib.request
 
 import pytest
 
-from support import prometheus
+from support import prometheus, wait_for
 from support.debezium import Record, Table
 from support.files import sqlite
 from support.job import ROOT, kafka_source, sqlite_sink
@@ -79,3 +82,44 @@ def test_a_histogram_that_is_none_is_refused():
                  whole.replace('h_bucket{le="+Inf"} 3\n', ""), whole.replace("h_sum", "h_total")):
         with pytest.raises(ValueError):
             prometheus.parse(text)
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is not installed")
+def test_a_real_prometheus_scrapes_them_and_loads_the_alerts(kafka, topic, job, tmp_path):
+    sqlite(job.folder / "out.db", "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    t = Table("t", topic=topic())
+    kafka.produce([t.insert({"id": i}) for i in range(30)])
+    job.write(t="return {}").job(kafka_source(kafka, t.topic), sqlite_sink("out.db")).start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "prometheus.yml").write_text(f"""global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
+rule_files: ["{OPERATIONS}/alerts.yml"]
+scrape_configs: [{{ job_name: streamlua, static_configs: [{{ targets: ["127.0.0.1:{job.port}"] }}] }}]
+""")
+    server = subprocess.Popen(["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
+                               f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def asked(path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except OSError:
+            return {}
+
+    def value(query):
+        found = asked("query?query=" + urllib.parse.quote(query)).get("result")
+        return float(found[0]["value"][1]) if found else None
+
+    try:
+        wait_for(lambda: value("streamlua_written_total") == 30, "the rows, as Prometheus has them")
+        target = asked("targets")["activeTargets"][0]
+        assert (target["health"], target["lastError"]) == ("up", "")
+        assert value("streamlua_ready") == 1
+        assert value("histogram_quantile(0.9, streamlua_commit_duration_seconds_bucket)") > 0
+        rules = [rule for group in asked("rules")["groups"] for rule in group["rules"]]
+        assert len(rules) > 5
+        wait_for(lambda: {rule["health"] for group in asked("rules")["groups"] for rule in group["rules"]} == {"ok"}, "the alerts, looked at")
+    finally:
+        server.terminate()
+        server.wait()
+    assert job.stop().code == 0

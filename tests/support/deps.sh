@@ -11,7 +11,7 @@ build=(gcc g++ make pkg-config libluajit-5.1-dev luajit librdkafka-dev libmariad
 	libarchive-dev libedit-dev libcctz-dev tzdata libxxhash-dev uthash-dev)
 # mariadb-server-core is the server without the service that mariadb-server would start.
 tests=('mariadb-server-core|mariadb-server' 'mariadb-client-core|mariadb-client' default-jre-headless maven libcmocka-dev kcat python3
-	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro python3-yaml lua-check clang clang-format 'libclang-rt-dev|clang' zstd dpkg-dev man-db
+	python3-pytest python3-pytest-xdist python3-pymysql python3-confluent-kafka python3-avro python3-yaml lua-check clang clang-format 'libclang-rt-dev|clang' zstd dpkg-dev man-db prometheus
 	'chromium|chromium-browser' 'chromium-driver|chromium-chromedriver' python3-selenium)
 peers=(default-jdk-headless)
 
@@ -55,6 +55,13 @@ install() {
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $(missing "$@")
 }
 
+# Prometheus comes as a service that begins at once: the tests only want the program.
+without_services() {
+	if [ -d /run/systemd/system ] && systemctl -q is-active prometheus; then
+		"${as_root[@]}" systemctl -q disable --now prometheus
+	fi
+}
+
 # fetch NAME FOLDER: the jars that FOLDER/pom.xml asks for, into build/NAME. They are written beside their place first, so that half a
 # download is not taken for all of it. Their version is the pom's.
 fetch() {
@@ -70,7 +77,9 @@ fetch() {
 case ${1:-} in
 build) install "${build[@]}" ;;
 test)
+	fresh=$(missing prometheus)
 	install "${build[@]}" "${tests[@]}"
+	[ -z "$fresh" ] || without_services
 	fetch kafka "$here/kafka"
 	;;
 bench)
