@@ -312,6 +312,13 @@ static void split_by_target(struct batch *batch, const struct found *found)
 	}
 }
 
+static void take_one_target(struct batch *batch, const struct found *found)
+{
+	batch->tables = arena_alloc(&batch->arena, sizeof *batch->tables);
+	*batch->tables = (struct batch_table){ .target = found->changes[0]->target, .changes = found->changes, .count = found->count };
+	batch->table_count = 1;
+}
+
 void batch_build(struct batch *batch, const struct tx *tx)
 {
 	struct found found = { 0 };
@@ -323,7 +330,10 @@ void batch_build(struct batch *batch, const struct tx *tx)
 	find_changes(&batch->arena, &found, tx);
 	if (!found.count)
 		return;
-	split_by_target(batch, &found);
+	if (found.id_least == found.id_most)
+		take_one_target(batch, &found);
+	else
+		split_by_target(batch, &found);
 	for (size_t i = 0; i < batch->table_count; i++) {
 		merge_table(&batch->arena, &batch->tables[i]);
 		batch->rows += batch->tables[i].count;

@@ -77,6 +77,24 @@ static bool is_plain_integer(struct slice text)
 	return text.n <= 65 && (text.n <= 1 || *text.p != '0') && slice_is_digits(text);
 }
 
+enum { LITERAL_MOST = 30 }; /* characters of a decimal literal that every database takes as it stands */
+
+/* Digits, a point, digits: most DECIMALs. */
+static bool is_plain_decimal(struct slice text)
+{
+	size_t begin = text.n && *text.p == '-', point = begin, i;
+
+	if (text.n > LITERAL_MOST)
+		return false;
+	while (point < text.n && (unsigned char)(text.p[point] - '0') <= 9)
+		point++;
+	if (point == begin || point + 1 >= text.n || text.p[point] != '.' || (text.p[begin] == '0' && point > begin + 1))
+		return false;
+	for (i = point + 1; i < text.n && (unsigned char)(text.p[i] - '0') <= 9; i++) {
+	}
+	return i == text.n;
+}
+
 /* SQLite promises 15 digits of a literal, but not the double that is nearest: it reads 715877.675127814 as its neighbour. As an integer
  * over powers of two every double is what it is: nothing in that is rounded. False where the plain literal is as good. */
 static bool put_double_exactly(struct buf *out, struct slice text)
@@ -127,7 +145,7 @@ static bool put_largest_float(struct buf *out, struct slice text)
 	return true;
 }
 
-/* A number for a numeric column. With an exponent it would be a DOUBLE literal, and without one in a DOUBLE column a DECIMAL: either
+/* A number for a numeric column; text that is none is quoted. With an exponent it would be a DOUBLE literal, and without one in a DOUBLE column a DECIMAL: either
  * may lose digits, so it is spelled in the way of its column. */
 static void put_number(struct buf *out, enum sql_dialect dialect, struct slice text, enum column_type type)
 {
@@ -135,6 +153,10 @@ static void put_number(struct buf *out, enum sql_dialect dialect, struct slice t
 	struct number number;
 
 	if (is_plain_integer(text) && !(type == COLUMN_FLOAT && text.n > FLT_MAX_10_EXP)) {
+		buf_slice(out, text);
+		return;
+	}
+	if (type != COLUMN_FLOAT && type != COLUMN_DOUBLE && dialect != SQL_SQLITE && is_plain_decimal(text)) {
 		buf_slice(out, text);
 		return;
 	}
@@ -152,7 +174,7 @@ static void put_number(struct buf *out, enum sql_dialect dialect, struct slice t
 		buf_slice(out, text);
 		if (!exponent)
 			buf_text(out, "e0");
-	} else if (!exponent && text.n <= 30 && !(dialect == SQL_SQLITE && point)) {
+	} else if (!exponent && text.n <= LITERAL_MOST && !(dialect == SQL_SQLITE && point)) {
 		buf_slice(out, text);
 	} else if (!number_parse(&number, text) || number.count > 65 || number.point > 65 || number_scale(&number) > 30) {
 		/* Databases read the text into the column's own type; no literal is longer than that. */
@@ -227,7 +249,7 @@ void sql_value(struct buf *out, enum sql_dialect dialect, const struct value *va
 			put_text(out, dialect, text, column);
 		return;
 	case VALUE_TEXT:
-		if (is_numeric(type) && value_is_number(text))
+		if (is_numeric(type))
 			put_number(out, dialect, text, type);
 		else
 			put_text(out, dialect, text, column);

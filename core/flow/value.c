@@ -44,19 +44,34 @@ bool value_is_number(struct slice text)
 	return p == end && p != exponent;
 }
 
+/* The number that eight digits are, whose first byte is the least of the word: pairs, then fours, then all. */
+static uint64_t number_of_eight(const char *p)
+{
+	const uint64_t zeros = 0x3030303030303030, pair = 0x000000ff000000ff;
+	uint64_t word = slice_load(p, 8) - zeros;
+
+	word = word * 10 + (word >> 8);
+	return ((word & pair) * 0x000f424000000064 + (word >> 16 & pair) * 0x0000271000000001) >> 32;
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "number_of_eight is for these");
+
 bool value_is_integer(const struct value *v, int64_t *number)
 {
 	enum { SURE_DIGITS = 18 }; /* no more than these fit for sure */
 	bool negative = v->kind == VALUE_NUMBER && v->n > 0 && v->p[0] == '-';
 	uint64_t size = 0;
+	uint32_t at;
 
 	if (v->kind != VALUE_NUMBER || v->n == negative)
 		return false;
 	if (v->n <= SURE_DIGITS) {
 		if (!slice_is_digits((struct slice){ v->p + negative, v->n - negative }))
 			return false;
-		for (uint32_t i = negative; i < v->n; i++)
-			size = size * 10 + (uint64_t)(v->p[i] - '0');
+		for (at = negative; at + 8 <= v->n; at += 8)
+			size = size * 100000000 + number_of_eight(v->p + at);
+		for (; at < v->n; at++)
+			size = size * 10 + (uint64_t)(v->p[at] - '0');
 		*number = negative ? -(int64_t)size : (int64_t)size;
 		return true;
 	}

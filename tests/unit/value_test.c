@@ -521,9 +521,32 @@ static void columns_of_an_open_target_are_added_as_they_are_named(void **state)
 	assert_false(target_is_key(&target, 8));
 }
 
+static void integers_of_any_length_are_read(void **state)
+{
+	char digits[32];
+	uint64_t draw = 1;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		int64_t number, read = 0;
+		struct value v = { .p = digits, .kind = VALUE_NUMBER };
+
+		draw = draw * 6364136223846793005u + 1442695040888963407u;
+		number = (int64_t)(draw >> (draw % 63)) * (draw >> 7 & 1 ? -1 : 1);
+		if (i < 2)
+			number = i ? INT64_MAX : INT64_MIN;
+		v.n = (uint32_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
+		assert_true(value_is_integer(&v, &read));
+		assert_true(read == number);
+		digits[draw % v.n] = draw >> 8 & 1 ? ':' : '/'; /* beside the digits */
+		assert_false(value_is_integer(&v, &read));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(integers_of_any_length_are_read, reset),
 		cmocka_unit_test_setup(decimals_are_exact, reset),
 		cmocka_unit_test_setup(decimals_of_any_length_come_back, reset),
 		cmocka_unit_test_setup(a_guessed_decimal_is_a_number_where_it_reads_as_one, reset),
