@@ -17,6 +17,20 @@ umask 022
 "$here/install.sh" "$program" "$root" /usr vendor-completions
 strip --strip-unneeded --remove-section=.comment "$root/usr/bin/streamlua"
 install -D -m 644 -t "$root/usr/share/doc/streamlua" "$here/../README.md"
+cat "$here/copyright" "$here/../core/run/page/uplot/LICENSE" >"$root/usr/share/doc/streamlua/copyright"
+chmod 644 "$root/usr/share/doc/streamlua/copyright"
+# Without a history of packages, its changelog is the version that it is.
+gzip -9n >"$root/usr/share/doc/streamlua/changelog.gz" <<END
+streamlua ($version) unstable; urgency=medium
+
+  * What has changed stands in the history of the sources.
+
+ -- The streamlua maintainers <maintainers@streamlua.invalid>  $(date -R -u -d "@${SOURCE_DATE_EPOCH:-$(stat -c %Y "$program")}")
+END
+chmod 644 "$root/usr/share/doc/streamlua/changelog.gz"
+# systemctl stops all instances by a pattern, which deb-systemd-invoke does not know.
+install -d -m 755 "$root/usr/share/lintian/overrides"
+echo "streamlua: maintainer-script-calls-systemctl" >"$root/usr/share/lintian/overrides/streamlua"
 install -d -m 755 "$root/etc/streamlua"
 # The unit's folder until all of Debian has /lib as a link is /lib/systemd/system; dpkg has to know one name for it.
 install -d "$root/lib"

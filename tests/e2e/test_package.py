@@ -46,6 +46,16 @@ def test_the_installed_program_runs(installed):
     assert run(installed / "bin/streamlua", "--version") == run(streamlua(), "--version")
 
 
+def test_what_is_installed_is_taken_away_again_and_nothing_else(tmp_path):
+    run(PACKAGE / "install.sh", streamlua(), tmp_path, "/opt/it")
+    other = tmp_path / "opt/it/bin/other"
+    other.touch()
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 6
+    run(PACKAGE / "uninstall.sh", tmp_path, "/opt/it")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [other]
+    run(PACKAGE / "uninstall.sh", tmp_path, "/opt/it")  # what is gone is no error
+
+
 def test_the_man_page_names_every_command_and_option(installed, program):
     needs("man")
     page = installed / "share/man/man1/streamlua.1.gz"
@@ -106,7 +116,8 @@ def test_the_package_runs_where_it_is_unpacked_and_names_the_libraries_that_it_n
     run("dpkg-deb", "-x", package, tmp_path)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"usr/bin/streamlua", "usr/share/man/man1/streamlua.1.gz", "usr/share/bash-completion/completions/streamlua",
-                     "usr/share/zsh/vendor-completions/_streamlua", "lib/systemd/system/streamlua@.service", "usr/share/doc/streamlua/README.md"}
+                     "usr/share/zsh/vendor-completions/_streamlua", "lib/systemd/system/streamlua@.service", "usr/share/doc/streamlua/README.md",
+                     "usr/share/doc/streamlua/copyright", "usr/share/doc/streamlua/changelog.gz", "usr/share/lintian/overrides/streamlua"}
     assert "ExecStart=/usr/bin/streamlua run " in (tmp_path / "lib/systemd/system/streamlua@.service").read_text()
     assert b"streamlua" in gzip.decompress((tmp_path / "usr/share/man/man1/streamlua.1.gz").read_bytes())
     program = tmp_path / "usr/bin/streamlua"
@@ -124,6 +135,13 @@ def test_the_package_runs_where_it_is_unpacked_and_names_the_libraries_that_it_n
     assert len(owners) > 5
     assert owners - depends - sanitizers - {"libgcc-s1"} == set()
     assert "tzdata" in depends  # time zones, which are read and not linked
+
+
+def test_lintian_has_nothing_to_say(package):
+    needs("lintian")
+    checked = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package], capture_output=True, text=True)
+    found = [line for line in checked.stdout.splitlines() if line[:2] in ("E:", "W:")]
+    assert (checked.returncode, found) == (0, []), checked
 
 
 def test_the_package_installs_and_is_removed_again(package, tmp_path):

@@ -58,7 +58,7 @@ inside "apt-get -q update >/dev/null && apt-get -q -y --no-install-recommends in
 say "clone"
 rm -rf "$root/root/streamlua" "$root/root/shop"
 git -C "$source" bundle create -q "$root/root/streamlua.bundle" HEAD
-inside "cd && git clone -q streamlua.bundle streamlua && cd streamlua && git checkout -q -B main && ls README.md"
+inside "cd && git -c advice.detachedHead=false clone -q streamlua.bundle streamlua && cd streamlua && git checkout -q -B main && ls README.md"
 
 demo=$(block "Two commands" 1 | grep '^make demo')
 say "${demo%% *} demo"
