@@ -56,7 +56,6 @@ static void put(struct lookups *lookups, const void *bytes, size_t n)
 /* Number of the look-up, how it is asked for, the key. */
 static void begin_name(struct lookups *lookups, const struct lookup *of, char how)
 {
-	lookups->name.n = 0;
 	put(lookups, &of->number, sizeof of->number);
 	put(lookups, &how, 1);
 }
@@ -89,22 +88,32 @@ static bool name_listed(struct lookups *lookups, const struct lookup *of, const 
 
 /* ---- in the table ---- */
 
-static uint64_t hash_of(const struct lookups *lookups)
+static struct lookup_key named(const struct lookups *lookups, size_t at, bool listed)
 {
-	return XXH3_64bits(lookups->name.p, lookups->name.n);
+	size_t n = lookups->name.n - at;
+
+	return (struct lookup_key){ .at = at, .n = n, .hash = XXH3_64bits(lookups->name.p + at, n), .listed = listed };
 }
 
-static struct looked *find(const struct lookups *lookups, uint64_t hash)
+static struct looked *find(const struct lookups *lookups, const struct lookup_key *key)
 {
 	size_t mask = lookups->slot_count - 1;
 
-	for (size_t i = hash & mask; lookups->slot_count && lookups->slots[i].entry; i = (i + 1) & mask) {
+	for (size_t i = key->hash & mask; lookups->slot_count && lookups->slots[i].entry; i = (i + 1) & mask) {
 		struct looked *entry = lookups->slots[i].entry;
 
-		if (lookups->slots[i].hash == hash && entry->key_n == lookups->name.n && memcmp(entry->key, lookups->name.p, entry->key_n) == 0)
+		if (lookups->slots[i].hash == key->hash && entry->key_n == key->n && memcmp(entry->key, lookups->name.p + key->at, key->n) == 0)
 			return entry;
 	}
 	return NULL;
+}
+
+/* Of the one key that is named. */
+static struct looked *find_only(const struct lookups *lookups)
+{
+	struct lookup_key key = named(lookups, 0, true);
+
+	return find(lookups, &key);
 }
 
 static void place(struct lookups *lookups, struct looked *entry)
@@ -148,22 +157,21 @@ static void take_out_slot(struct lookups *lookups, const struct looked *entry)
 	lookups->slots[hole].entry = NULL;
 }
 
-static struct looked *add(struct lookups *lookups, struct lookup *of, uint64_t hash, bool listed)
+static struct looked *add(struct lookups *lookups, struct lookup *of, const struct lookup_key *key)
 {
-	const struct batch_key *name = &lookups->name;
-	struct looked *entry = calloc(1, sizeof *entry + name->n);
+	struct looked *entry = calloc(1, sizeof *entry + key->n);
 
 	BUG_IF(!entry);
-	entry->key = memcpy(entry + 1, name->p, name->n);
-	entry->key_n = name->n;
-	entry->hash = hash;
+	entry->key = memcpy(entry + 1, lookups->name.p + key->at, key->n);
+	entry->key_n = key->n;
+	entry->hash = key->hash;
 	entry->of = of;
-	entry->single = !listed;
+	entry->single = !key->listed;
 	make_room(lookups);
 	place(lookups, entry);
 	lookups->count++;
 	append(lookups, entry);
-	lookups->bytes += sizeof *entry + name->n;
+	lookups->bytes += sizeof *entry + key->n;
 	return entry;
 }
 
@@ -194,25 +202,25 @@ static bool is_fresh(const struct lookups *lookups, const struct looked *entry)
 	       (lookups->now_ms < entry->loaded_ms + entry->of->ttl_ms && lookups->now_ms >= entry->loaded_ms);
 }
 
-/* Returns whether it is one that goes into a list. */
-static bool name_key(struct lookups *lookups, struct lookup *of, const struct value *key)
+void lookup_names_begin(struct lookups *lookups)
 {
-	if (name_listed(lookups, of, key))
-		return true;
-	name_single(lookups, of, key);
-	of->singles = true;
-	return false;
+	lookups->name.n = 0;
 }
 
-uint64_t lookup_hint(struct lookups *lookups, struct lookup *of, const struct value *key)
+struct lookup_key lookup_name(struct lookups *lookups, struct lookup *of, const struct value *values)
 {
-	uint64_t hash;
+	size_t at = lookups->name.n;
+	bool listed = name_listed(lookups, of, values);
+	struct lookup_key key;
 
-	name_key(lookups, of, key);
-	hash = hash_of(lookups);
+	if (!listed) {
+		name_single(lookups, of, values);
+		of->singles = true;
+	}
+	key = named(lookups, at, listed);
 	if (lookups->slot_count)
-		__builtin_prefetch(&lookups->slots[hash & (lookups->slot_count - 1)]);
-	return hash;
+		__builtin_prefetch(&lookups->slots[key.hash & (lookups->slot_count - 1)]);
+	return key;
 }
 
 void lookup_hint_entry(const struct lookups *lookups, uint64_t hash)
@@ -228,14 +236,12 @@ void lookup_hint_entry(const struct lookups *lookups, uint64_t hash)
 	}
 }
 
-struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key, struct arena *arena)
+struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct lookup_key *name, const struct value *key, struct arena *arena)
 {
-	bool listed = name_key(lookups, of, key);
-	uint64_t hash = hash_of(lookups);
-	struct looked *entry = find(lookups, hash);
+	struct looked *entry = find(lookups, name);
 
 	if (!entry)
-		want(lookups, entry = add(lookups, of, hash, listed), key, arena);
+		want(lookups, entry = add(lookups, of, name), key, arena);
 	else if (!entry->asked && !is_fresh(lookups, entry))
 		want(lookups, entry, key, arena);
 	else if (entry->values) /* its event reads it soon */
@@ -320,8 +326,9 @@ void lookup_found(struct lookups *lookups, const struct look *look, const struct
 {
 	struct looked *entry = look->single;
 
+	lookup_names_begin(lookups);
 	if (!entry && name_listed(lookups, look->lookup, cells))
-		entry = find(lookups, hash_of(lookups));
+		entry = find_only(lookups);
 	if (entry && entry->asked) {
 		entry->found = true;
 		set_values(lookups, entry, cells + look->by_count);
@@ -347,13 +354,14 @@ void lookup_changed(struct lookups *lookups, struct lookup *of, const struct cha
 	struct value key[TARGET_KEY_MOST];
 	struct looked *entry;
 
+	lookup_names_begin(lookups);
 	for (uint32_t i = 0; i < of->by_count; i++)
 		key[i] = of->by_at[i] < change->count ? change->values[of->by_at[i]] : (struct value){ 0 };
 	if (!of->is_key || of->singles || !name_listed(lookups, of, key)) {
 		of->version++;
 		return;
 	}
-	entry = find(lookups, hash_of(lookups));
+	entry = find_only(lookups);
 	if (entry)
 		entry->outdated = true;
 }

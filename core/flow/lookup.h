@@ -74,17 +74,26 @@ struct lookups {
 	int64_t now_ms;
 	uint64_t intake;              /* a number of the one that runs */
 	bool same_intake;             /* its events ask once more: what it found counts, whatever its ttl */
-	struct batch_key name, equal; /* being made */
+	struct batch_key name, equal; /* names, one behind another; a key being made */
 	struct arena arena;           /* where they are */
 };
 
 /* Stands for a key with a NULL, without a column, or that cannot be read. */
 struct looked *lookup_none(enum lookup_lack lack);
-/* What is known of this key (by_count values); wanted where that is nothing, or too old. The arena lives until it is loaded. */
-struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct value *key, struct arena *arena);
-/* For many keys, before lookup_want is asked for each: what it will look at is on its way from memory then, first where the entry is, then that. */
-uint64_t lookup_hint(struct lookups *lookups, struct lookup *of, const struct value *key);
+/* A key as it is found, until names are begun again. */
+struct lookup_key {
+	size_t at, n; /* of lookups.name */
+	uint64_t hash;
+	bool listed; /* equal values have one name; else it is asked for by itself */
+};
+
+/* For many keys at a time: each is named (by_count values) before the first is wanted, so what that will look at is on its way from memory then, first
+ * where the entry is, then that. */
+void lookup_names_begin(struct lookups *lookups);
+struct lookup_key lookup_name(struct lookups *lookups, struct lookup *of, const struct value *values);
 void lookup_hint_entry(const struct lookups *lookups, uint64_t hash);
+/* What is known of it; wanted where that is nothing, or too old. The arena lives until it is loaded. */
+struct looked *lookup_want(struct lookups *lookups, struct lookup *of, const struct lookup_key *name, const struct value *key, struct arena *arena);
 /* All that is wanted, as SELECTs for struct state_load. Which of them answers a key that is asked for by itself is known by its place. */
 size_t lookup_questions(struct lookups *lookups, struct arena *arena, const struct look **looks);
 /* A row of the answer to one of them: by_count values of the key, then those of the columns. Copied. */

@@ -198,6 +198,7 @@ static struct looked *look_old(struct event *event, struct lookup *lookup, const
 {
 	struct looked *of_row = event->looked[lookup - event->script->lookups], *none;
 	struct value old[TARGET_KEY_MOST];
+	struct lookup_key name;
 
 	if (event->op != OP_UPDATE || !event->old.shape)
 		return of_row;
@@ -205,7 +206,8 @@ static struct looked *look_old(struct event *event, struct lookup *lookup, const
 		return none;
 	if (key && same_key(lookup, key, old))
 		return of_row;
-	return lookup_want(&event->script->host->lookups, lookup, old, &event->intake->arena);
+	name = lookup_name(&event->script->host->lookups, lookup, old);
+	return lookup_want(&event->script->host->lookups, lookup, &name, old, &event->intake->arena);
 }
 
 enum { SOME = 32 };
@@ -216,20 +218,21 @@ static void look_some(struct script *script, struct lookup *lookup, struct event
 	struct lookups *lookups = &script->host->lookups;
 	uint32_t at = (uint32_t)(lookup - script->lookups);
 	struct value keys[SOME][TARGET_KEY_MOST];
-	uint64_t hashes[SOME];
+	struct lookup_key names[SOME];
 	bool has_key[SOME];
 
+	lookup_names_begin(lookups);
 	for (size_t i = 0; i < count; i++) {
 		has_key[i] = read_key(events[i], lookup, &events[i]->row, keys[i], &events[i]->looked[at]) != 0;
 		if (has_key[i])
-			hashes[i] = lookup_hint(lookups, lookup, keys[i]);
+			names[i] = lookup_name(lookups, lookup, keys[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (has_key[i])
-			lookup_hint_entry(lookups, hashes[i]);
+			lookup_hint_entry(lookups, names[i].hash);
 	for (size_t i = 0; i < count; i++) {
 		if (has_key[i])
-			events[i]->looked[at] = lookup_want(lookups, lookup, keys[i], &events[i]->intake->arena);
+			events[i]->looked[at] = lookup_want(lookups, lookup, &names[i], keys[i], &events[i]->intake->arena);
 		events[i]->looked[script->lookup_count + at] = look_old(events[i], lookup, has_key[i] ? keys[i] : NULL);
 	}
 }

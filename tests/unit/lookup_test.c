@@ -76,9 +76,18 @@ static const struct value *key(struct fixture *f, enum value_kind kind, const ch
 	return made;
 }
 
+static struct looked *want_by(struct fixture *f, struct lookup *lookup, const struct value *values)
+{
+	struct lookup_key name;
+
+	lookup_names_begin(&f->lookups);
+	name = lookup_name(&f->lookups, lookup, values);
+	return lookup_want(&f->lookups, lookup, &name, values, &f->arena);
+}
+
 static struct looked *want(struct fixture *f, const char *id)
 {
-	return lookup_want(&f->lookups, &f->by_id, key(f, VALUE_NUMBER, id), &f->arena);
+	return want_by(f, &f->by_id, key(f, VALUE_NUMBER, id));
 }
 
 static const char *ask(struct fixture *f)
@@ -131,8 +140,8 @@ static void equal_keys_are_one_and_all_are_one_question(void **state)
 static void what_only_the_database_can_compare_is_asked_for_by_itself(void **state)
 {
 	struct fixture *f = *state;
-	struct looked *small = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a'b"), &f->arena);
-	struct looked *large = lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "A'B"), &f->arena);
+	struct looked *small = want_by(f, &f->by_code, key(f, VALUE_TEXT, "a'b"));
+	struct looked *large = want_by(f, &f->by_code, key(f, VALUE_TEXT, "A'B"));
 	struct looked *half = want(f, "1.5");
 
 	assert_ptr_not_equal(small, large);
@@ -185,7 +194,7 @@ static void what_this_worker_writes_is_asked_for_anew(void **state)
 
 	want(f, "7");
 	want(f, "8");
-	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"), &f->arena);
+	want_by(f, &f->by_code, key(f, VALUE_TEXT, "a"));
 	ask(f);
 	lookup_changed(&f->lookups, &f->by_id, written(f, "8")); /* while it is on its way */
 	lookup_loaded(&f->lookups);
@@ -204,7 +213,7 @@ static void what_this_worker_writes_is_asked_for_anew(void **state)
 	lookup_loaded(&f->lookups);
 	/* Which code the row had before, and whether 'A' is 'a', is not known here: all of them. */
 	lookup_changed(&f->lookups, &f->by_code, written(f, "7"));
-	lookup_want(&f->lookups, &f->by_code, key(f, VALUE_TEXT, "a"), &f->arena);
+	want_by(f, &f->by_code, key(f, VALUE_TEXT, "a"));
 	want(f, "7");
 	assert_int_equal(f->lookups.wanted_count, 1);
 }
