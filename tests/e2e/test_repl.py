@@ -88,13 +88,15 @@ class Terminal:
         self.seen = ""
 
     def type(self, keys, until):
-        """Types, and waits for what matches."""
+        """Types, and waits for what matches. Ctrl-C is typed again where it came too early."""
         os.write(self.fd, keys.encode())
         start, deadline = len(self.seen), time.monotonic() + 60
         while not re.search(until, self.seen[start:]):
             assert time.monotonic() < deadline, self.seen
             if select.select([self.fd], [], [], 1)[0]:
                 self.seen += os.read(self.fd, 4096).decode(errors="replace")
+            elif keys.endswith("\x03"):
+                os.write(self.fd, b"\x03")
         return self.seen[start:]
 
 
