@@ -7,7 +7,6 @@ local keyed = require "streamlua.keyed"
 local map = require "streamlua.map"
 local native = require "streamlua.native"
 local row = require "streamlua.row"
-local saved = require "streamlua.state"
 local timer = require "streamlua.timer"
 
 local C, current = native.C, row.state
@@ -22,36 +21,16 @@ local chained = {
 local queue, count = {}, 0 -- { event =, script =, stream =, writer =, via = the one that wrote it }
 local at -- the one that runs
 local root -- the script of the event that they come of; nil: none that was known to have such readers
-local touched = {} -- entries that the ones before it have opened
-
--- Of the script that runs, what was opened last and before.
-local function forget(entry)
-  if entry ~= nil then
-    saved.forget(entry)
-  end
-end
-
--- What scripts did to the tables of their states is taken back.
-function chained.undo()
-  forget(keyed.opened)
-  forget(keyed.opened_old)
-  for i = 1, #touched do
-    saved.forget(touched[i])
-  end
-end
 
 -- A script's events run next.
 function chained.enter(script)
-  chained.writer, root = script.path, nil
+  chained.writer, root, at = script.path, nil, nil
 end
 
 -- One of them, of a script whose rows such readers have.
 function chained.begin(script, event)
   for i = 1, count do
     queue[i] = nil
-  end
-  for i = 1, #touched do
-    touched[i] = nil
   end
   count, at, root = 0, nil, script
   chained.writer = script.path
@@ -112,9 +91,7 @@ end
 
 local function run(one)
   local script, event = one.script, one.event
-  touched[#touched + 1] = keyed.opened
-  touched[#touched + 1] = keyed.opened_old
-  keyed.opened, keyed.opened_old = nil, nil
+  keyed.opened = nil
   map.finish()
   timer.begin(nil)
   at = one

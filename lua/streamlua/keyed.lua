@@ -13,7 +13,7 @@ local C, current = native.C, row.state
 
 local keyed = {
   NEVER = 0 / 0, -- of what is never due
-  opened = nil, opened_old = nil, -- the entries that the event at hand works on
+  opened = nil, -- the entry that the event at hand works on
 }
 
 local MS_MOST = 8.64e15 -- a hundred million days around the epoch: core/flow/script_time.c

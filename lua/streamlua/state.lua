@@ -18,6 +18,9 @@ local DEPTH_MOST = 100
 local LIVE_MOST = 50000
 local live, live_count = {}, 0
 
+-- Those that the event at hand has opened, by their ids: an entry may be gone by the time that it is asked for, and its id is no other's.
+local opened, opened_count = {}, 0
+
 -- Where in the table something stands that cannot be saved: ".cart[3].price".
 local function place(path, key)
   if key == nil then
@@ -145,9 +148,20 @@ function state.refuse_newer(event, entry, version)
   end
 end
 
+-- An event begins.
+function state.begin()
+  opened_count = 0
+end
+
+local function remember(id)
+  opened_count = opened_count + 1
+  opened[opened_count] = id
+end
+
 -- The table of an entry.
 function state.open(entry, version, upgrade)
   local id = entry.id
+  remember(id)
   local value = live[id]
   if value == nil then
     if entry.value.n == 0 then
@@ -166,12 +180,17 @@ end
 
 -- It is too old to count.
 function state.empty(entry)
-  live[entry.id] = {}
+  local id = entry.id
+  remember(id)
+  live[id] = {}
 end
 
--- What a script did to the table is taken back.
-function state.forget(entry)
-  live[entry.id] = nil
+-- What scripts did to tables while the event ran is taken back.
+function state.undo()
+  for i = 1, opened_count do
+    live[opened[i]] = nil
+  end
+  opened_count = 0
 end
 
 return state

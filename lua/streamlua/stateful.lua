@@ -9,6 +9,7 @@ local map = require "streamlua.map"
 local native = require "streamlua.native"
 local process = require "streamlua.process"
 local row = require "streamlua.row"
+local saved = require "streamlua.state"
 local timer = require "streamlua.timer"
 local windowed = require "streamlua.windowed"
 local watch = loop.watch
@@ -41,7 +42,7 @@ end
 -- As if the event had not run.
 local function undo()
   timer.begin(nil)
-  chained.undo()
+  saved.undo()
 end
 
 -- A fault names the key: the state that it met is that key's.
@@ -103,7 +104,8 @@ local function new(script, kind)
   -- Returns what xpcall does, and whether it came to an entry of a map that is not at hand.
   local function try(event, run, fire)
     begin(event)
-    keyed.opened, keyed.opened_old = nil, nil
+    saved.begin()
+    keyed.opened = nil
     current.watermark = keyed.NEVER
     local ok, reason = xpcall(event.was_done and pass or event.op == native.TIMER and fire or run, traceback, script, event)
     local stalled = map.is_stalled()

@@ -224,7 +224,6 @@ local function aggregate(script, event)
     local used = event.uses.next
     if used ~= nil and used.old then
       old = used.entry
-      keyed.opened_old = old
     end
     count(script, event, old, true, time_of(script, event, row.new(current.generation, row.OLD), true), -1)
     count(script, event, entry, false, at, 1)

@@ -96,7 +96,7 @@ def test_two_scripts_for_one_table(small):
 
 def test_a_table_without_a_key_is_refused_by_name(small):
     sqlite(small.folder / "out.db", "CREATE TABLE k (id INTEGER, v TEXT);")
-    refused(small.write(k="return {}").run(), r"scripts/k\.lua: table k has no primary key.*key = \{")
+    refused(small.write(k="return {}").run(), r"scripts/k\.lua: target: table k has no primary key.*key = \{")
     small.write(k='return { key = { "id" } }').run().ok()
 
 
