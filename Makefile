@@ -110,8 +110,8 @@ SANITIZED = BUILD=$(BUILD)/asan CC="$(CLANG)" CXX="$(CLANG)++" WARNINGS= CWARNIN
 	EXTRA_FLAGS="-g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined"
 CLANG    := $(filter ccache,$(CC)) clang
 
-asan: ## the unit tests and the inputs of the fuzz targets under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
-	@$(MAKE) $(SANITIZED) unit fuzz-replay
+asan: ## the unit tests, the inputs of the fuzz targets and some simulated runs under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own
+	@$(MAKE) $(SANITIZED) unit fuzz-replay sim RUNS=200
 
 spec: $(BUILD)/streamlua ## the Lua specs, and the examples of the scripts that ship
 	@luajit tests/spec/run.lua

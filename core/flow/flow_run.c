@@ -354,10 +354,13 @@ void flow_run_restart(struct flow *flow)
 		intake->stamp = NULL; /* of a host that may be gone */
 		for (struct event *event = intake->first; event; event = event->next) {
 			event->uses = NULL; /* they are gone already */
-			if (event->op != OP_TIMER)
+			if (event->op != OP_TIMER) {
 				begin_anew(event, flow->host == old);
-			else if (!event->settled)
+				continue;
+			}
+			if (!event->settled)
 				flow_drop_event(flow, event); /* it is found due once more */
+			event->script = NULL; /* of a host that may be gone: it stood before an event of its key, and stays in the intake */
 		}
 		intake->again = true;
 		if (intake->unfinished > 1)

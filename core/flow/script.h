@@ -158,6 +158,8 @@ const char *script_host_outage(const struct script_host *host);
 const char *script_host_version(const struct script_host *host);
 uint32_t script_host_count(const struct script_host *host);
 struct script *script_host_script(struct script_host *host, uint32_t index);
+/* Where nothing goes through topics of `repartition`, a table has one script: -1, and which has not. */
+int script_host_check_direct(const struct script_host *host, struct error *err);
 /* The script that serves a table: the one that names its database first. NULL: none. Without a table: DEFAULT_TABLE_KEY. through: the topic of
  * `repartition` that its event came through (REKEY_IN); elsewhere: that a script with `repartition` has it may still be (script_host_goes_through). */
 struct script *script_host_route(struct script_host *host, struct slice database, struct slice table, struct slice through);

@@ -68,6 +68,20 @@ int routes_build(struct script_host *host, struct error *err)
 	return 0;
 }
 
+int script_host_check_direct(const struct script_host *host, struct error *err)
+{
+	for (const struct route *route = host->routes; route; route = route->hh.next) {
+		const struct script *first = route->script ? route->script : route->rekeyed[0], *other = route->rekeyed[route->script ? 0 : 1];
+
+		if (route->rekeyed_count + (route->script != NULL) > 1)
+			return error_set(err,
+					 "%.*s and %.*s both serve %s: `repartition` takes each one's events through a topic, and files have none: "
+					 "one script has a table, unless its source is Kafka",
+					 SLICE_ARG(first->path), SLICE_ARG(other->path), shown(slice_of(route->name)));
+	}
+	return 0;
+}
+
 void routes_free(struct script_host *host)
 {
 	struct route *route, *next;

@@ -246,6 +246,8 @@ int job_check_state(struct job *job, const struct run_options *options, bool fir
 {
 	if (first && options->from && !options->reset_state && !options->dry_run && job_keeps_progress(job) && check_added(job, err) < 0)
 		return -1;
+	if (job->bounded && script_host_check_direct(job->host, err) < 0)
+		return -1;
 	if (!is_stateful(job))
 		return 0;
 	/* From where no state is left, nothing counts twice. */

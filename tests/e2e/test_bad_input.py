@@ -94,6 +94,12 @@ def test_two_scripts_for_one_table(small):
     refused(small.write(u='return { source = "t", target = "t" }').run(), r"scripts/u\.lua", r"\bt\b")
 
 
+def test_of_files_a_table_has_one_script_with_repartition_too(small):
+    text = 'return { source = "t", target = "%s", key_by = { "id" }, repartition = "by-%s", process = function(row, state, ctx) ctx:emit("%s", row) end }'
+    refused(small.write(t=text % ("t", "t", "t"), u=text % ("t", "u", "t")).run(),
+            r"scripts/t\.lua and scripts/u\.lua both serve t: `repartition`.*unless its source is Kafka")
+
+
 def test_a_table_without_a_key_is_refused_by_name(small):
     sqlite(small.folder / "out.db", "CREATE TABLE k (id INTEGER, v TEXT);")
     refused(small.write(k="return {}").run(), r"scripts/k\.lua: target: table k has no primary key.*key = \{")
