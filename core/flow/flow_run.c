@@ -290,17 +290,18 @@ static bool stays(const struct event *event, bool same_host)
 static void begin_anew(struct event *event, bool same_host)
 {
 	struct image *images[] = { &event->row, &event->old, &event->key };
+	bool same = event->settled || stays(event, same_host);
 
 	event->lane_state = LANE_WAITING;
-	if (event->settled || stays(event, same_host)) {
-		if (!same_host) { /* of a host that may be gone at the next reload */
-			event->script = NULL;
-			event->script_version = arena_copy(&event->intake->arena, event->script_version);
-		}
-		return;
+	if (!same_host) { /* what is of a host that may be gone at the next reload */
+		event->script = NULL;
+		event->script_version = same ? arena_copy(&event->intake->arena, event->script_version) : (struct slice){ 0 };
 	}
-	if (event->script && same_host)
-		event->script->counters.outcomes[OUTCOME_PENDING]--; /* it is routed once more */
+	if (same)
+		return;
+	if (event->script)
+		event->script->counters.outcomes[OUTCOME_PENDING]--;
+	event->script = NULL; /* it is routed once more */
 	event->outcome = OUTCOME_PENDING;
 	event->changes = NULL;
 	event->changes_end = &event->changes;
