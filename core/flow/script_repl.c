@@ -15,13 +15,15 @@ enum repl_answer script_repl_eval(struct script_host *host, const char *text, st
 {
 	enum repl_answer answer = REPL_SHOWN;
 	struct error err;
+	bool failed;
 
 	buf_clear(out);
 	host_push_engine(host, "repl_eval");
 	lua_pushstring(host->lua, text);
-	if (host_call(host, 1, 2, &err) < 0) {
+	failed = host_call(host, 1, 2, &err) < 0;
+	lua_sethook(host->lua, NULL, 0, 0); /* a Ctrl-C that came when it had ended */
+	if (failed) {
 		buf_text(out, err.text);
-		lua_sethook(host->lua, NULL, 0, 0);
 		return REPL_FAILED;
 	}
 	if (lua_isstring(host->lua, -2)) {

@@ -1,6 +1,8 @@
 #include "io/prompt.h"
 
 #include <editline/readline.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,11 @@ struct prompt {
 	char *history;
 	char **(*complete)(void *ctx, const char *word, size_t *count);
 	void *ctx;
+	const volatile sig_atomic_t *interrupted;
 	char **words; /* what the word at hand may become */
 	size_t word_count, next;
+	char *line; /* that was typed */
+	bool typed;
 };
 
 static struct prompt *current; /* libedit's callbacks know of nobody */
@@ -48,18 +53,22 @@ static char **complete(const char *word, int start, int end)
 	return matches;
 }
 
-struct prompt *prompt_new(const char *history, char **(*complete_word)(void *ctx, const char *word, size_t *count), void *ctx)
+struct prompt *prompt_new(const char *history, char **(*complete_word)(void *ctx, const char *word, size_t *count), void *ctx,
+			  const volatile sig_atomic_t *interrupted)
 {
 	static char breaks[] = " \t\n\"'()+-*/%^=<>~,;{}#";
 	struct prompt *prompt = calloc(1, sizeof *prompt);
 
 	BUG_IF(!prompt || current);
-	*prompt = (struct prompt){ .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO), .complete = complete_word, .ctx = ctx };
+	*prompt = (struct prompt){
+		.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO), .complete = complete_word, .ctx = ctx, .interrupted = interrupted
+	};
 	current = prompt;
 	if (!prompt->terminal)
 		return prompt;
 	prompt->history = history ? strdup(history) : NULL;
 	rl_readline_name = "streamlua";
+	rl_catch_signals = 0; /* its handler goes on reading, of a terminal that edits no more */
 	rl_initialize();
 	rl_completer_word_break_characters = breaks;
 	rl_attempted_completion_function = complete;
@@ -84,13 +93,39 @@ static char *read_plain(void)
 	return line;
 }
 
+static void on_line(char *line)
+{
+	current->line = line;
+	current->typed = true;
+	rl_callback_handler_remove();
+}
+
+/* Key by key, so that a signal is met where nothing is half done. */
+static char *read_edited(struct prompt *prompt, const char *before)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	sigset_t interrupt, others;
+
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, &others);
+	prompt->line = NULL;
+	prompt->typed = false;
+	rl_callback_handler_install(before, on_line);
+	while (!prompt->typed && !*prompt->interrupted)
+		if (ppoll(&input, 1, NULL, &others) >= 0)
+			rl_callback_read_char();
+	if (!prompt->typed)
+		rl_callback_handler_remove();
+	sigprocmask(SIG_SETMASK, &others, NULL);
+	if (prompt->line && *prompt->line)
+		add_history(prompt->line);
+	return prompt->line;
+}
+
 char *prompt_line(struct prompt *prompt, const char *before)
 {
-	char *line = prompt->terminal ? readline(before) : read_plain();
-
-	if (prompt->terminal && line && *line)
-		add_history(line);
-	return line;
+	return prompt->terminal ? read_edited(prompt, before) : read_plain();
 }
 
 bool prompt_is_terminal(const struct prompt *prompt)

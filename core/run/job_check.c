@@ -183,7 +183,8 @@ static int check_with(struct job *job, struct sink *sink, enum job_checking chec
 	if ((checking != JOB_STARTS ? sink->ops->look : sink->ops->open)(sink, err) < 0)
 		return error_prefix(err, "sink %s", job->sink_name);
 	job->readings.as_seen = true; /* nothing but examples goes through these scripts */
-	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, err) < 0)
+	if (script_host_bind(job->host, sink, job->shapes, &job->readings, report, ctx, err) < 0 || check_versions(job, sink, err) < 0 ||
+	    (job->bounded && script_host_check_direct(job->host, err) < 0))
 		return -1;
 	for (uint32_t i = 0; report && i < script_host_count(job->host); i++)
 		report_script(script_host_script(job->host, i), report, ctx);
@@ -245,8 +246,6 @@ static int check_added(struct job *job, struct error *err)
 int job_check_state(struct job *job, const struct run_options *options, bool first, struct error *err)
 {
 	if (first && options->from && !options->reset_state && !options->dry_run && job_keeps_progress(job) && check_added(job, err) < 0)
-		return -1;
-	if (job->bounded && script_host_check_direct(job->host, err) < 0)
 		return -1;
 	if (!is_stateful(job))
 		return 0;

@@ -15,7 +15,7 @@
 enum { EVENTS_MOST = 100, PATIENCE_MS = 30 * 1000 };
 
 static struct script_host *volatile busy; /* what Ctrl-C interrupts */
-static volatile sig_atomic_t interrupted; /* nothing was: the line is given up */
+static volatile sig_atomic_t interrupted; /* nothing was yet: the line is given up, or what it says when it begins */
 
 static void on_interrupt(int number)
 {
@@ -60,6 +60,8 @@ static enum repl_answer evaluate(struct script_host *host, const char *text, str
 	enum repl_answer answer;
 
 	busy = host;
+	if (interrupted)
+		script_repl_interrupt(host);
 	answer = script_repl_eval(host, text, out);
 	busy = NULL;
 	if (answer == REPL_FAILED)
@@ -74,7 +76,7 @@ static void talk(struct script_host *host)
 {
 	struct buf text = BUF_INIT, out = BUF_INIT;
 	char path[PATH_MAX];
-	struct prompt *prompt = prompt_new(history_path(path) ? path : NULL, complete, host);
+	struct prompt *prompt = prompt_new(history_path(path) ? path : NULL, complete, host, &interrupted);
 	enum repl_answer answer = REPL_SHOWN;
 	char *line;
 
@@ -84,16 +86,15 @@ static void talk(struct script_host *host)
 		else
 			buf_clear(&text);
 		script_repl_prompt(host, &out);
+		interrupted = 0;
 		line = prompt_line(prompt, answer == REPL_MORE ? "... " : buf_cstr(&out));
 		if (!line && interrupted && prompt_is_terminal(prompt)) {
-			interrupted = 0;
 			answer = REPL_SHOWN;
 			putchar('\n');
 			continue;
 		}
 		if (!line)
 			break;
-		interrupted = 0;
 		buf_text(&text, line);
 		/* An empty line gives up what is not finished. */
 		answer = answer == REPL_MORE && !*line ? REPL_SHOWN : evaluate(host, buf_cstr(&text), &out);
