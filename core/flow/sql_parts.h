@@ -27,14 +27,15 @@ void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct targe
 bool sql_key_is_null(const struct change *change, uint32_t column);
 
 /* " WHERE key IN (...)" of several rows, none of whose keys is NULL. Of a list with one row of several columns in it, MariaDB (10.11) sees no key, and
- * reads and locks the whole table: that row is named column by column. */
+ * reads and locks the whole table: that row is named column by column. What all rows of a statement share, but for the last column, is said once. */
 struct sql_keys {
 	struct buf *out;
 	enum sql_dialect dialect;
 	const struct target *target;
 	size_t rows; /* so far; 0: nothing is written yet */
 	size_t where;
-	const struct change *last;
+	bool differ;                                       /* in more than the last column of the key */
+	const struct change *all[SQL_STATEMENT_ROWS_MOST]; /* of the statement */
 };
 void sql_keys_add(struct sql_keys *keys, const struct change *change);
 /* The statement has as much as it should. */

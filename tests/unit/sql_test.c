@@ -170,19 +170,22 @@ static void a_table_of_key_columns_alone(void **state)
 	UPSERT("#1", "a");
 	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("#2", "b"));
 	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("#2", "c"));
-	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(2,'c'));\n"
+	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` IN ('b','c');\n"
 			       "INSERT INTO `dw`.`orders` (`id`, `sku`) VALUES\n(1,'a')\nON DUPLICATE KEY UPDATE `id` = VALUES(`id`);\n");
-	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(2,'c'));\n"
+	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("#3", "c"));
+	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(2,'c'),(3,'c'));\n"
+			       "INSERT INTO `dw`.`orders` (`id`, `sku`) VALUES\n(1,'a')\nON DUPLICATE KEY UPDATE `id` = VALUES(`id`);\n");
+	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(2,'c'),(3,'c'));\n"
 				"INSERT INTO `dw`.`orders` (`id`, `sku`) VALUES\n(1,'a')\nON CONFLICT DO NOTHING;\n");
-	f->changes->events[0]->outcome = f->changes->events[1]->outcome = OUTCOME_DEAD;
+	f->changes->events[0]->outcome = f->changes->events[1]->outcome = f->changes->events[3]->outcome = OUTCOME_DEAD;
 	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'c';\n");
 	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` = 'c';\n");
 	f->orders->has_primary_key = false;
 	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("#2", "~"));
 	f->changes->events[1]->outcome = OUTCOME_PENDING;
-	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN ((2,'b'),(2,'c'));\n"
+	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` IN ('b','c');\n"
 			       "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` <=> NULL;\n");
-	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE (`id`, `sku`) IN (VALUES (2,'b'),(2,'c'));\n"
+	assert_rows(SQL_SQLITE, "DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` IN ('b','c');\n"
 				"DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` IS NULL;\n");
 }
 
