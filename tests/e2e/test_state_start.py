@@ -142,5 +142,5 @@ def test_a_start_reads_no_state_that_it_does_not_need_and_what_is_due_at_once_on
     assert kept() == keys
     before = rows_read()
     job.file("in", "".join(events) + later).run().ok().counts(written=1)
-    assert rows_read() - before < 2 * keys
+    assert rows_read() - before < 2.5 * keys, "each is read once to fire and once to be deleted"
     assert kept() == 1
