@@ -1,6 +1,5 @@
 #include "run/explain.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,38 +8,26 @@
 #include "flow/decode.h"
 #include "flow/json.h"
 #include "flow/progress.h"
+#include "run/alone.h"
 #include "run/explain_show.h"
-
-enum { POLL_MOST = 100 };
 
 struct explain {
 	struct event_base *loop;
 	struct job *job;
-	struct source *source;
+	struct alone alone;
 	struct sink *sink;
 	struct schemas *schemas;
-	struct event *turn;
 	struct decoder decoder;
 	struct intakes intakes;
 	struct intake *intake;
 	struct message *message; /* found */
-	bool decoded;
-	bool keeps;             /* the target has what scripts keep */
-	struct state_load load; /* of it, as it is now */
+	bool keeps;              /* the target has what scripts keep */
+	struct state_load load;  /* of it, as it is now */
 	bool loading;
 	char *topic;
 	int32_t partition;
 	int64_t offset;
-	size_t open; /* partitions that have not ended */
-	bool passed; /* it would have come by now */
-	int exit_code;
 };
-
-static void end(struct explain *explain, int exit_code)
-{
-	explain->exit_code = exit_code;
-	event_base_loopbreak(explain->loop);
-}
 
 static int no_place(const char *place, struct error *err)
 {
@@ -68,62 +55,24 @@ static int read_place(struct explain *explain, const char *place, struct error *
 
 /* ---- the message ---- */
 
-static void on_assigned(void *ctx, const struct source_partition *partitions, size_t count)
-{
-	struct explain *explain = ctx;
-
-	explain->open += count;
-	for (size_t i = 0; i < count; i++)
-		explain->source->ops->take(explain->source, partitions[i].id, explain->job->bounded ? START_CONFIGURED : explain->offset, NULL);
-}
-
-static void on_revoked(void *ctx, const uint32_t *ids, size_t count)
-{
-	(void)ctx, (void)ids, (void)count;
-}
-
-static void on_wake(void *ctx)
-{
-	struct explain *explain = ctx;
-
-	event_active(explain->turn, EV_TIMEOUT, 0);
-}
-
-static void on_ended(void *ctx, uint32_t id)
-{
-	struct explain *explain = ctx;
-
-	(void)id;
-	if (--explain->open == 0)
-		explain->passed = true;
-	on_wake(explain);
-}
-
-static void on_idle(void *ctx)
-{
-	((struct explain *)ctx)->passed = true;
-	on_wake(ctx);
-}
-
-static void on_failed(void *ctx, bool job, const char *reason)
-{
-	fprintf(stderr, "streamlua: %s\n", reason);
-	end(ctx, job ? 2 : 1);
-}
-
 static void on_message(void *ctx, const struct message *message)
 {
 	struct explain *explain = ctx;
 
-	if (explain->message || message->partition != explain->partition || !slice_is(message->topic, explain->topic))
+	if (message->partition != explain->partition || !slice_is(message->topic, explain->topic))
 		return;
 	if (message->offset == explain->offset)
 		explain->message = intake_copy(explain->intake, message);
-	else if (!explain->job->bounded)
-		explain->passed = true;
+	if (explain->message || !explain->job->bounded)
+		alone_stop(&explain->alone); /* a broker's messages come in their order: if not now, it does not come */
 }
 
 /* ---- what becomes of it ---- */
+
+static void on_wake(void *ctx)
+{
+	event_base_loopbreak(((struct explain *)ctx)->loop);
+}
 
 static void on_state_row(struct state_load *load, const struct state_row *row)
 {
@@ -155,85 +104,42 @@ static void load_state(struct explain *explain)
 		return;
 	explain->loading = true;
 	explain->sink->ops->load_state(explain->sink, &explain->load);
+	while (explain->loading)
+		event_base_dispatch(explain->loop);
 }
 
-static void decode(struct explain *explain)
+static void explain_it(struct explain *explain)
 {
+	struct script_host *host = explain->job->host;
 	struct intake *intake = explain->intake;
 	uint32_t part = 0;
 
-	explain->decoded = true;
+	/* The registry is asked for schemas, and wakes us. */
+	while (!decode_ready(&explain->decoder, &explain->message, 1))
+		event_base_dispatch(explain->loop);
 	explain_show_message(explain->message);
-	decode_messages(&explain->decoder, explain->job->host, intake, &explain->message, 1);
+	decode_messages(&explain->decoder, host, intake, &explain->message, 1);
 	for (struct event *event = intake->first; event; event = event->next) {
 		if (event->outcome == OUTCOME_PENDING && event->op >= OP_TRUNCATE)
 			event->outcome = OUTCOME_IGNORED;
 		explain_show_event(event, part++, intake->count);
 	}
-	script_host_look(explain->job->host, clock_mono_ms(), SIZE_MAX);
-	if (script_host_begin(explain->job->host, intake))
+	script_host_look(host, clock_mono_ms(), SIZE_MAX);
+	if (script_host_begin(host, intake))
 		load_state(explain);
-}
-
-/* True: that was all of it. */
-static bool explain_it(struct explain *explain)
-{
-	struct intake *intake = explain->intake;
-
-	if (!explain->decoded)
-		decode(explain);
-	while (!explain->loading && !script_host_run(explain->job->host, intake, clock_wall_ms(), INT64_MAX))
+	while (!script_host_run(host, intake, clock_wall_ms(), INT64_MAX))
 		load_state(explain);
-	for (struct event *event = intake->first; !explain->loading && event; event = event->next)
+	for (struct event *event = intake->first; event; event = event->next)
 		explain_show_result(explain->job, explain->sink, event);
-	return !explain->loading;
-}
-
-static void on_turn(evutil_socket_t fd, short what, void *ctx)
-{
-	struct explain *explain = ctx;
-
-	(void)fd, (void)what;
-	if (explain->message) {
-		if (explain->loading || !decode_ready(&explain->decoder, &explain->message, 1))
-			return; /* the target, or the registry, wakes us */
-		if (explain_it(explain))
-			end(explain, 0);
-	} else if (explain->passed) {
-		fprintf(stderr, "streamlua: there is no message %s:%d:%lld\n", explain->topic, explain->partition, (long long)explain->offset);
-		end(explain, 1);
-	} else if (explain->source->ops->poll(explain->source, POLL_MOST) || explain->message || explain->passed) {
-		on_wake(explain);
-	}
 }
 
 /* ---- the whole ---- */
 
-static int open_all(struct explain *explain, const struct run_options *options, struct error *err)
+static int open_all(struct explain *explain, struct error *err)
 {
-	struct run_options bounded = { .job_path = options->job_path, .until = "latest" };
-	struct job_run run = {
-		.options = &bounded,
-		.workers = 1,
-		.run_started_ms = clock_wall_ms(),
-		.alone = true,
-		.only_topic = explain->topic,
-		.only_partition = explain->partition,
-	};
-	struct source_events events = {
-		.assigned = on_assigned,
-		.revoked = on_revoked,
-		.ended = on_ended,
-		.idle = on_idle,
-		.wake = on_wake,
-		.failed = on_failed,
-		.message = on_message,
-		.ctx = explain,
-	};
+	struct job_run run = { .only_topic = explain->topic, .only_partition = explain->partition };
 	struct job *job = explain->job;
 
-	explain->turn = event_new(explain->loop, -1, 0, on_turn, explain);
-	BUG_IF(!explain->turn);
 	explain->sink = job_sink(job, explain->loop, err);
 	if (!explain->sink || explain->sink->ops->look(explain->sink, err) < 0 ||
 	    script_host_bind(job->host, explain->sink, job->shapes, &job->readings, NULL, NULL, err) < 0 ||
@@ -246,17 +152,15 @@ static int open_all(struct explain *explain, const struct run_options *options, 
 	if (job->format && job->format->open)
 		explain->decoder.state = job->format->open(&explain->decoder);
 	explain->intake = intake_new(&explain->intakes);
-	explain->source = job_source(job, explain->loop, &run, err);
-	if (!explain->source || explain->source->ops->start(explain->source, &events, err) < 0)
-		return -1;
-	on_wake(explain);
-	return 0;
+	explain->alone.message = on_message;
+	explain->alone.ctx = explain;
+	explain->alone.first = job->bounded ? START_CONFIGURED : explain->offset;
+	return alone_open(&explain->alone, job, explain->loop, run, err);
 }
 
 static void close_all(struct explain *explain)
 {
-	if (explain->source)
-		explain->source->ops->close(explain->source);
+	alone_close(&explain->alone);
 	if (explain->decoder.state && explain->decoder.format->close)
 		explain->decoder.format->close(explain->decoder.state);
 	json_free(explain->decoder.json);
@@ -265,8 +169,6 @@ static void close_all(struct explain *explain)
 		explain->schemas->ops->close(explain->schemas);
 	if (explain->sink)
 		explain->sink->ops->close(explain->sink);
-	if (explain->turn)
-		event_free(explain->turn);
 	event_base_free(explain->loop);
 	free(explain->topic);
 	job_free(explain->job);
@@ -277,16 +179,20 @@ int explain_message(const struct run_options *options, const char *place)
 	struct explain explain = { .loop = event_base_new() };
 	struct bundle bundle = { 0 };
 	struct error err = { .text = "" };
+	int exit_code = 2;
 
 	BUG_IF(!explain.loop);
-	if (read_place(&explain, place, &err) < 0 || !(explain.job = job_read(&bundle, options->job_path, &err)) ||
-	    open_all(&explain, options, &err) < 0) {
+	if (read_place(&explain, place, &err) == 0 && (explain.job = job_read(&bundle, options->job_path, &err)) && open_all(&explain, &err) == 0)
+		exit_code = alone_read(&explain.alone);
+	if (explain.message) {
+		explain_it(&explain);
+	} else if (exit_code) {
 		fprintf(stderr, "streamlua: %s\n", err.text);
-		explain.exit_code = 2;
 	} else {
-		event_base_dispatch(explain.loop);
+		fprintf(stderr, "streamlua: there is no message %s:%d:%lld\n", explain.topic, explain.partition, (long long)explain.offset);
+		exit_code = 1;
 	}
 	close_all(&explain);
 	bundle_free(&bundle);
-	return explain.exit_code;
+	return exit_code;
 }

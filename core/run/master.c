@@ -224,7 +224,7 @@ static void on_first_check(void *ctx, struct trial_job *job, const struct error 
 		else
 			log_warn("%s", watching.text);
 		if (master->options->diff || isatty(STDERR_FILENO))
-			master->preview = preview_new(master->loop, master->options);
+			master->preview = preview_new(master->loop);
 	}
 	log_info("job %s into %s: %d worker%s, %u script%s, version %s", job->name, job->sink, (int)master->crew->count,
 		 master->crew->count == 1 ? "" : "s", job->scripts, job->scripts == 1 ? "" : "s", job->bundle.version);

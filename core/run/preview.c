@@ -15,7 +15,6 @@
 enum { MESSAGES_MOST = 100, READ_MS = 5 * 1000, SECONDS_MOST = 15, LINES_MOST = 20 };
 
 struct preview {
-	const struct run_options *options;
 	struct event_base *loop;
 	pid_t pid; /* 0: none runs */
 	int fd;
@@ -67,7 +66,7 @@ static void tell(struct outcome_of *before, struct outcome_of *after, const stru
 		counts.differing == 1 ? "" : "s", counts.differing == 1 ? "s" : "", counts.same, counts.same == 1 ? "is" : "are");
 }
 
-static void child(const struct run_options *options, const struct bundle *before, const struct bundle *after)
+static void child(const struct bundle *before, const struct bundle *after)
 {
 	struct outcome_of made[2];
 	struct rehearsal rehearsals[2] = { 0 };
@@ -76,8 +75,8 @@ static void child(const struct run_options *options, const struct bundle *before
 	struct job *old = load(before, &err), *new = old ? load(after, &err) : NULL;
 
 	signal(SIGTERM, SIG_DFL);
-	if (!new || recent_read(new, options->job_path, MESSAGES_MOST, READ_MS, &recent, &err) < 0 ||
-	    run_all(old, &recent, &made[0], &rehearsals[0], &err) < 0 || run_all(new, &recent, &made[1], &rehearsals[1], &err) < 0)
+	if (!new || recent_read(new, MESSAGES_MOST, READ_MS, &recent, &err) < 0 || run_all(old, &recent, &made[0], &rehearsals[0], &err) < 0 ||
+	    run_all(new, &recent, &made[1], &rehearsals[1], &err) < 0)
 		log_warn("what the edit changes cannot be shown: %s", err.text);
 	else if (recent.cut)
 		log_warn("what the edit changes is not shown: the source is not read to its end within %d seconds", READ_MS / 1000);
@@ -110,12 +109,12 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	give_up(preview);
 }
 
-struct preview *preview_new(struct event_base *loop, const struct run_options *options)
+struct preview *preview_new(struct event_base *loop)
 {
 	struct preview *preview = calloc(1, sizeof *preview);
 
 	BUG_IF(!preview);
-	*preview = (struct preview){ .options = options, .loop = loop };
+	*preview = (struct preview){ .loop = loop };
 	return preview;
 }
 
@@ -126,7 +125,7 @@ void preview_show(struct preview *preview, const struct bundle *before, const st
 	give_up(preview);
 	preview->pid = child_fork(&preview->fd, &err);
 	if (preview->pid == 0)
-		child(preview->options, before, after);
+		child(before, after);
 	if (preview->pid < 0) {
 		log_warn("what the edit changes is not shown: %s", err.text);
 		preview->pid = 0;

@@ -6,11 +6,10 @@
 #include <event2/event.h>
 
 #include "flow/bundle.h"
-#include "run/job.h"
 
 struct preview;
 
-struct preview *preview_new(struct event_base *loop, const struct run_options *options);
+struct preview *preview_new(struct event_base *loop);
 /* One that is under way is given up for this one. The bundles are only needed until it returns. */
 void preview_show(struct preview *preview, const struct bundle *before, const struct bundle *after);
 void preview_free(struct preview *preview); /* NULL is harmless */

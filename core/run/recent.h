@@ -12,7 +12,7 @@ struct recent {
 };
 
 /* At most `most` messages of what is there now; all of a file is read for that, for at most `patience_ms`. Blocks. -1: the source cannot be read. */
-int recent_read(struct job *job, const char *job_path, size_t most, int64_t patience_ms, struct recent *recent, struct error *err);
+int recent_read(struct job *job, size_t most, int64_t patience_ms, struct recent *recent, struct error *err);
 void recent_free(struct recent *recent);
 
 #endif

@@ -134,7 +134,7 @@ int repl_run(const struct run_options *options)
 	struct job *job = job_read(&bundle, options->job_path, &err);
 	int code = 2;
 
-	if (job && recent_read(job, options->job_path, EVENTS_MOST, PATIENCE_MS, &recent, &err) == 0 &&
+	if (job && recent_read(job, EVENTS_MOST, PATIENCE_MS, &recent, &err) == 0 &&
 	    rehearse(&rehearsal, &bundle, &job, options->job_path, &recent, &err) == 0 &&
 	    script_repl_begin(job->host, rehearsal.intake->first, &err) == 0) {
 		if (recent.cut)
