@@ -17,6 +17,7 @@
 #include "flow/script_private.h"
 #include "flow/state_change.h"
 #include "flow/state_memory.h"
+#include "support/intakes.h"
 
 struct fixture {
 	struct shapes *shapes;
@@ -38,11 +39,7 @@ static void forget_events(struct fixture *f)
 {
 	for (struct event *event = f->intake ? f->intake->first : NULL; event; event = event->next)
 		script_event_release(event);
-	while (f->intake && f->intake->unfinished > 1)
-		intake_release(f->intake);
-	if (f->intake)
-		intake_release(f->intake);
-	f->intake = NULL;
+	intake_forget(&f->intake);
 }
 
 static void close_host(struct fixture *f)
@@ -122,16 +119,8 @@ static void message(struct fixture *f, const char *value)
 		f->intake = intake_new(&f->intakes);
 	f->offset++;
 	copy = intake_copy(f->intake, &lent);
-	f->decoder.first = NULL;
-	f->decoder.end = &f->decoder.first;
-	f->decoder.arena = &f->intake->arena;
-	if (f->decoder.format->decode(&f->decoder, copy, &f->err) < 0)
-		fail_msg("%s", f->err.text);
-	for (struct event *event = f->decoder.first, *next; event; event = next) {
-		next = event->next;
-		intake_add(f->intake, event);
+	for (struct event *event = intake_decode(f->intake, &f->decoder, copy); event; event = event->next)
 		partition_enter(f->partition, event);
-	}
 }
 
 static const struct target *sorted; /* whose columns by_name compares */

@@ -14,6 +14,7 @@
 #include "flow/progress.h"
 #include "flow/script.h"
 #include "flow/script_watch.h"
+#include "support/intakes.h"
 
 enum { EVENTS = 10 };
 
@@ -45,20 +46,11 @@ static int open_fixture(void **state)
 	return 0;
 }
 
-static void done(struct fixture *f)
-{
-	while (f->intake && f->intake->unfinished > 1)
-		intake_release(f->intake);
-	if (f->intake)
-		intake_release(f->intake);
-	f->intake = NULL;
-}
-
 static int close_fixture(void **state)
 {
 	struct fixture *f = *state;
 
-	done(f);
+	intake_forget(&f->intake);
 	script_host_free(f->host);
 	intakes_free(&f->intakes);
 	bundle_free(&f->bundle);
@@ -88,20 +80,14 @@ static void load(struct fixture *f, const char *text)
 /* Ten events, {"id":0} to {"id":9}, through the scripts. ctx.now tells them how to behave. */
 static void run(struct fixture *f, int64_t now)
 {
-	done(f);
+	intake_forget(&f->intake);
 	f->intake = intake_new(&f->intakes);
-	f->decoder.arena = &f->intake->arena;
 	for (int i = 0; i < EVENTS; i++) {
 		struct message message = { .topic = f->partition->topic, .partition = 3, .offset = i, .position = i, .owner = f->partition };
 		char text[32];
 
 		message.value = (struct slice){ text, (size_t)snprintf(text, sizeof text, "{\"id\":%d}", i) };
-		f->decoder.first = NULL;
-		f->decoder.end = &f->decoder.first;
-		if (format_json.decode(&f->decoder, intake_copy(f->intake, &message), &f->err) < 0)
-			fail_msg("%s", f->err.text);
-		f->events[i] = f->decoder.first;
-		intake_add(f->intake, f->decoder.first);
+		f->events[i] = intake_decode(f->intake, &f->decoder, intake_copy(f->intake, &message));
 	}
 	script_host_run(f->host, f->intake, now, INT64_MAX);
 }

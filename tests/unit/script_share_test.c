@@ -13,6 +13,7 @@
 #include "flow/json.h"
 #include "flow/progress.h"
 #include "flow/script_private.h"
+#include "support/intakes.h"
 
 struct fixture {
 	struct sink sink;
@@ -80,18 +81,9 @@ static void keep_warning(void *ctx, const char *line)
 	buf_char(&f->warned, '\n');
 }
 
-static void forget(struct fixture *f)
-{
-	while (f->intake && f->intake->unfinished > 1)
-		intake_release(f->intake);
-	if (f->intake)
-		intake_release(f->intake);
-	f->intake = NULL;
-}
-
 static void close_host(struct fixture *f)
 {
-	forget(f);
+	intake_forget(&f->intake);
 	script_host_free(f->host);
 	bundle_free(&f->bundle);
 	f->host = NULL;
@@ -156,19 +148,11 @@ static const char *change_of(struct fixture *f, const char *table, const char *k
 
 	buf_printf(&text, "{\"before\":%s,\"after\":%s,\"source\":{\"db\":\"shop\",\"table\":\"%s\"},\"op\":\"%s\"}", before, after, table, op);
 	lent.value = buf_view(&text);
-	forget(f);
+	intake_forget(&f->intake);
 	f->intake = intake_new(&f->intakes);
 	message = intake_copy(f->intake, &lent);
 	buf_free(&text);
-	f->decoder.first = NULL;
-	f->decoder.end = &f->decoder.first;
-	f->decoder.arena = &f->intake->arena;
-	if (f->decoder.format->decode(&f->decoder, message, &f->err) < 0)
-		fail_msg("%s", f->err.text);
-	for (struct event *event = f->decoder.first, *next; event; event = next) {
-		next = event->next;
-		intake_add(f->intake, event);
-	}
+	intake_decode(f->intake, &f->decoder, message);
 	script_host_run(f->host, f->intake, 1700000000000, INT64_MAX);
 	buf_clear(&f->shown);
 	buf_text(&f->shown, f->intake->first->outcome == OUTCOME_FILTERED ? "filtered" : "");

@@ -16,6 +16,7 @@
 #include "flow/progress.h"
 #include "flow/script.h"
 #include "flow/script_private.h"
+#include "support/intakes.h"
 
 enum { EVENTS_MOST = 16 };
 
@@ -98,11 +99,7 @@ static void keep_warning(void *ctx, const char *line)
 
 static void forget_events(struct fixture *f)
 {
-	while (f->intake && f->intake->unfinished > 1)
-		intake_release(f->intake);
-	if (f->intake)
-		intake_release(f->intake);
-	f->intake = NULL;
+	intake_forget(&f->intake);
 	f->message_count = 0;
 }
 
@@ -154,19 +151,6 @@ static void message(struct fixture *f, const char *key, const char *value)
 	f->messages[f->message_count++] = intake_copy(f->intake, &lent);
 }
 
-static void decode(struct fixture *f, const struct message *message)
-{
-	f->decoder.first = NULL;
-	f->decoder.end = &f->decoder.first;
-	f->decoder.arena = &f->intake->arena;
-	if (f->decoder.format->decode(&f->decoder, message, &f->err) < 0)
-		fail_msg("%s", f->err.text);
-	for (struct event *event = f->decoder.first, *next; event; event = next) {
-		next = event->next;
-		intake_add(f->intake, event);
-	}
-}
-
 static void format(struct fixture *f, const struct format *format)
 {
 	if (f->decoder.format)
@@ -206,7 +190,7 @@ static const char *run(struct fixture *f)
 
 	if (f->decoder.format)
 		for (size_t i = 0; i < f->message_count; i++)
-			decode(f, f->messages[i]);
+			intake_decode(f->intake, &f->decoder, f->messages[i]);
 	else
 		script_host_decode(f->host, f->intake, f->messages, f->message_count);
 	script_host_run(f->host, f->intake, 1700000000000, INT64_MAX);
