@@ -98,6 +98,8 @@ def test_of_files_a_table_has_one_script_with_repartition_too(small):
     text = 'return { source = "t", target = "%s", key_by = { "id" }, repartition = "by-%s", process = function(row, state, ctx) ctx:emit("%s", row) end }'
     refused(small.write(t=text % ("t", "t", "t"), u=text % ("t", "u", "t")).run(),
             r"scripts/t\.lua and scripts/u\.lua both serve t: `repartition`.*unless its source is Kafka")
+    refused(small.write(t=text % ("t", "t", "t"), u='return { source = "t", target = "t" }').run(),
+            r"scripts/u\.lua and scripts/t\.lua both serve t: `repartition`.*unless its source is Kafka")
 
 
 def test_a_table_without_a_key_is_refused_by_name(small):

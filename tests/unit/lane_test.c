@@ -22,6 +22,7 @@ struct fixture {
 	struct tx *on_its_way[LANES];
 	uint32_t sent;
 	struct lanes *lanes;
+	struct lanes_events events;
 	struct parking parking;
 	struct intakes intakes;
 	struct intake *intake;
@@ -111,19 +112,19 @@ static int open_lanes(void **state)
 {
 	static const struct sink_ops ops = { .name = "fake", .commit = commit };
 	struct fixture *f = calloc(1, sizeof *f);
-	struct lanes_events events = { .finished = finished,
-				       .dropped = dropped,
-				       .refused = refused,
-				       .fenced = fenced,
-				       .held = held,
-				       .stop = stop,
-				       .dead = dead,
-				       .problem = problem,
-				       .wake = wake,
-				       .ctx = f };
 
+	f->events = (struct lanes_events){ .finished = finished,
+					   .dropped = dropped,
+					   .refused = refused,
+					   .fenced = fenced,
+					   .held = held,
+					   .stop = stop,
+					   .dead = dead,
+					   .problem = problem,
+					   .wake = wake,
+					   .ctx = f };
 	f->sink = (struct sink){ .ops = &ops, .lanes = LANES };
-	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &events);
+	f->lanes = lanes_new(&f->sink, LANES, &f->parking, &f->events);
 	f->intake = intake_new(&f->intakes);
 	for (int i = 0; i < 2; i++)
 		f->partitions[i] = partition_new(i ? SLICE("q") : SLICE("p"), 0, (uint32_t)i, LANES);
@@ -254,6 +255,28 @@ static void events_that_change_one_row_of_state_are_one_transaction(void **state
 	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
 	answer(f, 0, SINK_COMMITTED);
 	assert_int_equal(f->on_its_way[0]->count, 1);
+}
+
+/* Events that share none have as many rows as there are lanes for; where there is but one lane, it is its own. */
+static void a_transaction_has_its_lanes_share_of_the_window(void **state)
+{
+	struct fixture *f = *state;
+	struct state_entry *entries = calloc(2 * LANE_ROWS_MOST, sizeof *entries);
+
+	for (int i = 0; i < LANE_ROWS_MOST + 1; i++)
+		add(f, "", 0, 0, -1);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST);
+	answer(f, 0, SINK_COMMITTED);
+	answer(f, 0, SINK_COMMITTED);
+	lanes_free(f->lanes);
+	f->lanes = lanes_new(&f->sink, 1, &f->parking, &f->events);
+	for (int i = 0; i < LANE_ROWS_MOST + 1; i++)
+		add_change(f, &entries[i], &entries[i], 1);
+	turn(f);
+	assert_int_equal(f->on_its_way[0]->count, LANE_ROWS_MOST);
+	answer(f, 0, SINK_COMMITTED);
+	free(entries);
 }
 
 static void each_row_of_state_counts_whatever_else_their_events_share(void **state)
@@ -410,16 +433,43 @@ static void where_reading_waits_the_lane_that_has_rested_longest_goes(void **sta
 {
 	struct fixture *f = *state;
 
-	write_and_wait(f, 1, "a", 100);
-	write_and_wait(f, 0, "b", 100);
-	write_and_wait(f, 2, "c", 100);
+	write_and_wait(f, 2, "a", 100); /* the last whose turn it is */
+	write_and_wait(f, 1, "b", 100);
+	write_and_wait(f, 0, "c", 100);
 	lanes_press(f->lanes, LANES_SHORT);
 	turn(f);
-	assert_string_equal(on_its_way(f, 1), "a");
-	assert_string_equal(on_its_way(f, 0), "b"); /* a third of what waits was on its way, and with this two thirds are */
+	assert_string_equal(on_its_way(f, 2), "a");
+	assert_string_equal(on_its_way(f, 1), "b"); /* a third of what waits was on its way, and with this two thirds are */
+	assert_null(f->on_its_way[0]);
+	answer(f, 2, SINK_COMMITTED);
+	assert_string_equal(on_its_way(f, 0), "c");
+}
+
+static void a_lane_that_has_nothing_is_not_the_one_to_go(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 0, "a", 100); /* the others have rested for ever */
+	lanes_press(f->lanes, LANES_SHORT);
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "a");
+}
+
+/* It hurries the lane that it waits for, and concerns no other. */
+static void a_lane_that_waits_neither_ends_the_rest_of_others_nor_goes_before_them(void **state)
+{
+	struct fixture *f = *state;
+
+	write_and_wait(f, 2, "a", 100);
+	add_kept(f, "x", 0, -1);
+	turn(f);
+	add_kept(f, "b", 0, 1);
+	turn(f);
+	assert_string_equal(on_its_way(f, 0), "x");
 	assert_null(f->on_its_way[2]);
-	answer(f, 1, SINK_COMMITTED);
-	assert_string_equal(on_its_way(f, 2), "c");
+	lanes_press(f->lanes, LANES_SHORT);
+	turn(f);
+	assert_string_equal(on_its_way(f, 2), "a");
 }
 
 static void where_nothing_more_comes_no_lane_rests(void **state)
@@ -454,7 +504,11 @@ static void a_full_lane_and_one_that_looks_for_a_fault_do_not_rest(void **state)
 	turn(f);
 	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST);
 	answer(f, 0, SINK_REFUSED);
-	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST / 2);
+	answer(f, 0, SINK_REFUSED);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST / 4);
+	f->now_ms += 100;
+	answer(f, 0, SINK_COMMITTED);
+	assert_int_equal(f->on_its_way[0]->count, LANE_EVENTS_MOST / 2); /* it is not full any more */
 	f->now_ms += 100;
 	answer(f, 0, SINK_COMMITTED);
 	assert_null(f->on_its_way[0]); /* all well again: as much as a transaction holds may gather */
@@ -826,6 +880,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LANE_TEST(a_stuck_lane_does_not_use_up_a_small_window),
 		LANE_TEST(events_that_change_one_row_of_state_are_one_transaction),
+		LANE_TEST(a_transaction_has_its_lanes_share_of_the_window),
 		LANE_TEST(each_row_of_state_counts_whatever_else_their_events_share),
 		LANE_TEST(events_that_add_to_one_row_are_one_transaction_and_each_row_counts),
 		LANE_TEST(rows_of_state_that_grow_fill_a_transaction),
@@ -833,6 +888,8 @@ int main(void)
 		LANE_TEST(a_lane_whose_events_share_rows_rests_for_longer_than_it_wrote),
 		LANE_TEST(events_that_share_no_row_do_not_wait),
 		LANE_TEST(where_reading_waits_the_lane_that_has_rested_longest_goes),
+		LANE_TEST(a_lane_that_has_nothing_is_not_the_one_to_go),
+		LANE_TEST(a_lane_that_waits_neither_ends_the_rest_of_others_nor_goes_before_them),
 		LANE_TEST(where_nothing_more_comes_no_lane_rests),
 		LANE_TEST(a_lane_that_another_waits_for_does_not_rest),
 		LANE_TEST(a_full_lane_and_one_that_looks_for_a_fault_do_not_rest),
