@@ -6,17 +6,12 @@ struct eraser {
 	struct buf *out; /* its text */
 	enum sql_dialect dialect;
 	const struct target *target;
-	struct sql_keys keys;       /* of the statement that is being written */
 	const struct change *sweep; /* deletes are of rows in which it leaves nothing; NULL: of rows */
 };
 
 static struct eraser eraser(struct sql_text *sql, enum sql_dialect dialect, const struct change *first)
 {
-	return (struct eraser){ .sql = sql,
-				.out = &sql->text,
-				.dialect = dialect,
-				.target = first->target,
-				.keys = { .out = &sql->text, .dialect = dialect, .target = first->target } };
+	return (struct eraser){ .sql = sql, .out = &sql->text, .dialect = dialect, .target = first->target };
 }
 
 static void name(struct eraser *w, uint32_t column)
@@ -24,24 +19,12 @@ static void name(struct eraser *w, uint32_t column)
 	sql_identifier(w->out, w->target->columns[column].name);
 }
 
-static bool has_null_key(const struct change *change)
-{
-	for (uint32_t i = 0; i < change->target->key_count; i++)
-		if (sql_key_is_null(change, change->target->key[i]))
-			return true;
-	return false;
-}
-
-static void begin_delete(struct eraser *w)
+/* One statement. With a sweep: where nobody else has anything in the row. */
+static void write_delete(struct eraser *w, const struct change *const *changes, size_t count)
 {
 	buf_text(w->out, "DELETE FROM ");
 	sql_table(w->out, w->target->name);
-}
-
-/* Where nobody else has anything in the row. */
-static void end_delete(struct eraser *w)
-{
-	sql_keys_end(&w->keys);
+	sql_where_keys(w->out, w->dialect, changes, count);
 	for (uint32_t i = 0; w->sweep && i < w->target->count; i++) {
 		if (!target_tells(w->target, i) || (i < w->sweep->count && VALUE_IS_SET(&w->sweep->values[i])))
 			continue;
@@ -54,24 +37,9 @@ static void end_delete(struct eraser *w)
 
 static void write_deletes(struct eraser *w, const struct change *const *changes, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (has_null_key(changes[i]))
-			continue;
-		if (sql_keys_are_full(&w->keys))
-			end_delete(w);
-		if (!w->keys.rows)
-			begin_delete(w);
-		sql_keys_add(&w->keys, changes[i]);
-	}
-	if (w->keys.rows)
-		end_delete(w);
-	/* NULL is IN nothing. Only a key that a script named can be NULL. */
-	for (size_t i = 0; i < count; i++) {
-		if (!has_null_key(changes[i]))
-			continue;
-		begin_delete(w);
-		sql_where_key(w->out, w->dialect, w->target, changes[i]);
-		end_delete(w);
+	for (size_t i = 0, run; i < count; i += run) {
+		run = sql_keys_fit(changes + i, count - i);
+		write_delete(w, changes + i, run);
 	}
 }
 
@@ -80,7 +48,7 @@ static void write_deletes(struct eraser *w, const struct change *const *changes,
 /* Nothing but that: the same for every row. */
 bool sql_clears(const struct change *change)
 {
-	if (!change->clears || change->op != CHANGE_UPDATE || has_null_key(change))
+	if (!change->clears || change->op != CHANGE_UPDATE || sql_key_has_null(change))
 		return false;
 	for (uint32_t i = 0; i < change->count; i++)
 		if (VALUE_IS_SET(&change->values[i]) && change->values[i].kind != VALUE_DEFAULT && !target_is_key(change->target, i))
@@ -107,8 +75,9 @@ static void write_sweep(struct eraser *w, const struct change *const *changes, s
 	w->sweep = NULL;
 }
 
-static void begin_clear(struct eraser *w, const struct change *change)
+static void write_clear(struct eraser *w, const struct change *const *changes, size_t count)
 {
+	const struct change *change = changes[0];
 	const char *separator = " SET ";
 
 	buf_text(w->out, "UPDATE ");
@@ -122,11 +91,7 @@ static void begin_clear(struct eraser *w, const struct change *change)
 		sql_value(w->out, w->dialect, &change->values[i], &w->target->columns[i]);
 		separator = ", ";
 	}
-}
-
-static void end_clear(struct eraser *w)
-{
-	sql_keys_end(&w->keys);
+	sql_where_keys(w->out, w->dialect, changes, count);
 	sql_text_end(w->sql, SQL_ROWS);
 }
 
@@ -137,14 +102,10 @@ void sql_clears_write(struct sql_text *sql, enum sql_dialect dialect, const stru
 
 	if (w->target->sweeps)
 		write_sweep(w, changes, count);
-	for (size_t i = 0; i < count; i++) {
-		if (sql_keys_are_full(&w->keys))
-			end_clear(w);
-		if (!w->keys.rows)
-			begin_clear(w, changes[i]);
-		sql_keys_add(&w->keys, changes[i]);
+	for (size_t i = 0, run; i < count; i += run) {
+		run = sql_keys_fit(changes + i, count - i);
+		write_clear(w, changes + i, run);
 	}
-	end_clear(w);
 }
 
 void sql_sweep_write(struct sql_text *sql, enum sql_dialect dialect, const struct change *change)

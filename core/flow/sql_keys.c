@@ -1,45 +1,73 @@
 /* WHERE with the keys of one row or several. */
 #include "flow/sql_parts.h"
 
-void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change)
-{
-	buf_text(out, " WHERE ");
-	for (uint32_t i = 0; i < target->key_count; i++) {
-		uint32_t column = target->key[i];
-
-		buf_text(out, i ? " AND " : "");
-		sql_identifier(out, target->columns[column].name);
-		if (sql_key_is_null(change, column)) {
-			buf_text(out, dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
-		} else {
-			buf_text(out, " = ");
-			sql_value(out, dialect, &change->values[column], &target->columns[column]);
-		}
-	}
-}
-
-bool sql_key_is_null(const struct change *change, uint32_t column)
+static bool is_null(const struct change *change, uint32_t column)
 {
 	uint8_t kind = change->values[column].kind;
 
 	return kind == VALUE_NULL || kind == VALUE_ABSENT || kind == VALUE_DEFAULT;
 }
 
-static void begin(struct sql_keys *keys)
+bool sql_key_has_null(const struct change *change)
 {
-	const struct target *target = keys->target;
+	for (uint32_t k = 0; k < change->target->key_count; k++)
+		if (is_null(change, change->target->key[k]))
+			return true;
+	return false;
+}
 
-	keys->where = keys->out->n;
-	buf_text(keys->out, " WHERE ");
-	buf_text(keys->out, target->key_count > 1 ? "(" : "");
-	for (uint32_t k = 0; k < target->key_count; k++) {
-		buf_text(keys->out, k ? ", " : "");
-		sql_identifier(keys->out, target->columns[target->key[k]].name);
+static size_t key_bytes(const struct change *change)
+{
+	const struct target *target = change->target;
+	size_t bytes = 0;
+
+	for (uint32_t k = 0; k < target->key_count; k++)
+		bytes += change->values[target->key[k]].n + sizeof "'',";
+	return bytes;
+}
+
+size_t sql_keys_fit(const struct change *const *changes, size_t count)
+{
+	size_t rows = 1, bytes = key_bytes(changes[0]);
+
+	if (sql_key_has_null(changes[0]))
+		return 1;
+	while (rows < count && rows < SQL_STATEMENT_ROWS_MOST && bytes <= SQL_STATEMENT_BYTES_MOST && !sql_key_has_null(changes[rows]))
+		bytes += key_bytes(changes[rows++]);
+	return rows;
+}
+
+static void name(struct buf *out, const struct target *target, uint32_t k)
+{
+	sql_identifier(out, target->columns[target->key[k]].name);
+}
+
+static void literal(struct buf *out, enum sql_dialect dialect, const struct change *change, uint32_t k)
+{
+	uint32_t column = change->target->key[k];
+
+	sql_value(out, dialect, &change->values[column], &change->target->columns[column]);
+}
+
+/* "a = 1 AND b = 2", of the first so many columns of the key. */
+static void put_columns(struct buf *out, enum sql_dialect dialect, const struct change *change, uint32_t count)
+{
+	for (uint32_t k = 0; k < count; k++) {
+		buf_text(out, k ? " AND " : "");
+		name(out, change->target, k);
+		if (is_null(change, change->target->key[k])) {
+			buf_text(out, dialect == SQL_SQLITE ? " IS NULL" : " <=> NULL");
+		} else {
+			buf_text(out, " = ");
+			literal(out, dialect, change, k);
+		}
 	}
-	if (target->key_count == 1)
-		buf_text(keys->out, " IN (");
-	else /* SQLite knows lists of rows as a table only */
-		buf_text(keys->out, keys->dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN (");
+}
+
+void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct change *change)
+{
+	buf_text(out, " WHERE ");
+	put_columns(out, dialect, change, change->target->key_count);
 }
 
 static bool same_value(const struct value *a, const struct value *b)
@@ -47,75 +75,57 @@ static bool same_value(const struct value *a, const struct value *b)
 	return a->kind == b->kind && a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
 }
 
-/* All columns of the key but the last are those of the first row. */
-static bool is_beside_first(const struct sql_keys *keys, const struct change *change)
+/* They differ in the last column of the key alone. */
+static bool are_beside(const struct change *const *changes, size_t count)
 {
-	const struct target *target = keys->target;
+	const struct target *target = changes[0]->target;
 
-	for (uint32_t k = 0; k + 1 < target->key_count; k++)
-		if (sql_key_is_null(change, target->key[k]) || !same_value(&change->values[target->key[k]], &keys->all[0]->values[target->key[k]]))
-			return false;
+	for (size_t i = 1; i < count; i++)
+		for (uint32_t k = 0; k + 1 < target->key_count; k++)
+			if (!same_value(&changes[i]->values[target->key[k]], &changes[0]->values[target->key[k]]))
+				return false;
 	return true;
 }
 
-void sql_keys_add(struct sql_keys *keys, const struct change *change)
+static void put_beside(struct buf *out, enum sql_dialect dialect, const struct change *const *changes, size_t count)
 {
-	const struct target *target = keys->target;
+	uint32_t last = changes[0]->target->key_count - 1;
 
-	if (keys->rows)
-		buf_char(keys->out, ',');
-	else
-		begin(keys);
-	keys->all[keys->rows] = change;
-	keys->differ = keys->rows++ && (keys->differ || !is_beside_first(keys, change));
-	buf_text(keys->out, target->key_count > 1 ? "(" : "");
+	put_columns(out, dialect, changes[0], last);
+	buf_text(out, last ? " AND " : "");
+	name(out, changes[0]->target, last);
+	for (size_t i = 0; i < count; i++) {
+		buf_text(out, i ? "," : " IN (");
+		literal(out, dialect, changes[i], last);
+	}
+	buf_char(out, ')');
+}
+
+static void put_rows(struct buf *out, enum sql_dialect dialect, const struct change *const *changes, size_t count)
+{
+	const struct target *target = changes[0]->target;
+
 	for (uint32_t k = 0; k < target->key_count; k++) {
-		buf_text(keys->out, k ? "," : "");
-		sql_value(keys->out, keys->dialect, &change->values[target->key[k]], &target->columns[target->key[k]]);
+		buf_text(out, k ? ", " : "(");
+		name(out, target, k);
 	}
-	buf_text(keys->out, target->key_count > 1 ? ")" : "");
+	buf_text(out, dialect == SQL_SQLITE ? ") IN (VALUES " : ") IN ("); /* SQLite knows lists of rows as a table only */
+	for (size_t i = 0; i < count; i++) {
+		for (uint32_t k = 0; k < target->key_count; k++) {
+			buf_text(out, k ? "," : i ? ",(" : "(");
+			literal(out, dialect, changes[i], k);
+		}
+		buf_char(out, ')');
+	}
+	buf_char(out, ')');
 }
 
-bool sql_keys_are_full(const struct sql_keys *keys)
+void sql_where_keys(struct buf *out, enum sql_dialect dialect, const struct change *const *changes, size_t count)
 {
-	return keys->rows == SQL_STATEMENT_ROWS_MOST || (keys->rows && keys->out->n - keys->where > SQL_STATEMENT_BYTES_MOST);
-}
-
-/* What they share is said once: of a list of rows MariaDB compares each with each row of the table, or takes long to see which ranges they are;
- * of a list of values it looks each up. */
-static void write_shared(struct sql_keys *keys)
-{
-	const struct target *target = keys->target;
-	uint32_t last = target->key[target->key_count - 1];
-
-	keys->out->n = keys->where;
-	for (uint32_t k = 0; k + 1 < target->key_count; k++) {
-		buf_text(keys->out, k ? " AND " : " WHERE ");
-		sql_identifier(keys->out, target->columns[target->key[k]].name);
-		buf_text(keys->out, " = ");
-		sql_value(keys->out, keys->dialect, &keys->all[0]->values[target->key[k]], &target->columns[target->key[k]]);
+	if (count == 1) {
+		sql_where_key(out, dialect, changes[0]);
+		return;
 	}
-	buf_text(keys->out, " AND ");
-	sql_identifier(keys->out, target->columns[last].name);
-	for (size_t i = 0; i < keys->rows; i++) {
-		buf_text(keys->out, i ? "," : " IN (");
-		sql_value(keys->out, keys->dialect, &keys->all[i]->values[last], &target->columns[last]);
-	}
-	buf_char(keys->out, ')');
-}
-
-size_t sql_keys_end(struct sql_keys *keys)
-{
-	size_t rows = keys->rows;
-
-	if (rows == 1 && keys->target->key_count > 1) {
-		keys->out->n = keys->where;
-		sql_where_key(keys->out, keys->dialect, keys->target, keys->all[0]);
-	} else if (rows > 1 && keys->target->key_count > 1 && !keys->differ) {
-		write_shared(keys);
-	} else if (rows) {
-		buf_char(keys->out, ')');
-	}
-	keys->rows = 0;
-	return rows;
+	buf_text(out, " WHERE ");
+	(are_beside(changes, count) ? put_beside : put_rows)(out, dialect, changes, count);
 }

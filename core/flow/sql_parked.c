@@ -20,7 +20,7 @@ static void put_missing(struct buf *out, enum sql_dialect dialect, const struct 
 {
 	buf_text(out, "NOT EXISTS (SELECT 1 FROM ");
 	sql_table(out, change->target->name);
-	sql_where_key(out, dialect, change->target, change);
+	sql_where_key(out, dialect, change);
 	buf_char(out, ')');
 }
 
@@ -72,33 +72,30 @@ static void guard_each(struct sql_text *sql, enum sql_dialect dialect, const str
 	}
 }
 
-static void end_count(struct sql_text *sql, struct sql_keys *keys)
+static void guard_some(struct sql_text *sql, enum sql_dialect dialect, const struct change *const *changes, size_t count)
 {
-	size_t rows = sql_keys_end(keys);
-
-	buf_printf(&sql->text, ") <> %zu", rows);
+	begin_guard(&sql->text, dialect);
+	buf_text(&sql->text, "(SELECT COUNT(*) FROM ");
+	sql_table(&sql->text, changes[0]->target->name);
+	sql_where_keys(&sql->text, dialect, changes, count);
+	buf_printf(&sql->text, ") <> %zu", count);
 	sql_text_end(sql, SQL_GUARD);
 }
 
 /* Of merged changes no two are of one row, so their rows can be counted. */
 static void guard_all(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
 {
-	struct sql_keys keys = { .out = &sql->text, .dialect = dialect, .target = table->target };
+	const struct change *const *changes = (const struct change *const *)table->changes;
 
-	for (size_t i = table->deletes; i < table->count; i++) {
-		if (!table->changes[i]->waits)
-			continue;
-		if (sql_keys_are_full(&keys))
-			end_count(sql, &keys);
-		if (!keys.rows) {
-			begin_guard(&sql->text, dialect);
-			buf_text(&sql->text, "(SELECT COUNT(*) FROM ");
-			sql_table(&sql->text, table->target->name);
-		}
-		sql_keys_add(&keys, table->changes[i]);
+	for (size_t i = table->deletes, run; i < table->count; i += run) {
+		size_t waiting = 0;
+
+		while (i + waiting < table->count && changes[i + waiting]->waits)
+			waiting++;
+		run = waiting ? sql_keys_fit(changes + i, waiting) : 1;
+		if (waiting)
+			guard_some(sql, dialect, changes + i, run);
 	}
-	if (keys.rows)
-		end_count(sql, &keys);
 }
 
 void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table)
@@ -308,7 +305,7 @@ static void take_out(struct sql_text *sql, enum sql_dialect dialect, const char 
 			count++;
 			last = event;
 		}
-		if (count == 1) { /* as struct sql_keys */
+		if (count == 1) { /* as sql_where_keys */
 			sql->text.n = list;
 			buf_printf(&sql->text, " AND `offset` = %lld AND part = %u", (long long)last->message->position, last->part);
 		} else if (count) {

@@ -20,28 +20,17 @@ void sql_progress_write(struct sql_text *sql, enum sql_dialect dialect, const ch
 void sql_parked_guard(struct sql_text *sql, enum sql_dialect dialect, const struct batch_table *table);
 /* What is parked from now on, and what is not any more. */
 void sql_parked_write(struct sql_text *sql, enum sql_dialect dialect, const char *job, const struct tx *tx);
-/* " WHERE key = ..." of a change's row. */
-void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct target *target, const struct change *change);
+/* sql_keys.c. " WHERE key = ..." of a change's row. */
+void sql_where_key(struct buf *out, enum sql_dialect dialect, const struct change *change);
 /* A key column without a value (that is, of a row yet to be numbered by the database) is of no row that is there, as NULL is of none in a
  * primary key. */
-bool sql_key_is_null(const struct change *change, uint32_t column);
-
-/* " WHERE key IN (...)" of several rows, none of whose keys is NULL. Of a list with one row of several columns in it, MariaDB (10.11) sees no key, and
- * reads and locks the whole table: that row is named column by column. What all rows of a statement share, but for the last column, is said once. */
-struct sql_keys {
-	struct buf *out;
-	enum sql_dialect dialect;
-	const struct target *target;
-	size_t rows; /* so far; 0: nothing is written yet */
-	size_t where;
-	bool differ;                                       /* in more than the last column of the key */
-	const struct change *all[SQL_STATEMENT_ROWS_MOST]; /* of the statement */
-};
-void sql_keys_add(struct sql_keys *keys, const struct change *change);
-/* The statement has as much as it should. */
-bool sql_keys_are_full(const struct sql_keys *keys);
-/* Returns how many rows there were; the next one added begins anew. */
-size_t sql_keys_end(struct sql_keys *keys);
+bool sql_key_has_null(const struct change *change);
+/* How many of these changes, one at least, one statement should name: sql_where_keys takes as many. */
+size_t sql_keys_fit(const struct change *const *changes, size_t count);
+/* " WHERE key IN (...)" of their rows. What they share but for the last column of the key is said once: of a list of rows MariaDB (10.11) compares each
+ * with each row of the table, or takes long to see which ranges they are; of a list of values it looks each up. Of a list of one row it sees no key at
+ * all, and reads and locks the whole table. */
+void sql_where_keys(struct buf *out, enum sql_dialect dialect, const struct change *const *changes, size_t count);
 
 /* sql_deletes.c; changes of one table, one at least. A change that takes nothing but what its script owns out of the row (sql_clears) is the same for
  * every row; where nobody else has anything in it (target_tells), the row goes. sql_sweep_write: behind another change that clears. */

@@ -80,7 +80,7 @@ static bool is_full(const struct writer *w)
 
 static void where_key(struct writer *w, const struct change *change)
 {
-	sql_where_key(w->out, w->dialect, w->target, change);
+	sql_where_key(w->out, w->dialect, change);
 }
 
 static void begin_insert(struct writer *w, const struct change *change)

@@ -66,11 +66,11 @@ static void a_side_that_goes_clears_its_columns_and_takes_the_row_where_nothing_
 	CLEAR("#3", "-", "-", "=", "-");
 	assert_string_equal(rows_text(f, SQL_MYSQL), "DELETE FROM `people` WHERE `id` IN (1,2) AND `score` IS NULL;\n"
 						     "UPDATE `people` SET `name` = DEFAULT, `city` = DEFAULT WHERE `id` IN (1,2);\n"
-						     "DELETE FROM `people` WHERE `id` IN (3) AND `name` IS NULL AND `city` IS NULL;\n"
-						     "UPDATE `people` SET `score` = DEFAULT WHERE `id` IN (3);\n");
+						     "DELETE FROM `people` WHERE `id` = 3 AND `name` IS NULL AND `city` IS NULL;\n"
+						     "UPDATE `people` SET `score` = DEFAULT WHERE `id` = 3;\n");
 	f->people->sweeps = false;
 	assert_string_equal(rows_text(f, SQL_SQLITE), "UPDATE `people` SET `name` = NULL, `city` = NULL WHERE `id` IN (1,2);\n"
-						      "UPDATE `people` SET `score` = NULL WHERE `id` IN (3);\n");
+						      "UPDATE `people` SET `score` = NULL WHERE `id` = 3;\n");
 }
 
 static void what_else_is_there_is_known_of_rows_that_the_transaction_makes(void **state)
@@ -85,7 +85,7 @@ static void what_else_is_there_is_known_of_rows_that_the_transaction_makes(void 
 	new_table(f);
 	PUT("#1", "Ann", "Bonn", "-", "-");
 	CLEAR("#1", "=", "=", "-", "-");
-	assert_non_null(strstr(rows_text(f, SQL_MYSQL), "DELETE FROM `people` WHERE `id` IN (1) AND `score` IS NULL;\n"));
+	assert_non_null(strstr(rows_text(f, SQL_MYSQL), "DELETE FROM `people` WHERE `id` = 1 AND `score` IS NULL;\n"));
 	new_table(f);
 	CLEAR("#1", "=", "=", "-", "-"); /* and its row comes back */
 	PUT("#1", "Ann", "~", "-", "-");

@@ -363,7 +363,7 @@ static void people_see_statements_without_bytes(void **state)
 	sql_show(&f->made.sql, &f->changes->tx, keep_line, &f->made.text);
 	assert_string_equal(buf_cstr(&f->made.text),
 			    "BEGIN;\n-- progress of t:0, lane 1: everything below 40 is done\n"
-			    "DELETE FROM `dw`.`orders` WHERE `id` IN (1);\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
+			    "DELETE FROM `dw`.`orders` WHERE `id` = 1;\n-- dead letter shop.orders:3:42: two lines\nCOMMIT;\n");
 }
 
 #define NULLS "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
