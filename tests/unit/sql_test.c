@@ -189,6 +189,52 @@ static void a_table_of_key_columns_alone(void **state)
 				"DELETE FROM `dw`.`orders` WHERE `id` = 2 AND `sku` IS NULL;\n");
 }
 
+static size_t count_of(const char *text, const char *word)
+{
+	size_t count = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		count++;
+	return count;
+}
+
+static void a_statement_names_no_more_keys_than_it_should(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < SQL_STATEMENT_ROWS_MOST + 1; i++)
+		DELETE(arena_printf(&f->changes->arena, "#%d", i).p);
+	assert_int_equal(count_of(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_ROWS), "DELETE"), 2);
+}
+
+static void nor_more_bytes_of_them(void **state)
+{
+	struct fixture *f = *state;
+
+	f->orders->key[0] = 1;
+	for (int i = 0; i < 3; i++) {
+		char *key = arena_alloc(&f->changes->arena, SQL_STATEMENT_BYTES_MOST / 2 + 2);
+
+		memset(key, 'a' + i, SQL_STATEMENT_BYTES_MOST / 2 + 1);
+		key[SQL_STATEMENT_BYTES_MOST / 2 + 1] = 0;
+		changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("-", key, "-"));
+	}
+	assert_int_equal(count_of(statements_of(&f->made, f->changes, SQL_MYSQL, SQL_ROWS), "DELETE"), 2);
+}
+
+/* In the order in which they came, since the database alone can tell whether they are one. */
+static void a_key_with_a_null_is_no_part_of_a_list(void **state)
+{
+	struct fixture *f = *state;
+
+	f->orders->key_exact = false;
+	f->orders->key[0] = 1;
+	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("-", "~", "-"));
+	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("-", "a", "-"));
+	changes_add(f->changes, f->orders, CHANGE_DELETE, ROW("-", "b", "-"));
+	assert_rows(SQL_MYSQL, "DELETE FROM `dw`.`orders` WHERE `sku` <=> NULL;\nDELETE FROM `dw`.`orders` WHERE `sku` IN ('a','b');\n");
+}
+
 static void generated_columns_are_never_written(void **state)
 {
 	struct fixture *f = *state;
@@ -434,6 +480,9 @@ int main(void)
 		TEST(literals_of_odd_bytes),
 		TEST(merged_rows_are_deletes_then_upserts_of_the_same_columns),
 		TEST(a_table_of_key_columns_alone),
+		TEST(a_statement_names_no_more_keys_than_it_should),
+		TEST(nor_more_bytes_of_them),
+		TEST(a_key_with_a_null_is_no_part_of_a_list),
 		TEST(generated_columns_are_never_written),
 		TEST(whole_rows_beside_another_unique_key_are_deleted_and_inserted),
 		TEST(parts_of_rows_beside_another_unique_key_meet_their_own_row_only),
