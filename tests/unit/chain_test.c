@@ -344,6 +344,17 @@ static void where_keys_do_not_agree_it_is_refused(void **state)
 			"sl.sum 'n' } }"),
 		"scripts/a.lua:3: source: the script counts the rows of a window, scripts/orders.lua, which are written again with each event: say "
 		"emit");
+	refused(f,
+		SCRIPTS("orders",
+			"return { key_by = { 'k' }, target = sl.stream 's', window = sl.tumbling '1m', time = 'at', emit = 'final', aggregate = { n "
+			"= "
+			"sl.count() } }",
+			"a", "return { source = sl.stream 's', key_by = { 'k' }, window = sl.tumbling '1h', aggregate = { n = sl.sum 'n' } }"),
+		"time: it reads the rows of a window, scripts/orders.lua: say which of their columns it is");
+	refused(f,
+		SCRIPTS("orders", PASSES, "a", "return { source = sl.stream 's', target = sl.stream 't' }", "b",
+			"return { source = sl.stream 't', key_by = { 'x' }, process = function() end }"),
+		"scripts/orders.lua writes stream 't', and its key_by has k, which key_by of scripts/b.lua has not");
 	scripts(f, SCRIPTS("orders", COUNTS "return { k = row.k + 1 } end }", "a",
 			   "return { source = sl.stream 's', key_by = { 'k' }, process = "
 			   "function(row, state) state.n = 1 end }"));
@@ -370,6 +381,43 @@ static void rows_without_state_go_through_one_lane_or_that_of_their_key(void **s
 	assert_string_equal(run(f), "state a [1] {\"n\":1}\nstate a [2] {\"n\":1}\nstate a [1] {\"n\":2}");
 	assert_true(same_lane(event_at(f, 0), event_at(f, 2)));
 	assert_false(same_lane(event_at(f, 0), event_at(f, 1)));
+}
+
+/* Where what writers without state are keyed by is not the same part of a reader's key, or their rows do not have it, all is one lane. */
+static void what_is_no_part_of_the_readers_key_is_no_lane(void **state)
+{
+	struct fixture *f = *state;
+
+	scripts(f, SCRIPTS("orders", "return { target = sl.stream 's', key_by = { 'y' }, columns = { x = 'z' } }", "a",
+			   "return { source = sl.stream 's', key_by = { 'x' }, process = function(row, state) state.n = (state.n or 0) + 1 end }"));
+	message(f, "{\"y\":1,\"z\":5}");
+	message(f, "{\"y\":2,\"z\":5}");
+	assert_string_equal(run(f), "state a [5] {\"n\":1}\nstate a [5] {\"n\":2}");
+	assert_true(same_lane(event_at(f, 0), event_at(f, 1)));
+	scripts(f,
+		SCRIPTS("a", "return { source = 'x', target = sl.stream 's', key_by = { 'k' } }", "b",
+			"return { source = 'y', target = sl.stream 's', key_by = { 'l' } }", "c",
+			"return { source = sl.stream 's', key_by = { 'k', 'l' }, process = function(row, state) state.n = (state.n or 0) + 1 end }"));
+	message(f, "{\"t\":\"x\",\"row\":{\"k\":1,\"l\":2}}");
+	message(f, "{\"t\":\"y\",\"row\":{\"k\":1,\"l\":2}}");
+	assert_string_equal(run(f), "state c [1,2] {\"n\":1}\nstate c [1,2] {\"n\":2}");
+	assert_true(same_lane(event_at(f, 0), event_at(f, 1)));
+}
+
+/* By the longest way that a row can take to them; and event time stands still as long for those who read as for those who write. */
+static void readers_come_behind_all_that_write_to_them(void **state)
+{
+	struct fixture *f = *state;
+
+	scripts(f,
+		SCRIPTS("orders",
+			"return { key_by = { 'k' }, time = 'at', watermark = { out_of_order = '9s' }, process = function(row, state, ctx)\n"
+			"  ctx:emit('stream:s', row) ctx:emit('stream:t', row) end }",
+			"b", "return { source = sl.stream 't', time = 'at', key_by = { 'k' }, process = function() end, on_timer = function() end }",
+			"a", "return { source = sl.stream 's', target = sl.stream 't' }"));
+	assert_string_equal(script_host_ranked(f->host, 1)->path.p, "scripts/a.lua");
+	assert_string_equal(script_host_ranked(f->host, 2)->path.p, "scripts/b.lua");
+	assert_int_equal(script_host_ranked(f->host, 2)->out_of_order_ms, 9000);
 }
 
 /* Two tables' rows come to a state as they stand in the partition. */
@@ -505,6 +553,8 @@ int main(void)
 		CHAIN_TEST(a_key_may_be_finer_than_the_events),
 		CHAIN_TEST(where_keys_do_not_agree_it_is_refused),
 		CHAIN_TEST(rows_without_state_go_through_one_lane_or_that_of_their_key),
+		CHAIN_TEST(what_is_no_part_of_the_readers_key_is_no_lane),
+		CHAIN_TEST(readers_come_behind_all_that_write_to_them),
 		CHAIN_TEST(rows_of_two_scripts_come_in_their_order),
 		CHAIN_TEST(an_update_takes_out_of_a_window_what_its_row_was),
 		CHAIN_TEST(timers_of_a_readers_key_come_before_its_row),

@@ -41,6 +41,7 @@ struct fixture {
 	struct takeover *takeover; /* not answered yet */
 	struct tx *on_its_way[LANES];
 	uint32_t transactions;
+	const char *found;  /* by look-ups */
 	struct buf written; /* values of the column v, in the order in which they were committed */
 
 	struct shapes *shapes;
@@ -140,6 +141,21 @@ static void sink_commit(struct sink *sink, struct tx *tx)
 	assert_null(f->on_its_way[tx->lane]);
 	f->on_its_way[tx->lane] = tx;
 	f->transactions++;
+}
+
+/* Whatever is looked up is called as the test says. */
+static void sink_load_state(struct sink *sink, struct state_load *load)
+{
+	struct value cells[2] = { 0 };
+
+	cells[1] = (struct value){ .p = of_sink(sink)->found, .n = 1, .kind = VALUE_TEXT, .ready = true };
+	for (size_t i = 0; i < load->look_count; i++) {
+		for (size_t k = 0; k < load->looks[i].key_count; k++) {
+			cells[0] = load->looks[i].keys[k][0];
+			load->looked(load, &load->looks[i], cells);
+		}
+	}
+	load->done(load);
 }
 
 /* ---- what the flow tells ---- */
@@ -333,7 +349,9 @@ static int open_fixture(void **state)
 		.lag = source_lag,
 		.stop = source_stop,
 	};
-	static const struct sink_ops sink_ops = { .name = "fake", .transactional = true, .take_over = sink_take_over, .commit = sink_commit };
+	static const struct sink_ops sink_ops = {
+		.name = "fake", .transactional = true, .take_over = sink_take_over, .commit = sink_commit, .load_state = sink_load_state
+	};
 	struct fixture *f = calloc(1, sizeof *f);
 
 	f->source.ops = &source_ops;
@@ -536,6 +554,24 @@ static void what_failed_without_a_key_stays_dead_in_a_reload(void **state)
 	settle(f);
 	if (!strstr(buf_cstr(&f->written), "dead") || strstr(buf_cstr(&f->written), "b "))
 		fail_msg("%s", buf_cstr(&f->written));
+}
+
+static void what_was_looked_up_is_asked_anew_in_a_reload(void **state)
+{
+	static const char looks[] = "return { " KEYED ", lookup = { c = { table = 't', key = { id = 'id' }, columns = { 'name' } } },\n"
+				    "  columns = { id = 'id', v = 'c.name' } }";
+	struct fixture *f = *state;
+
+	start(f, looks, 0);
+	take(f, 1);
+	queue(f, 0, "{\"id\":1}");
+	f->found = "a";
+	turn(f);
+	flow_swap(f->flow, script(f, looks));
+	f->found = "b";
+	answer(f, SINK_FAILED);
+	settle(f);
+	assert_string_equal(buf_cstr(&f->written), "b ");
 }
 
 static void a_transaction_that_is_tried_again_ends_before_the_swap(void **state)
@@ -770,6 +806,7 @@ int main(void)
 		TEST(what_waits_goes_through_the_new_scripts),
 		TEST(what_failed_keeps_its_place_in_a_reload),
 		TEST(what_failed_without_a_key_stays_dead_in_a_reload),
+		TEST(what_was_looked_up_is_asked_anew_in_a_reload),
 		TEST(a_transaction_that_is_tried_again_ends_before_the_swap),
 		TEST(a_swap_while_it_stops_delays_nothing_for_ever),
 		TEST(a_revoked_partition_is_passed_over_by_a_reload),
