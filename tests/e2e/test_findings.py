@@ -6,7 +6,7 @@ from support.files import sqlite
 from support.job import file_source, sqlite_sink, tidb_sink
 
 TABLES = """CREATE TABLE orders (id TEXT PRIMARY KEY NOT NULL, customer_id INTEGER NOT NULL, amount NUMERIC(10,2), sku TEXT,
-  at TEXT DEFAULT CURRENT_TIMESTAMP);
+  at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, city TEXT)"""
 ALL = 'id = "id", customer_id = "customer_id", amount = "amount", sku = "sku"'
 
@@ -54,6 +54,9 @@ NOTHING = [
     f"return {{ columns = {{ {ALL} }}, key_by = {{ 'id' }} }}",
     "return { map = function(row) local made = { id = row.id } return made end }",
     "return { map = function(row, ctx) local f = function() return { x = 1 } end return nil end }",
+    "return { map = function(row) return { [row.k] = 1, customer_id = 2 } end }",
+    "return { write = 'update', columns = { id = 'id', amount = 'amount' } }",
+    "return { columns = { id = 'id', customer_id = 'c' }, filter = function(row, ctx) ctx:emit('orders', row) return true end }",
 ]
 
 

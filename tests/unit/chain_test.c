@@ -39,6 +39,8 @@ static void forget_events(struct fixture *f)
 {
 	for (struct event *event = f->intake ? f->intake->first : NULL; event; event = event->next)
 		script_event_release(event);
+	for (const struct state_entry *entry = f->host ? script_host_state(f->host)->oldest : NULL; entry; entry = entry->newer)
+		assert_int_equal(entry->users, 0);
 	intake_forget(&f->intake);
 }
 
@@ -299,6 +301,24 @@ static void what_two_rows_of_an_event_change_is_changed_in_turn(void **state)
 	assert_int_equal(f->questions, 2); /* its own state, then the reader's */
 }
 
+/* Each of its rows has to have its state at hand, not the last one alone. */
+static void an_event_waits_for_the_states_of_all_its_rows(void **state)
+{
+	struct fixture *f = *state;
+
+	scripts(f,
+		SCRIPTS("orders",
+			"return { key_by = { 'k' }, process = function(row, state, ctx)\n"
+			"  if row.x then ctx:emit('stream:s', row) end ctx:emit('stream:t', row) end }",
+			"a", "return { source = sl.stream 's', key_by = { 'k' }, process = function(row, state) state.a = (state.a or 0) + 1 end }",
+			"b", "return { source = sl.stream 't', key_by = { 'k' }, process = function(row, state) state.b = (state.b or 0) + 1 end }"));
+	one(f, "{\"k\":1,\"x\":1}");
+	forget_events(f);
+	state_clear(script_host_state(f->host));
+	one(f, "{\"k\":1}");
+	assert_string_equal(one(f, "{\"k\":1,\"x\":1}"), "state a [1] {\"a\":2}, state b [1] {\"b\":3}");
+}
+
 /* A key with more columns is in the lane of what it has in common. */
 static void a_key_may_be_finer_than_the_events(void **state)
 {
@@ -317,6 +337,13 @@ static void a_key_may_be_finer_than_the_events(void **state)
 	assert_true(f->questions <= 3);
 	assert_true(same_lane(event_at(f, 0), event_at(f, 2)));
 	assert_false(same_lane(event_at(f, 0), event_at(f, 1)));
+	scripts(f,
+		SCRIPTS("orders",
+			"return { key_by = { 'k', 'x' }, target = sl.stream 's', process = function(row, state) state.n = 1 return row end }",
+			"turned",
+			"return { source = sl.stream 's', key_by = { 'x', 'k' }, process = function(row, state) state.long = ('x'):rep(5000) end }"));
+	contains(one(f, "{\"k\":1,\"x\":2}"), "state turned [2,1] {\"long\"");
+	assert_true(event_at(f, 0)->bytes > 5000);
 }
 
 static void where_keys_do_not_agree_it_is_refused(void **state)
@@ -355,6 +382,13 @@ static void where_keys_do_not_agree_it_is_refused(void **state)
 		SCRIPTS("orders", PASSES, "a", "return { source = sl.stream 's', target = sl.stream 't' }", "b",
 			"return { source = sl.stream 't', key_by = { 'x' }, process = function() end }"),
 		"scripts/orders.lua writes stream 't', and its key_by has k, which key_by of scripts/b.lua has not");
+	refused(f,
+		SCRIPTS("orders", "return { target = sl.stream 's', key_by = { 'y' }, repartition = 'r' }", "a",
+			"return { source = sl.stream 's', key_by = { 'x' }, process = function() end }"),
+		"scripts/orders.lua: repartition: its rows come to scripts that keep state, so its key_by has to be columns that theirs have");
+	refused(f,
+		SCRIPTS("orders", "return { target = sl.stream 's', key_by = { 'y' }, repartition = 'r' }", "a", "return { source = sl.stream 's' }"),
+		"scripts/orders.lua: repartition: it is for scripts that keep state, or whose rows come to such");
 	scripts(f, SCRIPTS("orders", COUNTS "return { k = row.k + 1 } end }", "a",
 			   "return { source = sl.stream 's', key_by = { 'k' }, process = "
 			   "function(row, state) state.n = 1 end }"));
@@ -381,6 +415,19 @@ static void rows_without_state_go_through_one_lane_or_that_of_their_key(void **s
 	assert_string_equal(run(f), "state a [1] {\"n\":1}\nstate a [2] {\"n\":1}\nstate a [1] {\"n\":2}");
 	assert_true(same_lane(event_at(f, 0), event_at(f, 2)));
 	assert_false(same_lane(event_at(f, 0), event_at(f, 1)));
+}
+
+static void an_update_that_changes_the_key_is_in_the_lanes_of_both(void **state)
+{
+	struct fixture *f = *state;
+
+	scripts(f, SCRIPTS("orders", "return { target = sl.stream 's', key_by = { 'k' } }", "a",
+			   "return { source = sl.stream 's', key_by = { 'k' }, process = function(row, state) state.n = 1 end }"));
+	message(f, "{\"op\":\"update\",\"old\":{\"k\":1,\"v\":5},\"row\":{\"k\":2,\"v\":5}}");
+	message(f, "{\"op\":\"update\",\"old\":{\"k\":2,\"v\":5},\"row\":{\"k\":2,\"v\":6}}");
+	run(f);
+	assert_int_equal(event_at(f, 0)->lane_hashes, 2);
+	assert_int_equal(event_at(f, 1)->lane_hashes, 1);
 }
 
 /* Where what writers without state are keyed by is not the same part of a reader's key, or their rows do not have it, all is one lane. */
@@ -440,6 +487,18 @@ static void rows_of_two_scripts_come_in_their_order(void **state)
 	}
 	contains(run(f), "state list [1] {\"of\":\"012345\"}");
 	assert_true(same_lane(event_at(f, 0), event_at(f, 1)));
+	/* The first one waits for what its map has, and so does the next, of another table. */
+	scripts(f, SCRIPTS("a",
+			   "return { source = 'x', key_by = { 'k' }, target = sl.stream 's', process = function(row, state, ctx)\n"
+			   "  ctx:map('m')[row.v] = (ctx:map('m')[row.v] or 0) + 1 return row end }",
+			   "b", "return { source = 'y', key_by = { 'k' }, target = sl.stream 's', process = function(row) return row end }", "list",
+			   "return { source = sl.stream 's', key_by = { 'k' }, process = function(row, state)\n"
+			   "  state.of = (state.of or '') .. row.v end }"));
+	one(f, "{\"t\":\"y\",\"row\":{\"k\":1,\"v\":0}}"); /* the list is at hand */
+	forget_events(f);
+	message(f, "{\"t\":\"x\",\"row\":{\"k\":1,\"v\":1}}");
+	message(f, "{\"t\":\"y\",\"row\":{\"k\":1,\"v\":2}}");
+	contains(run(f), "state list [1] {\"of\":\"012\"}");
 }
 
 static void an_update_takes_out_of_a_window_what_its_row_was(void **state)
@@ -502,6 +561,11 @@ static void a_stream_that_is_made_up_has_no_such_readers(void **state)
 	scripts(f, SCRIPTS("orders", "return { map = function(row, ctx) ctx:emit('str' .. 'eam:s', row) end }", "a",
 			   "return { source = sl.stream 's', key_by = { 'k' }, process = function() end }"));
 	contains(one(f, "{\"k\":1}"), "dead: scripts/orders.lua: stream 's': its name is put together while the script runs, and scripts/a.lua");
+	/* Nor of another chain than its own. */
+	scripts(f, SCRIPTS("orders", "return { target = sl.stream 't', map = function(row, ctx) ctx:emit('str' .. 'eam:s', row) return row end }",
+			   "a", "return { source = sl.stream 's', key_by = { 'k' }, process = function() end }", "b",
+			   "return { source = sl.stream 't', key_by = { 'k' }, process = function() end }"));
+	contains(one(f, "{\"k\":1}"), "dead: scripts/orders.lua: stream 's': its name is put together while the script runs, and scripts/a.lua");
 }
 
 static void readers_without_state_have_no_maps_and_timers(void **state)
@@ -550,9 +614,11 @@ int main(void)
 		CHAIN_TEST(a_readers_state_is_a_part_of_the_event),
 		CHAIN_TEST(where_a_reader_fails_nothing_of_the_event_counts),
 		CHAIN_TEST(what_two_rows_of_an_event_change_is_changed_in_turn),
+		CHAIN_TEST(an_event_waits_for_the_states_of_all_its_rows),
 		CHAIN_TEST(a_key_may_be_finer_than_the_events),
 		CHAIN_TEST(where_keys_do_not_agree_it_is_refused),
 		CHAIN_TEST(rows_without_state_go_through_one_lane_or_that_of_their_key),
+		CHAIN_TEST(an_update_that_changes_the_key_is_in_the_lanes_of_both),
 		CHAIN_TEST(what_is_no_part_of_the_readers_key_is_no_lane),
 		CHAIN_TEST(readers_come_behind_all_that_write_to_them),
 		CHAIN_TEST(rows_of_two_scripts_come_in_their_order),

@@ -89,6 +89,16 @@ static void lag_is_the_sum_and_behind_is_the_worst(void **state)
 	look(history, &world, 1, false);
 	history_now(history, &json);
 	assert_non_null(strstr(buf_cstr(&json), "[1000,7,0,0,0,0,0,0,0,0,0,0,0,0,0,5,700,"));
+	world.status.lost = 3; /* read by a worker that died, and once more */
+	look(history, &world, 1, false);
+	buf_clear(&json);
+	history_now(history, &json);
+	assert_non_null(strstr(buf_cstr(&json), "[1000,4,0,"));
+	world.status.lost = 0;
+	look(history, &world, 1, false);
+	buf_clear(&json);
+	history_now(history, &json);
+	assert_non_null(strstr(buf_cstr(&json), "[1000,7,0,0,0,0,0,0,0,0,0,0,0,0,0,5,700,"));
 	world.stats.partition_count = 0;
 	look(history, &world, 2, false);
 	buf_clear(&json);
@@ -103,9 +113,19 @@ static void scripts_come_go_and_have_a_bound(void **state)
 {
 	struct history *history = history_new();
 	struct world world;
+	char longest[128];
 	struct buf json = BUF_INIT;
 
 	(void)state;
+	make(&world, 2);
+	memset(longest, 'x', sizeof longest);
+	world.scripts[0].name = (struct slice){ longest, sizeof longest };
+	look(history, &world, 10, false);
+	history_now(history, &json);
+	assert_non_null(strstr(buf_cstr(&json), "\"scripts\":[\"t1\"]")); /* longer than there is room for */
+	buf_clear(&json);
+	history_free(history);
+	history = history_new();
 	make(&world, 2);
 	look(history, &world, 10, true);
 	world.stats.script_count = SCRIPTS;
