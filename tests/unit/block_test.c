@@ -2,8 +2,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -64,6 +66,34 @@ static void blocks_that_went_come_again(void **state)
 		block_give(pieces[i]);
 }
 
+/* In pages: what the process has mapped. */
+static long mapped(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long pages = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%ld", &pages), 1);
+	fclose(file);
+	return pages;
+}
+
+static void most_of_what_was_given_back_goes_to_the_system(void **state)
+{
+	long all;
+
+	(void)state;
+	if (ADDRESS_SANITIZER)
+		skip();
+	for (int round = 0; round < 3; round++) {
+		take_all();
+		all = mapped();
+		for (int i = 0; i < PIECES; i++)
+			block_give(pieces[i]);
+		assert_true((all - mapped()) * sysconf(_SC_PAGESIZE) > (long)PIECES * BLOCK_PIECE / 2);
+	}
+}
+
 static void what_was_given_back_last_is_taken_first(void **state)
 {
 	char *one = block_take(), *other = block_take();
@@ -109,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_two_pieces_overlap),
 		cmocka_unit_test(blocks_that_went_come_again),
+		cmocka_unit_test(most_of_what_was_given_back_goes_to_the_system),
 		cmocka_unit_test(what_was_given_back_last_is_taken_first),
 		cmocka_unit_test(an_arena_keeps_what_is_in_it),
 	};

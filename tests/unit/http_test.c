@@ -231,7 +231,7 @@ static void all_that_listen_are_told_the_same(void **state)
 	wait_for_listeners(fixture, 1);
 	http_tell(fixture->http, HTTP_ALL, SLICE("more\n"));
 	assert_string_equal(hear(fixture, b, "more\n\r\n", out, sizeof out), "5\r\nmore\n\r\n");
-	talk(fixture, dial(fixture), "HEAD /listen HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", out, sizeof out);
+	talk(fixture, dial(fixture), "HEAD /listen HTTP/1.1\r\nHost: x\r\n\r\n", out, sizeof out);
 	assert_non_null(strstr(out, " 200 "));
 	assert_null(strstr(out, "begins"));
 	assert_int_equal(http_listeners(fixture->http), 1);

@@ -136,6 +136,17 @@ static void equal_keys_are_one_and_all_are_one_question(void **state)
 	assert_int_equal(f->lookups.wanted_count, 0);
 }
 
+static struct change *written(struct fixture *f, const char *id)
+{
+	struct change *change = arena_zalloc(&f->arena, sizeof *change);
+
+	change->target = &f->table;
+	change->count = COLUMNS;
+	change->values = arena_zalloc(&f->arena, COLUMNS * sizeof *change->values);
+	change->values[ID] = value(VALUE_NUMBER, id);
+	return change;
+}
+
 /* 'a' and 'A' may be one to the database, and 1.5 is rounded to some INTEGER: nobody else can tell which row is whose. */
 static void what_only_the_database_can_compare_is_asked_for_by_itself(void **state)
 {
@@ -155,6 +166,26 @@ static void what_only_the_database_can_compare_is_asked_for_by_itself(void **sta
 	shows(half, "two");
 	shows(small, "Ada");
 	shows(large, "Ada");
+	assert_ptr_not_equal(want_by(f, &f->by_code, key(f, VALUE_NUMBER, "1.5")), half);
+	assert_ptr_not_equal(want_by(f, &f->by_code, key(f, VALUE_NUMBER, "1.5")), want_by(f, &f->by_code, key(f, VALUE_TEXT, "1.5")));
+	/* Which row that is may be the one that is written. */
+	lookup_changed(&f->lookups, &f->by_id, written(f, "2"));
+	ask(f);
+	lookup_loaded(&f->lookups);
+	want(f, "1.5");
+	assert_int_equal(f->lookups.wanted_count, 1);
+}
+
+static void a_long_key_is_found_again(void **state)
+{
+	struct fixture *f = *state;
+	char code[5000];
+	struct looked *first;
+
+	memset(code, 'x', sizeof code);
+	code[sizeof code - 1] = 0;
+	first = want_by(f, &f->by_code, key(f, VALUE_TEXT, code));
+	assert_ptr_equal(want_by(f, &f->by_code, key(f, VALUE_TEXT, code)), first);
 }
 
 static void an_answer_counts_until_its_time_is_over_and_the_next_may_be_none(void **state)
@@ -175,17 +206,6 @@ static void an_answer_counts_until_its_time_is_over_and_the_next_may_be_none(voi
 	ask(f);
 	lookup_loaded(&f->lookups);
 	assert_null(seven->values);
-}
-
-static struct change *written(struct fixture *f, const char *id)
-{
-	struct change *change = arena_zalloc(&f->arena, sizeof *change);
-
-	change->target = &f->table;
-	change->count = COLUMNS;
-	change->values = arena_zalloc(&f->arena, COLUMNS * sizeof *change->values);
-	change->values[ID] = value(VALUE_NUMBER, id);
-	return change;
 }
 
 static void what_this_worker_writes_is_asked_for_anew(void **state)
@@ -268,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(equal_keys_are_one_and_all_are_one_question),
 		TEST(what_only_the_database_can_compare_is_asked_for_by_itself),
+		TEST(a_long_key_is_found_again),
 		TEST(an_answer_counts_until_its_time_is_over_and_the_next_may_be_none),
 		TEST(what_this_worker_writes_is_asked_for_anew),
 		TEST(what_was_not_used_for_long_is_given_up_first),
